@@ -1,0 +1,94 @@
+"""collocate(): states, and the known f at them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
+from systems.sampling import NearTrajectories, Sampler, check_count, check_seed
+from systems.system import System
+from systems.trajectories import check_parameters, check_states, package_version
+
+# f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
+NUMBERS_PER_BLOCK = 2**18
+
+
+def collocate(
+    system: System, n: int, *, near: xr.Dataset | Sequence[xr.Dataset] | None = None,
+    sampler: Sampler | None = None, parameters: Any = None, seed: int = 0,
+) -> xr.Dataset:  # fmt: skip
+    """Evaluate f at n states: the collocation pairs of a reduced-order model.
+
+    system: whose f. n: how many points.
+    sampler: where the states come from, called as sampler(n, seed); by default the system's own.
+    near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its defaults)
+    take the place of the system's sampler. Only one of `near` and `sampler` can be given.
+    parameters: as in `simulate`, per point. seed: of states and parameters.
+
+    Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point, parameter)
+    if given.
+
+    Raises EvaluationError if f fails, or is not finite at a point, which is named; SystemsValueError and
+    SystemsTypeError for arguments that cannot be used.
+    """
+    if not isinstance(system, System):
+        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; systems.from_rhs makes one of a function")
+    n, seed = check_count(n), check_seed(seed)
+    if near is not None and sampler is not None:
+        raise SystemsValueError(
+            "give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))"
+        )
+    if near is not None:
+        sampler = NearTrajectories(near)
+    elif sampler is None:
+        sampler = system.sampler
+    if sampler is None:
+        raise SystemsValueError(
+            f"{system.name} has no sampler of states: give near=trajectories or sampler=..., "
+            "for instance systems.Box(low, high)"
+        )
+    if not callable(sampler):
+        raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
+    states = check_states(sampler(n, seed), system, "states of the sampler", str(n))
+    if len(states) != n:
+        raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
+    mu = check_parameters(system, parameters, n, seed)
+    data: dict[str, Any] = {
+        "state": (("point", *system.dims), states),
+        "time_derivative": (("point", *system.dims), _evaluate(system, states, mu)),
+    }
+    coords = dict(system._labelled_coords())
+    if mu is not None:
+        data["parameters"] = (("point", "parameter"), mu)
+        coords["parameter"] = [p.name for p in system.parameters]
+    provenance = {
+        "kind": "collocation",
+        **system._describe(),
+        "made_by": f"latentrom {package_version()}",
+        "n": n,
+        "seed": seed,
+        "sampler": "NearTrajectories" if near is not None else type(sampler).__name__,
+    }
+    return xr.Dataset(data, coords, attrs={"provenance": json.dumps(provenance, sort_keys=True)})
+
+
+def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None) -> np.ndarray:
+    values = np.empty_like(states)
+    size = max(1, NUMBERS_PER_BLOCK // system.n_states)
+    for start in range(0, len(states), size):
+        block = slice(start, start + size)
+        with np.errstate(all="ignore"):
+            f = system.rhs(states[block], None if mu is None else mu[block])
+        if not np.isfinite(f).all():
+            at = tuple(int(i) for i in np.argwhere(~np.isfinite(f))[0])
+            raise EvaluationError(
+                f"f of {system.name} is not finite at point {start + at[0]}: entry {list(at[1:])} is {f[at]}. "
+                "Keep the sampler within the region where f is defined"
+            )
+        values[block] = f
+    return values

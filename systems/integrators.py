@@ -1,0 +1,239 @@
+"""Time integration of blocks of trajectories: SciPy's solvers, and one for semilinear stiff systems.
+
+Diffusion makes explicit Runge-Kutta methods take steps of order 1/(nu k_max^2), whatever the accuracy asked for.
+Where the stiff part is linear and diagonal in some coordinates (Fourier modes), the Lawson method integrates it
+exactly and leaves the step to accuracy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.integrate import OdeSolver, solve_ivp
+
+# SciPy warns, and raises the tolerance itself, below 100 times the rounding unit.
+SMALLEST_RTOL = 2.3e-14
+
+
+class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, where it means "redo or report"
+    """An integration ended early or produced values that are not finite; the message says why."""
+
+
+@dataclass(frozen=True)
+class Formulation:
+    """The dynamics dx/dt = f(x) in other coordinates y, where they are easier to integrate.
+
+    dy/dt = symbol * y + rhs(t, y), with y = forward(x) and x = backward(y). Without `symbol` the term is absent.
+
+    forward, backward: (batch, *shape) -> (batch, m) and back; y may be complex.
+    rhs: (t, y of shape (batch, m)) -> (batch, m).
+    symbol: real and non-positive, (1, m) or (batch, m).
+    weights: (m,), such that sum(weights * |y|^2) is the mean square of x; needed with `symbol` only.
+    """
+
+    forward: Callable[[np.ndarray], np.ndarray]
+    backward: Callable[[np.ndarray], np.ndarray]
+    rhs: Callable[[float, np.ndarray], np.ndarray]
+    symbol: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+
+class LawsonDormandPrince(OdeSolver):
+    """Lawson's integrating-factor method on the Dormand-Prince 5(4) pair, with adaptive steps.
+
+    Solves y' = symbol * y + fun(t, y) for a diagonal linear part. The integrating factor starts at one in each step,
+    and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease: every factor exp(symbol h (c_i - c_j)) is
+    at most one, so nothing overflows and rounding errors are not amplified, however stiff the linear part.
+
+    The step is controlled by the largest over the rows of y of |error| / (atol + rtol |y|), in the weighted
+    l2 norm: rows (trajectories) do not dilute each other's error.
+
+    fun, t0, y0, t_bound, max_step, first_step: as for `scipy.integrate.RK45`; t_bound > t0. y0 is flat.
+    symbol: real array (1, m) or (rows, m); y0 has rows * m entries.
+    weights: real array (m,), 1/m by default.
+
+    Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6 (1980) 19.
+    """
+
+    order = 5
+    C = np.array([0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1, 1])
+    A = (
+        (),
+        (1 / 5,),
+        (3 / 40, 9 / 40),
+        (44 / 45, -56 / 15, 32 / 9),
+        (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+        (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+        (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+    )
+    E = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
+    SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 5.0
+
+    def __init__(
+        self, fun, t0, y0, t_bound, vectorized=False, *, symbol, weights=None,
+        rtol=1e-9, atol=1e-10, max_step=np.inf, first_step=None, **unused: Any,
+    ):  # fmt: skip
+        super().__init__(fun, t0, np.asarray(y0, dtype=complex), t_bound, vectorized, support_complex=True)
+        m = symbol.shape[-1]
+        # Real and imaginary parts side by side: the linear part is real, and real products cost half as much.
+        self._symbol = np.repeat(symbol, 2, axis=-1)
+        weights = np.full(m, 1 / m) if weights is None else weights
+        self._weights = np.repeat(weights, 2)
+        self._rtol, self._atol, self._max_step = rtol, atol, max_step
+        self._state = np.ascontiguousarray(self.y).view(float).reshape(-1, 2 * m)
+        self._stages = np.empty((7, *self._state.shape))
+        self._stages[0] = self._nonlinear(t0, self._state)
+        self._tables: tuple[float, list, list] | None = None
+        self._previous: tuple[float, np.ndarray] = (t0, self.y)
+        self.h_abs = self._first_step() if first_step is None else first_step
+
+    def _nonlinear(self, t: float, state: np.ndarray) -> np.ndarray:
+        value = np.ascontiguousarray(self.fun(t, state.view(complex).ravel()))
+        return value.view(float).reshape(state.shape)
+
+    def _norm(self, rows: np.ndarray) -> np.ndarray:
+        return np.sqrt((rows * rows) @ self._weights)
+
+    def _first_step(self) -> float:
+        """A hundredth of the time in which the nonlinear part would change the state by its own size."""
+        size, rate = self._norm(self._state), self._norm(self._stages[0])
+        h = 0.01 * np.min((size + self._atol) / (rate + 1e-300))
+        return float(min(h, self.t_bound - self.t, self._max_step))
+
+    def _factors(self, h: float) -> tuple[list, list]:
+        """exp(c_i h symbol) for each stage, and the weights h a_ij exp((c_i - c_j) h symbol) of earlier stages."""
+        if self._tables is not None and self._tables[0] == h:
+            return self._tables[1:]
+        decay = {gap: np.exp(gap * h * self._symbol) for gap in {c - b for c in self.C for b in self.C if c >= b}}
+        own = [decay[c] for c in self.C]
+        others = [
+            [h * a * decay[c - b] for a, b in zip(row, self.C, strict=False)]
+            for row, c in zip((*self.A, self.E), (*self.C, 1.0), strict=True)
+        ]
+        self._tables = (h, own, others)
+        return own, others
+
+    def _combine(self, start: np.ndarray | None, weights: list[np.ndarray]) -> np.ndarray:
+        total = weights[0] * self._stages[0]
+        if start is not None:
+            total += start
+        scratch = np.empty_like(total)
+        for weight, stage in zip(weights[1:], self._stages[1:], strict=False):
+            np.multiply(weight, stage, out=scratch)
+            total += scratch
+        return total
+
+    def _step_impl(self):
+        smallest = 10 * abs(np.nextafter(self.t, np.inf) - self.t)
+        h_abs = min(max(self.h_abs, smallest), self._max_step)
+        size = self._norm(self._state)
+        shrunk = False
+        while True:
+            # Written so that a step that is not a number fails as well.
+            if not h_abs >= smallest:
+                return False, self.TOO_SMALL_STEP
+            t_new = min(self.t + h_abs, self.t_bound)
+            h = t_new - self.t
+            own, others = self._factors(h)
+            y = self._state
+            for i in range(1, 7):
+                y = self._combine(own[i] * self._state, others[i])
+                self._stages[i] = self._nonlinear(self.t + self.C[i] * h, y)
+            error = self._norm(self._combine(None, others[7]))
+            ratio = float(np.max(error / (self._atol + self._rtol * np.maximum(size, self._norm(y)))))
+            # A ratio that is not a number (overflow in a stage) shrinks the step as far as allowed.
+            factor = self.SAFETY * ratio**-0.2 if ratio > 0 else self.LARGEST_FACTOR
+            if ratio <= 1:
+                break
+            h_abs = h * (max(factor, self.SMALLEST_FACTOR) if np.isfinite(factor) else self.SMALLEST_FACTOR)
+            shrunk = True
+        suggestion = h * min(factor, 1.0 if shrunk else self.LARGEST_FACTOR)
+        # A step cut short by t_bound says little about the step that accuracy allows.
+        self.h_abs = max(suggestion, h_abs) if h < h_abs and not shrunk else suggestion
+        self._previous = (self.t, self.y)
+        self._state = y
+        self._stages[0] = self._stages[6]  # the last stage is the first of the next step
+        self.t, self.y = t_new, y.view(complex).ravel()
+        return True, None
+
+    def _dense_output_impl(self):
+        raise NotImplementedError(
+            "LawsonDormandPrince has no dense output: integrate from one output time to the next, "
+            "as systems.simulate does"
+        )
+
+
+def integrate_semilinear(form: Formulation, y0: np.ndarray, t: np.ndarray, rtol: float, atol: float) -> np.ndarray:
+    """States (batch, time, m) at the times t, by Lawson steps that end at each of them (no interpolation)."""
+    assert form.symbol is not None
+    shape = y0.shape
+
+    def fun(time, flat):
+        return form.rhs(time, flat.reshape(shape)).ravel()
+
+    y, first_step = y0.ravel(), None
+    states = np.empty((shape[0], t.size, shape[1]), dtype=complex)
+    states[:, 0] = y0
+    for i in range(1, t.size):
+        span = t[i] - t[i - 1]
+        solver = LawsonDormandPrince(
+            fun, t[i - 1], y, t[i], symbol=form.symbol, weights=form.weights, rtol=rtol, atol=atol,
+            first_step=None if first_step is None else min(first_step, span),
+        )  # fmt: skip
+        while solver.status == "running":
+            message = solver.step()
+            if solver.status == "failed":
+                raise IntegrationFailure(f"at t = {solver.t:.6g}: {message}")
+        y, first_step = solver.y, solver.h_abs
+        states[:, i] = y.reshape(shape)
+    return states
+
+
+def integrate(
+    system: Any, x0: np.ndarray, t: np.ndarray, mu: np.ndarray | None = None, *,
+    method: str | type[OdeSolver] | None = None, rtol: float = 1e-9, atol: float = 1e-10,
+) -> np.ndarray:  # fmt: skip
+    """Integrate a block of trajectories together.
+
+    x0: (batch, *system.shape), the states at t[0]. t: (time,), strictly increasing. mu: (p,) or (batch, p).
+    Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails.
+
+    Without `method`, the system's own formulation is used where it has one (Fourier modes, latent coordinates), by
+    LawsonDormandPrince for stiff linear parts and DOP853 otherwise. With `method`, f is integrated as it is.
+    """
+    batch = x0.shape[0]
+    form = system._formulation(mu) if method is None else None
+    if form is None:
+        form = Formulation(
+            forward=lambda x: x.reshape(batch, -1),
+            backward=lambda y: y.reshape(-1, *system.shape),
+            rhs=lambda time, y: system.rhs(y.reshape(batch, *system.shape), mu, time).reshape(batch, -1),
+        )
+    y0 = form.forward(x0)
+    with np.errstate(all="ignore"):
+        # SciPy's choice of a first step never ends where f is not finite at the start.
+        if not np.isfinite(form.rhs(float(t[0]), y0)).all():
+            raise IntegrationFailure(f"f is not finite at the initial state (t = {t[0]:.6g})")
+        if t.size == 1:
+            y = y0[:, None]
+        elif form.symbol is not None:
+            y = integrate_semilinear(form, y0, t, rtol, atol)
+        else:
+            # SciPy controls the root mean square over the whole block: one trajectory may take all of it.
+            tighter = 1 / np.sqrt(batch)
+            result = solve_ivp(
+                lambda time, flat: form.rhs(time, flat.reshape(y0.shape)).ravel(),
+                (t[0], t[-1]), y0.ravel(), method=method or "DOP853", t_eval=t,
+                rtol=max(rtol * tighter, SMALLEST_RTOL), atol=atol * tighter,
+            )  # fmt: skip
+            if not result.success:
+                raise IntegrationFailure(str(result.message))
+            y = np.moveaxis(result.y.reshape(*y0.shape, t.size), -1, 1)
+    x = form.backward(y.reshape(batch * t.size, -1)).reshape(batch, t.size, *system.shape)
+    if not np.isfinite(x).all():
+        raise IntegrationFailure("the states are not finite")
+    x[:, 0] = x0
+    return x

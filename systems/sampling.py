@@ -1,0 +1,330 @@
+"""Samplers of states: small frozen objects, called as `sampler(n, seed)`, that return float64 arrays (n, *shape).
+
+The i-th state depends on (seed, i) alone, so sampler(10, seed) equals sampler(100, seed)[:10] bit for bit;
+LatinHypercube is the exception, where it depends on (seed, n, i). The number of workers never matters.
+
+Why many: the collocation points of a reduced-order model must cover where the flow goes, not only where it starts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.stats import qmc
+
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
+from systems.integrators import IntegrationFailure, integrate
+
+Sampler = Callable[[int, int], np.ndarray]
+
+# Flows are integrated this many at a time, always whole blocks: the steps of one block are shared, so a state
+# must not depend on how many of its neighbours were asked for.
+FLOWS_PER_BLOCK = 32
+
+
+def check_count(n: Any, name: str = "n", smallest: int = 1) -> int:
+    """n as an int, or an error that names the argument."""
+    if isinstance(n, bool) or not isinstance(n, int | np.integer):
+        raise SystemsTypeError(f"{name} must be an integer, got {n!r}")
+    if n < smallest:
+        raise SystemsValueError(f"{name} must be at least {smallest}, got {n}")
+    return int(n)
+
+
+def check_seed(seed: Any) -> int:
+    """seed as an int, or an error."""
+    return check_count(seed, "seed", smallest=0)
+
+
+def _child_seed(seed: int, *key: int) -> int:
+    """A seed independent of `seed` and of other keys."""
+    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)[0])
+
+
+def _bounds(low: Any, high: Any, names: tuple[str, str] = ("low", "high")) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise SystemsValueError(
+            f"{names[0]} and {names[1]} must be arrays of numbers of one shape: {error}"
+        ) from error
+    for name, value in zip(names, (low, high), strict=True):
+        if not np.isfinite(value).all():
+            raise SystemsValueError(f"{name} must be finite, got {value}")
+    if low.ndim == 0:
+        raise SystemsValueError(f"{names[0]} and {names[1]} must have the shape of a state, got two numbers")
+    return np.array(low), np.array(high)
+
+
+@dataclass(frozen=True, eq=False)
+class _Bounded:
+    """Bounds of a box: arrays of the shape of a state (or one of them a number)."""
+
+    low: Any
+    high: Any
+
+    def __post_init__(self):
+        low, high = _bounds(self.low, self.high)
+        if not (low < high).all():
+            at = tuple(int(i) for i in np.argwhere(~(low < high))[0])
+            raise SystemsValueError(f"low must be below high, but low{list(at)} = {low[at]}, high = {high[at]}")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    def _scale(self, unit: np.ndarray) -> np.ndarray:
+        return self.low + (self.high - self.low) * unit.reshape(-1, *self.low.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Box(_Bounded):
+    """Independent uniform states in the box low <= x < high."""
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(check_seed(seed))
+        return self._scale(rng.random((check_count(n), self.low.size)))
+
+
+@dataclass(frozen=True, eq=False)
+class Sobol(_Bounded):
+    """Scrambled Sobol points in the box low <= x < high (scipy.stats.qmc); at most 21,201 numbers per state."""
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        engine = qmc.Sobol(self.low.size, scramble=True, seed=np.random.default_rng(check_seed(seed)))
+        # Whole powers of two are the balanced sets; the points before the n-th are the same.
+        return self._scale(engine.random_base2(math.ceil(math.log2(check_count(n))))[:n])
+
+
+@dataclass(frozen=True, eq=False)
+class LatinHypercube(_Bounded):
+    """Latin hypercube in the box low <= x < high: in each coordinate one state per n-th of the range.
+
+    The i-th state depends on (seed, n, i).
+    """
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        engine = qmc.LatinHypercube(self.low.size, seed=np.random.default_rng(check_seed(seed)))
+        return self._scale(engine.random(check_count(n)))
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Independent normal states with the given mean and standard deviation (arrays of the shape of a state)."""
+
+    mean: Any
+    std: Any
+
+    def __post_init__(self):
+        mean, std = _bounds(self.mean, self.std, ("mean", "std"))
+        if (std < 0).any():
+            raise SystemsValueError(f"std must not be negative, got {std.min()}")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "std", std)
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(check_seed(seed))
+        return self.mean + self.std * rng.standard_normal((check_count(n), *self.mean.shape))
+
+
+@dataclass(frozen=True)
+class InitialStates:
+    """The initial states of a system: those that `system.sample_initial` draws."""
+
+    system: Any
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        return np.asarray(self.system.sample_initial(check_count(n), check_seed(seed)).values, dtype=float)
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """States given in latent coordinates: system.decode(latent(n, seed)), for systems that are lifted."""
+
+    system: Any
+    latent: Sampler
+
+    def __post_init__(self):
+        if not hasattr(self.system, "decode"):
+            raise SystemsTypeError(
+                f"Lifted needs a system with decode(z), such as LiftedDuffing; {self.system!r} has none"
+            )
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        return np.asarray(self.system.decode(self.latent(n, seed)))
+
+
+@dataclass(frozen=True)
+class ShortFlows:
+    """States along flows of the system, from initial states to `duration` later.
+
+    Point i lies on flow i // points_per_flow. Its time is duration * s^spacing, with s in the (i % points_per_flow)-th
+    of that many equal parts of [0, 1], at an offset that is drawn once for each block of 32 flows (they are integrated
+    together, and so share their times). spacing > 1 puts more points at early times, for systems whose late states
+    are all alike.
+
+    system: System or anything with `rhs`, `shape`.
+    initial: sampler of the states at which flows start; the system's initial states by default.
+    duration: in the system's time units; the span of its default times by default.
+    rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an error
+    moves a point, and does not make its derivative wrong.
+
+    Raises EvaluationError if a flow cannot be integrated.
+    """
+
+    system: Any
+    initial: Sampler | None = None
+    duration: float | None = None
+    points_per_flow: int = 8
+    spacing: float = 1.0
+    rtol: float = 1e-5
+
+    def __post_init__(self):
+        check_count(self.points_per_flow, "points_per_flow")
+        if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):
+            raise SystemsValueError(f"duration must be positive and finite, got {self.duration}")
+        if not (math.isfinite(self.spacing) and self.spacing > 0):
+            raise SystemsValueError(f"spacing must be positive and finite, got {self.spacing}")
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        n, m = check_count(n), self.points_per_flow
+        n_flows = FLOWS_PER_BLOCK * math.ceil(n / (m * FLOWS_PER_BLOCK))
+        initial = self.initial or InitialStates(self.system)
+        x0 = np.asarray(initial(n_flows, _child_seed(check_seed(seed), 0)), dtype=float)
+        offsets = np.random.default_rng(_child_seed(seed, 1)).random(n_flows // FLOWS_PER_BLOCK)
+        states = np.empty((n_flows, m, *x0.shape[1:]))
+        for block, offset in enumerate(offsets):
+            flows = slice(block * FLOWS_PER_BLOCK, (block + 1) * FLOWS_PER_BLOCK)
+            times = self._duration() * ((np.arange(m) + offset) / m) ** self.spacing
+            states[flows] = self._flow(x0[flows], np.concatenate([[0.0], times]))[:, 1:]
+        return states.reshape(-1, *x0.shape[1:])[:n]
+
+    def _duration(self) -> float:
+        if self.duration is not None:
+            return self.duration
+        times = self.system.default_times
+        return float(times[-1] - times[0])
+
+    def _flow(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
+        try:
+            if self.system.batches(x0):
+                return integrate(self.system, x0, t, rtol=self.rtol, atol=0.1 * self.rtol)
+            return np.concatenate(
+                [integrate(self.system, x[None], t, rtol=self.rtol, atol=0.1 * self.rtol) for x in x0]
+            )
+        except IntegrationFailure as failure:
+            raise EvaluationError(
+                f"a short flow could not be integrated: {failure}. Give ShortFlows a shorter duration, "
+                "or initial states from which the flow exists"
+            ) from failure
+
+
+@dataclass(frozen=True, eq=False)
+class NearTrajectories:
+    """States of given trajectories, a share of them as they are, the others near them.
+
+    A perturbed state is x + noise * g * (x_a - x_b) / sqrt(2), with g standard normal and x_a, x_b two further states
+    drawn at random: it has the covariance of the data, and fields stay as smooth as the data are (independent noise
+    in each number would make a derivative of such a field meaningless).
+
+    trajectories: Dataset with `state` (trajectory, time, *shape), or a list of such; lazy ones are read one trajectory
+    at a time.
+    noise: size of the perturbations, as a fraction of the spread of the data.
+    exact: share of states without perturbation; they are spread evenly over the points.
+    """
+
+    trajectories: Any
+    noise: float = 0.03
+    exact: float = 0.5
+
+    def __post_init__(self):
+        sets = self.trajectories
+        sets = list(sets) if isinstance(sets, Sequence) else [sets]
+        for one in sets:
+            if not isinstance(one, xr.Dataset) or "state" not in one:
+                raise SystemsTypeError("trajectories must be a Dataset with a variable `state`, or a list of them")
+            if one["state"].dims[:2] != ("trajectory", "time"):
+                raise SystemsValueError(
+                    f"state must have dimensions (trajectory, time, ...), got {one['state'].dims}; "
+                    "transpose it, or add the missing one by expand_dims"
+                )
+            if one["state"].size == 0:
+                raise SystemsValueError(f"trajectories are empty: state has shape {one['state'].shape}")
+        if not sets:
+            raise SystemsValueError("trajectories must hold at least one Dataset, got an empty list")
+        if not (math.isfinite(self.noise) and self.noise >= 0):
+            raise SystemsValueError(f"noise must be finite and not negative, got {self.noise}")
+        if not 0 <= self.exact <= 1:
+            raise SystemsValueError(f"exact must be between 0 and 1, got {self.exact}")
+        object.__setattr__(self, "trajectories", tuple(sets))
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        uniform = np.random.default_rng(_child_seed(check_seed(seed), 0)).random((check_count(n), 3))
+        strength = self.noise / math.sqrt(2) * np.random.default_rng(_child_seed(seed, 1)).standard_normal(n)
+        strength[_assignment(n, (self.exact, 1 - self.exact)) == 0] = 0.0
+        sizes = [one.sizes["trajectory"] * one.sizes["time"] for one in self.trajectories]
+        chosen = np.minimum((uniform * sum(sizes)).astype(np.int64), sum(sizes) - 1)
+        perturbed = strength != 0
+        states = self._read(chosen[:, 0], sizes)
+        if perturbed.any():
+            first, second = (self._read(chosen[perturbed, k], sizes) for k in (1, 2))
+            states[perturbed] += strength[perturbed].reshape(-1, *[1] * (states.ndim - 1)) * (first - second)
+        return states
+
+    def _read(self, chosen: np.ndarray, sizes: list[int]) -> np.ndarray:
+        """The chosen states, numbered through all sets, trajectories and times."""
+        states = np.empty((chosen.size, *self.trajectories[0]["state"].shape[2:]))
+        offset = 0
+        for one, size in zip(self.trajectories, sizes, strict=True):
+            here = np.flatnonzero((chosen >= offset) & (chosen < offset + size))
+            trajectory, time = np.divmod(chosen[here] - offset, one.sizes["time"])
+            for k in np.unique(trajectory):
+                of_this = trajectory == k
+                states[here[of_this]] = one["state"][int(k)].values[time[of_this]]
+            offset += size
+        return states
+
+
+def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
+    """Which part each of n points belongs to: shares as even as they can be at every n, and no chance in them."""
+    share = np.asarray(weights, dtype=float) / np.sum(weights)
+    index, count = np.empty(n, dtype=np.int64), np.zeros(share.size)
+    for i in range(n):
+        index[i] = np.argmax(share * (i + 1) - count)
+        count[index[i]] += 1
+    return index
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Points of several samplers, interleaved in fixed proportion: equal shares, or the given weights."""
+
+    samplers: Sequence[Sampler]
+    weights: Sequence[float] | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "samplers", tuple(self.samplers))
+        if not self.samplers:
+            raise SystemsValueError("samplers must not be empty")
+        weights = (1.0,) * len(self.samplers) if self.weights is None else tuple(map(float, self.weights))
+        if len(weights) != len(self.samplers):
+            raise SystemsValueError(f"{len(self.samplers)} samplers need as many weights, got {len(weights)}")
+        if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) == 0:
+            raise SystemsValueError(f"weights must be finite, not negative, and not all zero, got {weights}")
+        object.__setattr__(self, "weights", weights)
+
+    def __call__(self, n: int, seed: int) -> np.ndarray:
+        assert self.weights is not None
+        index = _assignment(check_count(n), self.weights)
+        states: np.ndarray | None = None
+        for k, sampler in enumerate(self.samplers):
+            here = np.flatnonzero(index == k)
+            if here.size:
+                part = sampler(here.size, _child_seed(check_seed(seed), k))
+                states = np.empty((n, *part.shape[1:])) if states is None else states
+                states[here] = part
+        assert states is not None
+        return states

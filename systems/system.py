@@ -1,0 +1,301 @@
+"""What a system is: dx/dt = f(x; mu, t) with labelled dimensions, named parameters, and states to start from."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import importlib.util
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import array_api_compat
+import numpy as np
+import xarray as xr
+
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.integrators import Formulation
+from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_seed
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A named parameter of a system, with its default and the range from which it is sampled.
+
+    Raises SystemsValueError unless low <= default <= high, all finite.
+    """
+
+    name: str
+    default: float
+    low: float
+    high: float
+    units: str = ""
+
+    def __post_init__(self):
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise SystemsValueError(f"a parameter's name must be a Python identifier, got {self.name!r}")
+        if not all(math.isfinite(v) for v in (self.default, self.low, self.high)):
+            raise SystemsValueError(f"parameter {self.name!r}: default, low and high must be finite")
+        if not self.low <= self.default <= self.high:
+            raise SystemsValueError(
+                f"parameter {self.name!r} needs low <= default <= high, "
+                f"got {self.low} <= {self.default} <= {self.high}"
+            )
+
+
+def like(array: np.ndarray, x: Any, xp: Any) -> Any:
+    """A NumPy array as an array of x's namespace, dtype and device."""
+    return xp.asarray(array, dtype=x.dtype, device=array_api_compat.device(x))
+
+
+def as_floating(x: Any, name: str) -> tuple[Any, Any]:
+    """x and its array namespace; an error unless x is an array of real floating-point numbers."""
+    try:
+        xp = array_api_compat.array_namespace(x)
+    except TypeError as error:
+        raise SystemsTypeError(
+            f"{name} must be a NumPy, torch or other standard array, got {type(x).__name__}; use numpy.asarray"
+        ) from error
+    if getattr(x, "dtype", None) == np.dtype(object) or not xp.isdtype(x.dtype, "real floating"):
+        raise SystemsTypeError(
+            f"{name} must hold real floating-point numbers, got {x.dtype}; convert it, for instance by astype(float)"
+        )
+    return x, xp
+
+
+class System(abc.ABC):
+    """Known dynamics dx/dt = f(x; mu, t).
+
+    A new system is a frozen dataclass that defines `name`, `dims`, `shape`, `_rhs` and `_initial`, and replaces what
+    it knows better of the other underscored methods and of the data below. The public methods are final.
+
+    name: what it is called.
+    dims: name of each dimension of a state. shape: its lengths. coords: dimension -> 1-D coordinate.
+    parameters: named, with default and range. time_scale: a typical time, in the system's units.
+    citation: where the equations come from.
+    default_times, default_n_trajectories: what `simulate` takes when it is not told.
+    is_black_box: f gives values only, from NumPy arrays only.
+    """
+
+    citation: str = ""
+    is_black_box: bool = False
+    default_n_trajectories: int = 64
+
+    # What a system defines
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    @abc.abstractmethod
+    def dims(self) -> tuple[str, ...]: ...
+
+    @property
+    @abc.abstractmethod
+    def shape(self) -> tuple[int, ...]: ...
+
+    @abc.abstractmethod
+    def _rhs(self, x: Any, mu: Any, t: Any, xp: Any) -> Any:
+        """f, in the functions of the array-API namespace xp alone.
+
+        x: (..., *shape), real. mu: (..., p), of x's dtype and device. t: a number. Returns the shape and dtype of x.
+        """
+
+    @abc.abstractmethod
+    def _initial(self, n: int, seed: int) -> np.ndarray:
+        """n initial states (n, *shape), float64; the i-th depends on (seed, i) alone."""
+
+    # What a system may know better
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        return {dim: np.arange(size) for dim, size in zip(self.dims, self.shape, strict=True)}
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return ()
+
+    @property
+    def time_scale(self) -> float:
+        return 1.0
+
+    @property
+    def default_times(self) -> np.ndarray:
+        return np.linspace(0.0, 10.0 * self.time_scale, 101)
+
+    def _sampler(self) -> Sampler | None:
+        """Where collocation states come from: by default initial states, and short flows from them."""
+        return Mixture((InitialStates(self), ShortFlows(self)))
+
+    def _formulation(self, mu: np.ndarray | None) -> Formulation | None:  # noqa: ARG002
+        """Coordinates in which the system is easier to integrate, for parameters (p,) or (batch, p)."""
+        return None
+
+    def _batches(self, x: np.ndarray) -> bool:  # noqa: ARG002
+        return True
+
+    # What a system is used for
+
+    @property
+    @final
+    def n_states(self) -> int:
+        """How many numbers a state has."""
+        return math.prod(self.shape)
+
+    @property
+    @final
+    def sampler(self) -> Sampler | None:
+        """The default sampler of collocation states; None where none is known (a black box without one)."""
+        return self._sampler()
+
+    @final
+    def rhs(self, x: Any, mu: Any = None, t: Any = 0.0) -> Any:
+        """f(x; mu, t), the time derivative at each state.
+
+        x: (..., *shape), real floating-point: NumPy, torch, another standard array, or a DataArray.
+        mu: (..., p) with leading axes that broadcast against those of x, a mapping from names to numbers or arrays
+        (what is missing takes its default), or None for the defaults.
+        Returns an array of x's kind, shape, dtype and device. For small spatial scales use float64: differences of
+        neighbours in float32 lose most of their digits.
+
+        Raises SystemsTypeError, SystemsValueError.
+        """
+        if isinstance(x, xr.DataArray):
+            return x.copy(data=self.rhs(x.transpose(..., *self.dims).values, mu, t))
+        x, xp = as_floating(x, "x")
+        k = len(self.shape)
+        if x.ndim < k or tuple(x.shape[x.ndim - k :]) != self.shape:
+            raise SystemsValueError(
+                f"x must have shape (..., {', '.join(map(str, self.shape))}) for {self.name}, got {tuple(x.shape)}"
+            )
+        return self._rhs(x, self._parameter_array(mu, x, xp), t, xp)
+
+    @final
+    def sample_initial(self, n: int, seed: int = 0) -> xr.DataArray:
+        """n initial states, labelled (trajectory, *dims); the i-th depends on (seed, i) alone."""
+        states = self._initial(check_count(n), check_seed(seed))
+        return xr.DataArray(
+            states, dims=("trajectory", *self.dims), coords={"trajectory": np.arange(n), **self._labelled_coords()},
+            name="state",
+        )  # fmt: skip
+
+    @final
+    def batches(self, x: np.ndarray) -> bool:
+        """Whether f takes several states at once; x: (batch, *shape), states on which a black box is tried."""
+        return self._batches(x)
+
+    @final
+    def verify(self, seed: int = 0) -> None:
+        """Check the contract on a few initial states: run it on a system of your own.
+
+        Shapes, dtypes (float64, and float32 unless a black box), finite values, batches against single states, and,
+        where torch is installed and f is no black box, that torch gives the same values and no other dtype.
+
+        Raises EvaluationError that says what is wrong.
+        """
+
+        def check(holds: bool, message: str) -> None:
+            if not holds:
+                raise EvaluationError(f"{self.name}: {message}")
+
+        x = np.asarray(self.sample_initial(3, seed).values)
+        check(x.shape == (3, *self.shape), f"sample_initial(3) has shape {x.shape}, expected {(3, *self.shape)}")
+        check(x.dtype == np.float64, f"sample_initial must return float64, got {x.dtype}")
+        check(bool(np.isfinite(x).all()), "sample_initial returned values that are not finite")
+        check(bool(np.array_equal(x[:2], self.sample_initial(2, seed).values)),
+              "initial state i must depend on (seed, i) alone, but 2 states differ from the first 2 of 3")  # fmt: skip
+        for dim, size in zip(self.dims, self.shape, strict=True):
+            check(np.shape(self.coords.get(dim)) == (size,), f"coords[{dim!r}] must be 1-D with {size} entries")
+        before = x.copy()
+        f = self.rhs(x)
+        check(bool(np.array_equal(x, before)), "rhs changes x in place")
+        check(isinstance(f, np.ndarray), f"rhs of a NumPy array returned {type(f).__name__}")
+        check(f.shape == x.shape, f"rhs of states {x.shape} returned shape {f.shape}")
+        check(f.dtype == np.float64, f"rhs of float64 returned {f.dtype}")
+        check(bool(np.isfinite(f).all()), "rhs is not finite at an initial state")
+        scale = float(np.abs(f).max()) + np.finfo(float).tiny
+        single = np.stack([self.rhs(one) for one in x])
+        check(bool(np.abs(single - f).max() <= 1e-10 * scale), "rhs of a batch differs from rhs of single states")
+        if self.is_black_box:
+            return
+        small = self.rhs(x.astype(np.float32))
+        check(small.dtype == np.float32, f"rhs of float32 returned {small.dtype}")
+        if importlib.util.find_spec("torch") is not None:
+            import torch
+
+            for dtype in (torch.float64, torch.float32):
+                g = self.rhs(torch.asarray(x, dtype=dtype))
+                check(isinstance(g, torch.Tensor), f"rhs of a torch tensor returned {type(g).__name__}")
+                check(g.dtype == dtype, f"rhs of {dtype} returned {g.dtype}")
+            difference = float(np.abs(self.rhs(torch.asarray(x)).numpy() - f).max())
+            check(difference <= 1e-10 * scale, f"torch and NumPy differ by {difference:.3g} (f is up to {scale:.3g})")
+
+    @final
+    def parameter_values(self, mu: Any = None) -> np.ndarray:
+        """Parameters as a float64 array (..., p): None, a mapping of names, or an array, as `rhs` takes them."""
+        return np.asarray(self._parameter_array(mu, np.zeros(0), np), dtype=float)
+
+    def _parameter_array(self, mu: Any, x: Any, xp: Any) -> Any:
+        names = [p.name for p in self.parameters]
+        defaults = np.array([p.default for p in self.parameters], dtype=float)
+        if mu is None:
+            return like(defaults, x, xp)
+        if isinstance(mu, xr.DataArray):
+            mu = mu.values
+        if isinstance(mu, Mapping):
+            for key in mu:
+                if key not in names:
+                    raise SystemsValueError(f"{self.name} has no parameter {key!r}; {nearest(key, names)}")
+            values = [_to(mu.get(p.name, p.default), x, xp, p.name) for p in self.parameters]
+            if not values:
+                return like(defaults, x, xp)
+            return xp.stack(xp.broadcast_arrays(*values), axis=-1)
+        mu = _to(mu, x, xp, "mu")
+        if mu.ndim == 0 or mu.shape[-1] != len(names):
+            raise SystemsValueError(
+                f"mu must have shape (..., {len(names)}) for the parameters {names} of {self.name}, "
+                f"got {tuple(mu.shape)}"
+            )
+        return mu
+
+    def _labelled_coords(self) -> dict[str, Any]:
+        # The built-in systems are dimensionless; what the numbers of a user's code mean is not known here.
+        attrs = {} if self.is_black_box else {"units": "1"}
+        return {dim: (dim, np.asarray(value), attrs) for dim, value in self.coords.items()}
+
+    def _describe(self) -> dict[str, Any]:
+        """What identifies the system in the provenance of data: its name and fields, ready for JSON."""
+        fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        values = {field.name: getattr(self, field.name) for field in fields if field.init}
+        plain = (str, int, float, bool, type(None))
+        return {
+            "system": self.name,
+            "fields": {k: v if isinstance(v, plain) else repr(v) for k, v in values.items()},
+        }
+
+
+def _to(value: Any, x: Any, xp: Any, name: str) -> Any:
+    """A number or array as an array of x's namespace, dtype and device (gradients of a tensor are kept)."""
+    try:
+        if array_api_compat.is_array_api_obj(value) and array_api_compat.array_namespace(value) is xp:
+            return array_api_compat.to_device(xp.astype(value, x.dtype), array_api_compat.device(x))
+        return xp.asarray(np.asarray(value, dtype=float), dtype=x.dtype, device=array_api_compat.device(x))
+    except (TypeError, ValueError) as error:
+        raise SystemsTypeError(f"{name} must be a number or an array of numbers, got {value!r}") from error
+
+
+def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
+    """Names of the dimensions of a state, or an error that says which is wrong."""
+    dims = (dims,) if isinstance(dims, str) else tuple(dims)
+    if len(dims) != len(shape):
+        raise SystemsValueError(f"a state of shape {tuple(shape)} needs {len(shape)} dims, got {dims}")
+    reserved = {"trajectory", "time", "point", "parameter"}
+    for dim in dims:
+        if not isinstance(dim, str) or not dim:
+            raise SystemsTypeError(f"dims must be names, got {dim!r}")
+        if dim in reserved:
+            raise SystemsValueError(f"the name {dim!r} in dims is taken by the data's own dimensions; choose another")
+    if len(set(dims)) != len(dims):
+        raise SystemsValueError(f"dims must differ from each other, got {dims}")
+    return dims

@@ -1,0 +1,384 @@
+"""simulate(): initial states -> trajectories, as a labelled Dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, as_completed
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.integrate import OdeSolver
+from tqdm import tqdm
+
+from systems.errors import (
+    IntegrationError,
+    IntegrationWarning,
+    SystemsError,
+    SystemsTypeError,
+    SystemsValueError,
+    nearest,
+)
+from systems.integrators import SMALLEST_RTOL, IntegrationFailure, integrate
+from systems.sampling import _child_seed, check_count, check_seed
+from systems.storage import open_trajectories, read_provenance, save_trajectories
+from systems.system import System
+
+# Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many workers
+# share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
+BLOCK = 32
+METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+
+logger = logging.getLogger("systems")
+
+
+def simulate(
+    system: System, n_trajectories: int | None = None, t: Any = None, *, initial: Any = None,
+    parameters: Any = None, seed: int = 0, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9,
+    atol: float = 1e-10, executor: Executor | None = None, path: str | Path | None = None,
+) -> xr.Dataset:  # fmt: skip
+    """Integrate a system from many initial states.
+
+    system: what to integrate.
+    n_trajectories: how many; by default as many as `initial` holds, or the system's own number.
+    t: output times (time,), strictly increasing; the system's default times if None. The first is that of the initial
+    states.
+
+    The rest is for special needs.
+
+    initial: states at t[0]: an array or DataArray (trajectory, *system.shape), one state, or a sampler;
+    by default `system.sample_initial`.
+    parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample" to draw
+    them uniformly from their ranges. By default the system's own, and none are stored.
+    seed: of initial states and parameters.
+    method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator that suits
+    the system: its exact linear part by Lawson's method (Burgers), latent coordinates (lifted systems), otherwise DOP853,
+    an explicit method of order 8. A stiff black box needs method="BDF" or "LSODA".
+    rtol, atol: tolerances of each trajectory.
+    executor: any `concurrent.futures.Executor`, to which blocks of 32 trajectories are given; the result does not
+    depend on it.
+    path: a folder, into which each block is written as soon as it is complete. The same call resumes from what is
+    there, and refuses a folder that holds anything else. The result is then read lazily from the files.
+
+    Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter) if
+    given; the coordinate `trajectory` counts from 0. Trajectories that could not be integrated are absent, with an
+    IntegrationWarning, and listed with the reason under "failed" in the attribute `provenance` (JSON).
+
+    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used, IntegrationError if no trajectory
+    could be integrated.
+    """
+    if not isinstance(system, System):
+        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; systems.from_rhs makes one of a function")
+    t = check_times(system.default_times if t is None else t)
+    check_tolerance(rtol, "rtol", SMALLEST_RTOL)
+    check_tolerance(atol, "atol", 0.0)
+    method = _check_method(method)
+    seed = check_seed(seed)
+    x0 = _initial_states(system, n_trajectories, initial, seed)
+    mu = check_parameters(system, parameters, len(x0), seed)
+
+    settings = _Settings(t, method, rtol, atol)
+    provenance = {
+        "kind": "trajectories",
+        **system._describe(),
+        "made_by": f"latentrom {package_version()}",
+        "n_trajectories": len(x0),
+        "seed": seed,
+        "initial": "sample_initial" if initial is None else _fingerprint(x0),
+        "parameters": "default" if mu is None else _fingerprint(mu),
+        "times": _fingerprint(t),
+        "method": method if method is None or isinstance(method, str) else method.__name__,
+        "rtol": rtol,
+        "atol": atol,
+    }
+    blocks = [slice(i, min(i + BLOCK, len(x0))) for i in range(0, len(x0), BLOCK)]
+    folder = None if path is None else _Folder(Path(path), provenance)
+    todo = blocks if folder is None else [block for block in blocks if not folder.holds(block)]
+
+    results: dict[int, tuple[np.ndarray, dict[int, str]]] = {}
+    causes: list[Exception] = []
+    with tqdm(total=len(x0), unit="trajectory", disable=not sys.stderr.isatty(), leave=False) as bar:
+        bar.update(len(x0) - sum(block.stop - block.start for block in todo))
+        for block, (states, failed, cause) in _run(executor, system, x0, mu, settings, todo):
+            bar.update(block.stop - block.start)
+            causes.extend([cause] if cause is not None else [])
+            kept = [i for i in range(block.start, block.stop) if i not in failed]
+            if folder is not None:
+                if kept:
+                    part = _dataset(system, states, kept, mu, t, provenance, failed)
+                    save_trajectories(part, folder.shard(block))
+                states = np.empty(0)
+            results[block.start] = (states, failed)
+
+    failed = {i: why for start in sorted(results) for i, why in results[start][1].items()}
+    if folder is not None:
+        failed = folder.failed(blocks) | failed
+    if len(failed) == len(x0):
+        first = min(failed)
+        raise IntegrationError(
+            f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. "
+            "Check initial, parameters and t, or choose another method (stiff systems need \"BDF\" or \"LSODA\")"
+        ) from (causes[0] if causes else None)
+    if failed:
+        first = min(failed)
+        warnings.warn(
+            f"{len(failed)} of {len(x0)} trajectories could not be integrated and are absent: "
+            f"{_some(sorted(failed))}; trajectory {first}: {failed[first]}",
+            IntegrationWarning, stacklevel=2,
+        )  # fmt: skip
+    if folder is not None:
+        result = open_trajectories([folder.shard(block) for block in blocks if folder.holds(block)])
+        assert isinstance(result, xr.Dataset)
+        return result.assign_attrs(provenance=_json(provenance, failed))
+    states = np.concatenate([results[start][0] for start in sorted(results)])
+    kept = [i for i in range(len(x0)) if i not in failed]
+    return _dataset(system, states, kept, mu, t, provenance, failed)
+
+
+@dataclass(frozen=True)
+class _Settings:
+    t: np.ndarray
+    method: str | type[OdeSolver] | None
+    rtol: float
+    atol: float
+
+
+def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings, blocks: list[slice]):
+    """Yield (block, result) as blocks are finished, here or by the executor."""
+    def arguments(block):
+        return system, x0[block], None if mu is None else mu[block], settings, block.start
+
+    if executor is None:
+        for block in blocks:
+            yield block, _integrate_block(*arguments(block))
+        return
+    futures = {executor.submit(_integrate_block, *arguments(block)): block for block in blocks}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _integrate_block(
+    system: System, x0: np.ndarray, mu: np.ndarray | None, settings: _Settings, first: int
+) -> tuple[np.ndarray, dict[int, str], Exception | None]:
+    """States (kept, time, *shape) of a block, why each of the others failed, and the cause of the first failure.
+
+    A block is tried as one; if that fails, its trajectories are tried one at a time.
+    """
+    def run(part: slice) -> np.ndarray:
+        return integrate(
+            system, x0[part], settings.t, None if mu is None else mu[part],
+            method=settings.method, rtol=settings.rtol, atol=settings.atol,
+        )  # fmt: skip
+
+    caught = (IntegrationFailure, SystemsError, ArithmeticError, np.linalg.LinAlgError)
+    if len(x0) > 1 and system.batches(x0):
+        try:
+            return run(slice(None)), {}, None
+        except caught as failure:
+            logger.debug("block at trajectory %d failed (%s): one at a time", first, failure)
+    states, failed, cause = [], {}, None
+    for i in range(len(x0)):
+        try:
+            states.append(run(slice(i, i + 1)))
+        except caught as failure:
+            failed[first + i] = str(failure)
+            cause = cause or failure
+    empty = np.empty((0, settings.t.size, *system.shape))
+    return np.concatenate([empty, *states]), failed, cause
+
+
+def _dataset(system, states, kept, mu, t, provenance, failed) -> xr.Dataset:
+    attrs = {} if system.is_black_box else {"units": "1"}
+    data: dict[str, Any] = {"state": (("trajectory", "time", *system.dims), states)}
+    coords = {"trajectory": np.asarray(kept), "time": ("time", t, attrs), **system._labelled_coords()}
+    if mu is not None:
+        data["parameters"] = (("trajectory", "parameter"), mu[kept])
+        coords["parameter"] = [p.name for p in system.parameters]
+    return xr.Dataset(data, coords, attrs={"provenance": _json(provenance, failed)})
+
+
+def _json(provenance: Mapping[str, Any], failed: Mapping[int, str]) -> str:
+    listed = [{"trajectory": i, "reason": why} for i, why in sorted(failed.items())]
+    return json.dumps({**provenance, "failed": listed}, sort_keys=True)
+
+
+class _Folder:
+    """The shards of one call of simulate: one file per block."""
+
+    def __init__(self, path: Path, provenance: Mapping[str, Any]):
+        if path.suffix in (".h5", ".nc", ".hdf5"):
+            raise SystemsValueError(
+                f"path must be a folder, into which one file per block is written, got {str(path)!r}; "
+                "for a single file use save_trajectories(simulate(...), path)"
+            )
+        if path.exists() and not path.is_dir():
+            raise SystemsValueError(f"path must be a folder, but {str(path)!r} is a file")
+        path.mkdir(parents=True, exist_ok=True)
+        self._path, self._provenance = path, json.loads(json.dumps(provenance))
+        for shard in sorted(path.glob("*.h5")):
+            self._check(shard)
+
+    def shard(self, block: slice) -> Path:
+        return self._path / f"trajectories-{block.start:07d}-{block.stop - 1:07d}.h5"
+
+    def holds(self, block: slice) -> bool:
+        return self.shard(block).exists()
+
+    def failed(self, blocks: Sequence[slice]) -> dict[int, str]:
+        records = [read_provenance(self.shard(block)) for block in blocks if self.holds(block)]
+        return {entry["trajectory"]: entry["reason"] for record in records for entry in record["failed"]}
+
+    def _check(self, shard: Path) -> None:
+        found = read_provenance(shard)
+        found.pop("failed", None)
+        differing = sorted(k for k in {*found, *self._provenance} if found.get(k) != self._provenance.get(k))
+        if differing:
+            raise SystemsValueError(
+                f"{str(shard)!r} was made by another call: it differs in {', '.join(differing)}. "
+                "Choose another folder for path, or delete this one"
+            )
+
+
+def check_times(t: Any) -> np.ndarray:
+    """Output times (time,), float64, finite and strictly increasing, or an error that names the entry."""
+    t = as_numbers(t, "t")
+    if t.ndim != 1 or t.size == 0:
+        raise SystemsValueError(f"t must be a 1-D array of times, got shape {t.shape}")
+    check_finite(t, "t")
+    steps = np.flatnonzero(np.diff(t) <= 0)
+    if steps.size:
+        i = int(steps[0])
+        raise SystemsValueError(
+            f"t must be strictly increasing, but t[{i}] = {t[i]:g} is followed by t[{i + 1}] = {t[i + 1]:g}; "
+            "use numpy.unique to sort times and drop repeated ones"
+        )
+    if t.size == 1:
+        raise SystemsValueError(f"t must have at least two times, the first that of the initial states, got {t}")
+    return t
+
+
+def check_tolerance(value: Any, name: str, smallest: float) -> None:
+    """A tolerance must be a finite number above what rounding allows."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise SystemsTypeError(f"{name} must be a number, got {value!r}")
+    if not (np.isfinite(value) and value >= smallest):
+        raise SystemsValueError(f"{name} must be finite and at least {smallest:g}, got {value}")
+
+
+def as_numbers(value: Any, name: str) -> np.ndarray:
+    """Real numbers as a float64 NumPy array; an error for text, objects and complex numbers."""
+    try:
+        array = np.asarray(getattr(value, "values", value) if isinstance(value, xr.DataArray) else value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SystemsTypeError(f"{name} must be an array of numbers: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise SystemsTypeError(f"{name} must hold real numbers, got {array.dtype}")
+    return array.astype(float)
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """An error that names the first entry that is not finite."""
+    if not np.isfinite(array).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise SystemsValueError(f"{name} must be finite, but {name}{list(at)} is {array[at]}")
+
+
+def check_states(states: Any, system: System, name: str, leading: str) -> np.ndarray:
+    """States (n, *system.shape), float64 and finite; one state alone counts as n = 1."""
+    if isinstance(states, xr.DataArray) and set(system.dims) <= set(states.dims):
+        states = states.transpose(..., *system.dims)
+    states = as_numbers(states, name)
+    if states.shape == system.shape:
+        states = states[None]
+    if states.ndim != len(system.shape) + 1 or states.shape[1:] != system.shape:
+        expected = ", ".join([leading, *map(str, system.shape)])
+        raise SystemsValueError(f"{name} must have shape ({expected}) for {system.name}, got {states.shape}")
+    if len(states) == 0:
+        raise SystemsValueError(f"{name} is empty: it has shape {states.shape}")
+    check_finite(states, name)
+    return states
+
+
+def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.ndarray | None:
+    """Parameters (n, p), float64, or None where the defaults are meant."""
+    if parameters is None:
+        return None
+    names = [p.name for p in system.parameters]
+    if not names:
+        raise SystemsValueError(f"{system.name} has no parameters; leave parameters out")
+    if isinstance(parameters, str):
+        if parameters != "sample":
+            raise SystemsValueError(f"parameters must be a mapping, an array or 'sample', got {parameters!r}")
+        low, high = (np.array([getattr(p, end) for p in system.parameters]) for end in ("low", "high"))
+        return low + (high - low) * np.random.default_rng(_child_seed(seed, 7)).random((n, len(names)))
+    if isinstance(parameters, Mapping):
+        for key in parameters:
+            if key not in names:
+                raise SystemsValueError(f"{system.name} has no parameter {key!r}; {nearest(key, names)}")
+        columns = [as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]") for p in system.parameters]
+        for name, column in zip(names, columns, strict=True):
+            if column.shape not in ((), (n,)):
+                raise SystemsValueError(
+                    f"parameters[{name!r}] must be a number or have shape ({n},), got {column.shape}"
+                )
+        values = np.stack([np.broadcast_to(column, n) for column in columns], axis=1)
+    else:
+        values = as_numbers(parameters, "parameters")
+        if values.shape != (n, len(names)):
+            raise SystemsValueError(
+                f"parameters must have shape ({n}, {len(names)}) for {', '.join(names)}, got {values.shape}"
+            )
+    check_finite(values, "parameters")
+    return values
+
+
+def _initial_states(system: System, n: int | None, initial: Any, seed: int) -> np.ndarray:
+    if initial is None or callable(initial):
+        n = system.default_n_trajectories if n is None else check_count(n, "n_trajectories")
+        if callable(initial):
+            return check_states(initial(n, seed), system, "initial", str(n))
+        return np.asarray(system.sample_initial(n, seed).values)
+    states = check_states(initial, system, "initial", "trajectory")
+    if n is not None and check_count(n, "n_trajectories") != len(states):
+        raise SystemsValueError(
+            f"n_trajectories is {n}, but initial holds {len(states)} states; leave n_trajectories out"
+        )
+    return states
+
+
+def _check_method(method: Any) -> str | type[OdeSolver] | None:
+    if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
+        return method
+    if not isinstance(method, str):
+        raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
+    if method not in METHODS:
+        raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
+    return method
+
+
+def _fingerprint(array: np.ndarray) -> str:
+    return "sha256:" + hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
+
+
+def _some(indices: Sequence[int]) -> str:
+    return ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")
+
+
+def package_version() -> str:
+    """Version of the installed distribution, or "unknown" in a bare checkout."""
+    try:
+        return version("latentrom")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,5 +1,6 @@
 """Known dynamics dx/dt = f(x; mu, t): systems, samplers of states, simulation, collocation and storage."""
 
+from systems.black_box import from_rhs
 from systems.collocation import collocate
 from systems.errors import (
     EvaluationError,
@@ -66,6 +67,7 @@ __all__ = [
     "SystemsTypeError",
     "SystemsValueError",
     "collocate",
+    "from_rhs",
     "open_trajectories",
     "save_trajectories",
     "simulate",

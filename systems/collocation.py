@@ -26,18 +26,20 @@ def collocate(
 
     system: whose f. n: how many points.
     sampler: where the states come from, called as sampler(n, seed); by default the system's own.
-    near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its defaults)
-    take the place of the system's sampler. Only one of `near` and `sampler` can be given.
+    near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its
+    defaults) take the place of the system's sampler. Only one of `near` and `sampler` can be given.
     parameters: as in `simulate`, per point. seed: of states and parameters.
 
-    Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point, parameter)
-    if given.
+    Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point,
+    parameter) if given.
 
     Raises EvaluationError if f fails, or is not finite at a point, which is named; SystemsValueError and
     SystemsTypeError for arguments that cannot be used.
     """
     if not isinstance(system, System):
-        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; systems.from_rhs makes one of a function")
+        raise SystemsTypeError(
+            f"system must be a systems.System, got {system!r}; from_rhs makes one of a function"
+        )
     n, seed = check_count(n), check_seed(seed)
     if near is not None and sampler is not None:
         raise SystemsValueError(
@@ -87,7 +89,7 @@ def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None) -> np.n
         if not np.isfinite(f).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(f))[0])
             raise EvaluationError(
-                f"f of {system.name} is not finite at point {start + at[0]}: entry {list(at[1:])} is {f[at]}. "
+                f"f of {system.name} is not finite at point {start + at[0]}: f{list(at[1:])} is {f[at]}. "
                 "Keep the sampler within the region where f is defined"
             )
         values[block] = f

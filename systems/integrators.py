@@ -1,21 +1,22 @@
 """Time integration of blocks of trajectories: SciPy's solvers, and one for semilinear stiff systems.
 
-Diffusion makes explicit Runge-Kutta methods take steps of order 1/(nu k_max^2), whatever the accuracy asked for.
-Where the stiff part is linear and diagonal in some coordinates (Fourier modes), the Lawson method integrates it
-exactly and leaves the step to accuracy alone.
+Diffusion makes explicit Runge-Kutta methods take steps of order 1/(nu k_max^2), whatever the accuracy asked
+for. Where the stiff part is linear and diagonal in some coordinates (Fourier modes), the Lawson method
+integrates it exactly and leaves the step to accuracy alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from scipy.integrate import OdeSolver, solve_ivp
+from scipy.integrate import DOP853, RK23, RK45, OdeSolver, solve_ivp
 
 # SciPy warns, and raises the tolerance itself, below 100 times the rounding unit.
 SMALLEST_RTOL = 2.3e-14
+ONE_STEP = {"RK23": RK23, "RK45": RK45, "DOP853": DOP853}
 
 
 class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, where it means "redo or report"
@@ -26,7 +27,8 @@ class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, 
 class Formulation:
     """The dynamics dx/dt = f(x) in other coordinates y, where they are easier to integrate.
 
-    dy/dt = symbol * y + rhs(t, y), with y = forward(x) and x = backward(y). Without `symbol` the term is absent.
+    dy/dt = symbol * y + rhs(t, y) with y = forward(x), and x(t) = backward(y(t)) + constant: what y does not
+    hold of x must not change in time. Without `symbol` the linear term is absent.
 
     forward, backward: (batch, *shape) -> (batch, m) and back; y may be complex.
     rhs: (t, y of shape (batch, m)) -> (batch, m).
@@ -44,9 +46,10 @@ class Formulation:
 class LawsonDormandPrince(OdeSolver):
     """Lawson's integrating-factor method on the Dormand-Prince 5(4) pair, with adaptive steps.
 
-    Solves y' = symbol * y + fun(t, y) for a diagonal linear part. The integrating factor starts at one in each step,
-    and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease: every factor exp(symbol h (c_i - c_j)) is
-    at most one, so nothing overflows and rounding errors are not amplified, however stiff the linear part.
+    Solves y' = symbol * y + fun(t, y) for a diagonal linear part. The integrating factor starts at one in
+    each step, and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease: every factor
+    exp(symbol h (c_i - c_j)) is at most one, so nothing overflows and rounding errors are not amplified,
+    however stiff the linear part.
 
     The step is controlled by the largest over the rows of y of |error| / (atol + rtol |y|), in the weighted
     l2 norm: rows (trajectories) do not dilute each other's error.
@@ -55,7 +58,8 @@ class LawsonDormandPrince(OdeSolver):
     symbol: real array (1, m) or (rows, m); y0 has rows * m entries.
     weights: real array (m,), 1/m by default.
 
-    Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6 (1980) 19.
+    Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6 (1980)
+    19.
     """
 
     order = 5
@@ -74,7 +78,7 @@ class LawsonDormandPrince(OdeSolver):
 
     def __init__(
         self, fun, t0, y0, t_bound, vectorized=False, *, symbol, weights=None,
-        rtol=1e-9, atol=1e-10, max_step=np.inf, first_step=None, **unused: Any,
+        rtol=1e-9, atol=1e-10, max_step=np.inf, first_step=None,
     ):  # fmt: skip
         super().__init__(fun, t0, np.asarray(y0, dtype=complex), t_bound, vectorized, support_complex=True)
         m = symbol.shape[-1]
@@ -87,7 +91,6 @@ class LawsonDormandPrince(OdeSolver):
         self._stages = np.empty((7, *self._state.shape))
         self._stages[0] = self._nonlinear(t0, self._state)
         self._tables: tuple[float, list, list] | None = None
-        self._previous: tuple[float, np.ndarray] = (t0, self.y)
         self.h_abs = self._first_step() if first_step is None else first_step
 
     def _nonlinear(self, t: float, state: np.ndarray) -> np.ndarray:
@@ -104,10 +107,12 @@ class LawsonDormandPrince(OdeSolver):
         return float(min(h, self.t_bound - self.t, self._max_step))
 
     def _factors(self, h: float) -> tuple[list, list]:
-        """exp(c_i h symbol) for each stage, and the weights h a_ij exp((c_i - c_j) h symbol) of earlier stages."""
+        """exp(c_i h symbol) of each stage, and the weights h a_ij exp((c_i - c_j) h symbol) of others."""
         if self._tables is not None and self._tables[0] == h:
             return self._tables[1:]
-        decay = {gap: np.exp(gap * h * self._symbol) for gap in {c - b for c in self.C for b in self.C if c >= b}}
+        decay = {
+            gap: np.exp(gap * h * self._symbol) for gap in {c - b for c in self.C for b in self.C if c >= b}
+        }
         own = [decay[c] for c in self.C]
         others = [
             [h * a * decay[c - b] for a, b in zip(row, self.C, strict=False)]
@@ -150,10 +155,7 @@ class LawsonDormandPrince(OdeSolver):
                 break
             h_abs = h * (max(factor, self.SMALLEST_FACTOR) if np.isfinite(factor) else self.SMALLEST_FACTOR)
             shrunk = True
-        suggestion = h * min(factor, 1.0 if shrunk else self.LARGEST_FACTOR)
-        # A step cut short by t_bound says little about the step that accuracy allows.
-        self.h_abs = max(suggestion, h_abs) if h < h_abs and not shrunk else suggestion
-        self._previous = (self.t, self.y)
+        self.h_abs = h * min(factor, 1.0 if shrunk else self.LARGEST_FACTOR)
         self._state = y
         self._stages[0] = self._stages[6]  # the last stage is the first of the next step
         self.t, self.y = t_new, y.view(complex).ravel()
@@ -161,35 +163,32 @@ class LawsonDormandPrince(OdeSolver):
 
     def _dense_output_impl(self):
         raise NotImplementedError(
-            "LawsonDormandPrince has no dense output: integrate from one output time to the next, "
-            "as systems.simulate does"
+            "LawsonDormandPrince has no dense output: let its steps end at the output times"
         )
 
 
-def integrate_semilinear(form: Formulation, y0: np.ndarray, t: np.ndarray, rtol: float, atol: float) -> np.ndarray:
-    """States (batch, time, m) at the times t, by Lawson steps that end at each of them (no interpolation)."""
-    assert form.symbol is not None
-    shape = y0.shape
+def march(solver: Any, t: np.ndarray) -> np.ndarray:
+    """States (time, m) at the times t of a one-step solver that stands at t[0], by steps that end at each of
+    them.
 
-    def fun(time, flat):
-        return form.rhs(time, flat.reshape(shape)).ravel()
+    Nothing is interpolated: the dense output of a high-order method is not held to the tolerance (that of
+    DOP853 is two orders of magnitude worse on a diffusive problem).
 
-    y, first_step = y0.ravel(), None
-    states = np.empty((shape[0], t.size, shape[1]), dtype=complex)
-    states[:, 0] = y0
-    for i in range(1, t.size):
-        span = t[i] - t[i - 1]
-        solver = LawsonDormandPrince(
-            fun, t[i - 1], y, t[i], symbol=form.symbol, weights=form.weights, rtol=rtol, atol=atol,
-            first_step=None if first_step is None else min(first_step, span),
-        )  # fmt: skip
+    solver: explicit Runge-Kutta, with its next step in `h_abs`. Raises IntegrationFailure.
+    """
+    states = [solver.y]
+    for target in t[1:]:
+        solver.t_bound, solver.status = target, "running"
         while solver.status == "running":
+            allowed, remaining = solver.h_abs, target - solver.t
             message = solver.step()
             if solver.status == "failed":
                 raise IntegrationFailure(f"at t = {solver.t:.6g}: {message}")
-        y, first_step = solver.y, solver.h_abs
-        states[:, i] = y.reshape(shape)
-    return states
+            if remaining < allowed and solver.t == target:
+                # A step cut short by an output time says little about the step that accuracy allows.
+                solver.h_abs = max(solver.h_abs, allowed)
+        states.append(solver.y)
+    return np.stack(states)
 
 
 def integrate(
@@ -201,8 +200,9 @@ def integrate(
     x0: (batch, *system.shape), the states at t[0]. t: (time,), strictly increasing. mu: (p,) or (batch, p).
     Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails.
 
-    Without `method`, the system's own formulation is used where it has one (Fourier modes, latent coordinates), by
-    LawsonDormandPrince for stiff linear parts and DOP853 otherwise. With `method`, f is integrated as it is.
+    Without `method`, the system's own formulation is used where it has one (Fourier modes, latent
+    coordinates), by LawsonDormandPrince for stiff linear parts and DOP853 otherwise. With `method`, f is
+    integrated as it is.
     """
     batch = x0.shape[0]
     form = system._formulation(mu) if method is None else None
@@ -217,23 +217,39 @@ def integrate(
         # SciPy's choice of a first step never ends where f is not finite at the start.
         if not np.isfinite(form.rhs(float(t[0]), y0)).all():
             raise IntegrationFailure(f"f is not finite at the initial state (t = {t[0]:.6g})")
-        if t.size == 1:
-            y = y0[:, None]
-        elif form.symbol is not None:
-            y = integrate_semilinear(form, y0, t, rtol, atol)
-        else:
-            # SciPy controls the root mean square over the whole block: one trajectory may take all of it.
-            tighter = 1 / np.sqrt(batch)
-            result = solve_ivp(
-                lambda time, flat: form.rhs(time, flat.reshape(y0.shape)).ravel(),
-                (t[0], t[-1]), y0.ravel(), method=method or "DOP853", t_eval=t,
-                rtol=max(rtol * tighter, SMALLEST_RTOL), atol=atol * tighter,
-            )  # fmt: skip
-            if not result.success:
-                raise IntegrationFailure(str(result.message))
-            y = np.moveaxis(result.y.reshape(*y0.shape, t.size), -1, 1)
+        y = _solve(form, y0, t, method, rtol, atol)
     x = form.backward(y.reshape(batch * t.size, -1)).reshape(batch, t.size, *system.shape)
+    # What y does not hold of x (its distance from a manifold; rounding) is constant in time.
+    x += (x0 - x[:, 0])[:, None]
     if not np.isfinite(x).all():
         raise IntegrationFailure("the states are not finite")
     x[:, 0] = x0
     return x
+
+
+def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float, atol: float) -> np.ndarray:
+    """y (batch, time, m) from y0 (batch, m)."""
+
+    def fun(time, flat):
+        return form.rhs(time, flat.reshape(y0.shape)).ravel()
+
+    if form.symbol is not None:
+        solver = LawsonDormandPrince(
+            fun, t[0], y0.ravel(), t[1], symbol=form.symbol, weights=form.weights, rtol=rtol, atol=atol
+        )
+        y = march(solver, t)
+    else:
+        # SciPy controls the root mean square over the whole block: one trajectory may take all of it.
+        tighter = 1 / np.sqrt(len(y0))
+        tolerances = {"rtol": max(rtol * tighter, SMALLEST_RTOL), "atol": atol * tighter}
+        one_step = ONE_STEP.get(method or "DOP853") if method is None or isinstance(method, str) else None
+        if one_step is not None:
+            y = march(one_step(fun, t[0], y0.ravel(), t[1], **tolerances), t)
+        else:
+            result = solve_ivp(
+                fun, (t[0], t[-1]), y0.ravel(), method=cast(Any, method), t_eval=t, **tolerances
+            )
+            if not result.success:
+                raise IntegrationFailure(str(result.message))
+            y = result.y.T
+    return np.moveaxis(y.reshape(t.size, *y0.shape), 0, 1)

@@ -18,19 +18,22 @@ from systems.system import Parameter, System, as_floating, like
 def _lorenz_rhs(x: Any, mu: Any, xp: Any) -> Any:
     x1, x2, x3 = x[..., 0], x[..., 1], x[..., 2]
     sigma, rho, beta = mu[..., 0], mu[..., 1], mu[..., 2]
-    return xp.stack(xp.broadcast_arrays(sigma * (x2 - x1), x1 * (rho - x3) - x2, x1 * x2 - beta * x3), axis=-1)
+    return xp.stack(
+        xp.broadcast_arrays(sigma * (x2 - x1), x1 * (rho - x3) - x2, x1 * x2 - beta * x3), axis=-1
+    )
 
 
 @dataclass(frozen=True)
 class Lorenz(System):
     """The Lorenz (1963) system: x1' = sigma (x2 - x1), x2' = x1 (rho - x3) - x2, x3' = x1 x2 - beta x3.
 
-    Good values: the classical sigma = 10, rho = 28, beta = 8/3 are chaotic, with a largest Lyapunov exponent of 0.906
-    (one Lyapunov time is 1.1). A step of 0.02 resolves the attractor; the default times cover seven Lyapunov times.
+    Good values: the classical sigma = 10, rho = 28, beta = 8/3 are chaotic, with a largest Lyapunov exponent
+    of 0.906 (one Lyapunov time is 1.1). A step of 0.02 resolves the attractor; the default times cover seven
+    Lyapunov times.
 
-    Initial states lie on the attractor, to within e^-130 or so of their start: they have run for 10 time units,
-    at the default parameters, from a normal distribution around it. Collocation states are half of these, and
-    half uniform in a box around the attractor.
+    Initial states lie on the attractor, to rounding: they have run for 10 time units, at the default
+    parameters, from a normal distribution around it, and its neighbourhood contracts as exp(-14.6 t).
+    Collocation states are half of these, and half uniform in a box around the attractor.
 
     Source: Lorenz, J. Atmos. Sci. 20 (1963) 130.
     """
@@ -43,7 +46,9 @@ class Lorenz(System):
     dims: ClassVar[tuple[str, ...]] = ("component",)
     shape: ClassVar[tuple[int, ...]] = (3,)
     time_scale: ClassVar[float] = 1.1
-    citation: ClassVar[str] = "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
+    citation: ClassVar[str] = (
+        "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
+    )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -62,7 +67,8 @@ class Lorenz(System):
 
     def _initial(self, n, seed):
         x = Gaussian(mean=(0.0, 0.0, 25.0), std=(8.0, 9.0, 8.0))(n, seed)
-        # Any accurate path to the attractor will do: fixed steps, so that a state does not depend on the others.
+        # Any accurate path to the attractor will do: fixed steps, so that a state does not depend on the
+        # others.
         mu, h = self.parameter_values(), 0.01
         for _ in range(1000):
             k1 = _lorenz_rhs(x, mu, np)
@@ -127,16 +133,20 @@ class LiftedSystem(System):
         return self._push(z, self._latent_rhs(z, mu, t, xp), xp)
 
     def _formulation(self, mu):
-        return Formulation(forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t))
+        return Formulation(
+            forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t)
+        )
 
 
 def _check_last(array: Any, size: int, name: str, system: str) -> None:
     if array.ndim == 0 or array.shape[-1] != size:
-        raise SystemsValueError(f"{name} must have shape (..., {size}) for {system}, got {tuple(array.shape)}")
+        raise SystemsValueError(
+            f"{name} must have shape (..., {size}) for {system}, got {tuple(array.shape)}"
+        )
 
 
 def _superpose(weights: Any, rows: Any) -> Any:
-    """weights (..., d) @ rows (d, n), term by term: the rounding of a matrix product may depend on the batch."""
+    """weights (..., d) @ rows (d, n) term by term: a matrix product may round differently in other batches."""
     return sum(weights[..., j : j + 1] * rows[j, :] for j in range(rows.shape[0]))
 
 
@@ -144,12 +154,14 @@ def _superpose(weights: Any, rows: Any) -> Any:
 class LiftedDuffing(LiftedSystem):
     """The undamped Duffing oscillator, lifted: x = A z^3 elementwise, z1' = z2, z2' = z1 - z1^3.
 
-    A is (n, 2), standard normal from `seed`. Good values: n = 128, z1 in [-1.5, 1.5], z2 in [-1, 1] (`low`, `high`),
-    which holds both wells, the saddle at 0 and the outer orbits. Energy z2^2/2 - z1^2/2 + z1^4/4 is conserved; the
-    small oscillations in a well have the period 2 pi / sqrt(2) = 4.4. The default times are 50 steps of 0.1.
+    A is (n, 2), standard normal from `seed`. Good values: n = 128, z1 in [-1.5, 1.5], z2 in [-1, 1] (`low`,
+    `high`), which holds both wells, the saddle at 0 and the outer orbits. Energy z2^2/2 - z1^2/2 + z1^4/4 is
+    conserved; the small oscillations in a well have the period 2 pi / sqrt(2) = 4.4. The default times are 50
+    steps of 0.1.
 
-    The encoder is a cube root: steep near z1 = 0 and z2 = 0, where f is not Lipschitz in x. That makes the problem
-    hard to learn, and is why `simulate` integrates z. f has no derivative by automatic differentiation there.
+    The encoder is a cube root: steep near z1 = 0 and z2 = 0, where f is not Lipschitz in x. That makes the
+    problem hard to learn, and is why `simulate` integrates z. f has no derivative by automatic
+    differentiation there.
 
     Initial and collocation states are uniform in the box of z.
 
@@ -165,8 +177,8 @@ class LiftedDuffing(LiftedSystem):
     latent_dim: ClassVar[int] = 2
     time_scale: ClassVar[float] = 4.4
     citation: ClassVar[str] = (
-        "Sholokhov, A., Liu, Y., Mansour, H., & Nabi, S. (2023). Physics-informed neural ODE (PINODE): embedding "
-        "physics into models using collocation points. Sci. Rep. 13, 10166."
+        "Sholokhov, A., Liu, Y., Mansour, H., & Nabi, S. (2023). Physics-informed neural ODE (PINODE): "
+        "embedding physics into models using collocation points. Sci. Rep. 13, 10166."
     )
 
     def __post_init__(self):
@@ -217,8 +229,8 @@ class LiftedLorenz(LiftedSystem):
 
     x(s) = P0 z1 + P1 z2 + P2 z3 + P3 z1^3 + P4 z2^3 + P5 z3^3, with z the Lorenz variables divided by 40.
 
-    Good values: n = 128, as in the source. z is a linear function of x, but no three linear modes hold x: the manifold
-    is curved. Initial states and times are those of `Lorenz`; collocation states too, lifted.
+    Good values: n = 128, as in the source. z is a linear function of x, but no three linear modes hold x: the
+    manifold is curved. Initial states and times are those of `Lorenz`; collocation states too, lifted.
 
     Source: Champion, Lusch, Kutz and Brunton, PNAS 116 (2019) 22445, and its public code.
     """
@@ -234,8 +246,8 @@ class LiftedLorenz(LiftedSystem):
     latent_dim: ClassVar[int] = 3
     time_scale: ClassVar[float] = 1.1
     citation: ClassVar[str] = (
-        "Champion, K., Lusch, B., Kutz, J. N., & Brunton, S. L. (2019). Data-driven discovery of coordinates and "
-        "governing equations. PNAS 116, 22445-22451."
+        "Champion, K., Lusch, B., Kutz, J. N., & Brunton, S. L. (2019). Data-driven discovery of coordinates "
+        "and governing equations. PNAS 116, 22445-22451."
     )
 
     def __post_init__(self):
@@ -287,7 +299,9 @@ class LiftedLorenz(LiftedSystem):
         return self.decode(InitialStates(self.lorenz)(n, seed) / self.SCALE)
 
     def _sampler(self) -> Sampler:
-        box = Box(low=np.array((-25.0, -30.0, 0.0)) / self.SCALE, high=np.array((25.0, 30.0, 55.0)) / self.SCALE)
+        box = Box(
+            low=np.array((-25.0, -30.0, 0.0)) / self.SCALE, high=np.array((25.0, 30.0, 55.0)) / self.SCALE
+        )
         return Mixture((InitialStates(self), Lifted(self, box)))
 
 
@@ -298,7 +312,8 @@ class LiftedLinear(LiftedSystem):
     Encoder, dynamics and decoder are known exactly and are linear: every loss of a ROM must vanish on it.
     A (n, 3) has orthonormal columns, drawn from `seed`; B has the eigenvalues -decay +- i omega and -rate.
 
-    Good values: n = 128, eigenvalues -0.1 +- 2i and -0.5. Initial and collocation states are x = A z, z standard normal.
+    Good values: n = 128, eigenvalues -0.1 +- 2i and -0.5. Initial and collocation states are x = A z, z
+    standard normal.
     """
 
     n: int = 128
@@ -316,7 +331,9 @@ class LiftedLinear(LiftedSystem):
         check_count(self.n, "n", smallest=3)
         for field in ("decay", "rate"):
             if not getattr(self, field) > 0:
-                raise SystemsValueError(f"{field} must be positive for a stable system, got {getattr(self, field)}")
+                raise SystemsValueError(
+                    f"{field} must be positive for a stable system, got {getattr(self, field)}"
+                )
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -335,7 +352,9 @@ class LiftedLinear(LiftedSystem):
     @cached_property
     def latent_matrix(self) -> np.ndarray:
         """B, (3, 3)."""
-        return np.array([[-self.decay, -self.omega, 0.0], [self.omega, -self.decay, 0.0], [0.0, 0.0, -self.rate]])
+        return np.array(
+            [[-self.decay, -self.omega, 0.0], [self.omega, -self.decay, 0.0], [0.0, 0.0, -self.rate]]
+        )
 
     def _encode(self, x, xp):
         return x @ like(self.lift, x, xp)

@@ -1,9 +1,11 @@
-"""Samplers of states: small frozen objects, called as `sampler(n, seed)`, that return float64 arrays (n, *shape).
+"""Samplers of states: small frozen objects, called as `sampler(n, seed)`, that return float64 arrays (n,
+*shape).
 
 The i-th state depends on (seed, i) alone, so sampler(10, seed) equals sampler(100, seed)[:10] bit for bit;
 LatinHypercube is the exception, where it depends on (seed, n, i). The number of workers never matters.
 
-Why many: the collocation points of a reduced-order model must cover where the flow goes, not only where it starts.
+Why many: the collocation points of a reduced-order model must cover where the flow goes, not only where it
+starts.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ class _Bounded:
         low, high = _bounds(self.low, self.high)
         if not (low < high).all():
             at = tuple(int(i) for i in np.argwhere(~(low < high))[0])
-            raise SystemsValueError(f"low must be below high, but low{list(at)} = {low[at]}, high = {high[at]}")
+            raise SystemsValueError(
+                f"low must be below high, but low{list(at)} = {low[at]}, high = {high[at]}"
+            )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
@@ -91,10 +95,12 @@ class Box(_Bounded):
 
 @dataclass(frozen=True, eq=False)
 class Sobol(_Bounded):
-    """Scrambled Sobol points in the box low <= x < high (scipy.stats.qmc); at most 21,201 numbers per state."""
+    """Scrambled Sobol points in the box low <= x < high (scipy.stats.qmc); at most 21,201 numbers a state."""
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        engine = qmc.Sobol(self.low.size, scramble=True, seed=np.random.default_rng(check_seed(seed)))
+        rng = np.random.default_rng(check_seed(seed))
+        # SciPy 1.15 renamed `seed` to `rng` and still takes both.
+        engine = qmc.Sobol(self.low.size, scramble=True, seed=rng)  # pyright: ignore[reportCallIssue]
         # Whole powers of two are the balanced sets; the points before the n-th are the same.
         return self._scale(engine.random_base2(math.ceil(math.log2(check_count(n))))[:n])
 
@@ -107,13 +113,14 @@ class LatinHypercube(_Bounded):
     """
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        engine = qmc.LatinHypercube(self.low.size, seed=np.random.default_rng(check_seed(seed)))
+        rng = np.random.default_rng(check_seed(seed))
+        engine = qmc.LatinHypercube(self.low.size, seed=rng)  # pyright: ignore[reportCallIssue]
         return self._scale(engine.random(check_count(n)))
 
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """Independent normal states with the given mean and standard deviation (arrays of the shape of a state)."""
+    """Independent normal states of the given mean and standard deviation (arrays of the shape of a state)."""
 
     mean: Any
     std: Any
@@ -161,16 +168,16 @@ class Lifted:
 class ShortFlows:
     """States along flows of the system, from initial states to `duration` later.
 
-    Point i lies on flow i // points_per_flow. Its time is duration * s^spacing, with s in the (i % points_per_flow)-th
-    of that many equal parts of [0, 1], at an offset that is drawn once for each block of 32 flows (they are integrated
-    together, and so share their times). spacing > 1 puts more points at early times, for systems whose late states
-    are all alike.
+    Point i lies on flow i // points_per_flow. Its time is duration * s^spacing, with s in the (i %
+    points_per_flow)-th of that many equal parts of [0, 1], at an offset that is drawn once for each block of
+    32 flows (they are integrated together, and so share their times). spacing > 1 puts more points at early
+    times, for systems whose late states are all alike.
 
     system: System or anything with `rhs`, `shape`.
     initial: sampler of the states at which flows start; the system's initial states by default.
     duration: in the system's time units; the span of its default times by default.
-    rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an error
-    moves a point, and does not make its derivative wrong.
+    rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an
+    error moves a point, and does not make its derivative wrong.
 
     Raises EvaluationError if a flow cannot be integrated.
     """
@@ -180,7 +187,7 @@ class ShortFlows:
     duration: float | None = None
     points_per_flow: int = 8
     spacing: float = 1.0
-    rtol: float = 1e-5
+    rtol: float = 1e-4
 
     def __post_init__(self):
         check_count(self.points_per_flow, "points_per_flow")
@@ -226,12 +233,12 @@ class ShortFlows:
 class NearTrajectories:
     """States of given trajectories, a share of them as they are, the others near them.
 
-    A perturbed state is x + noise * g * (x_a - x_b) / sqrt(2), with g standard normal and x_a, x_b two further states
-    drawn at random: it has the covariance of the data, and fields stay as smooth as the data are (independent noise
-    in each number would make a derivative of such a field meaningless).
+    A perturbed state is x + noise * g * (x_a - x_b) / sqrt(2), with g standard normal and x_a, x_b two
+    further states drawn at random: it has the covariance of the data, and fields stay as smooth as the data
+    are (independent noise in each number would make a derivative of such a field meaningless).
 
-    trajectories: Dataset with `state` (trajectory, time, *shape), or a list of such; lazy ones are read one trajectory
-    at a time.
+    trajectories: Dataset with `state` (trajectory, time, *shape), or a list of such; lazy ones are read one
+    trajectory at a time.
     noise: size of the perturbations, as a fraction of the spread of the data.
     exact: share of states without perturbation; they are spread evenly over the points.
     """
@@ -245,7 +252,9 @@ class NearTrajectories:
         sets = list(sets) if isinstance(sets, Sequence) else [sets]
         for one in sets:
             if not isinstance(one, xr.Dataset) or "state" not in one:
-                raise SystemsTypeError("trajectories must be a Dataset with a variable `state`, or a list of them")
+                raise SystemsTypeError(
+                    "trajectories must be a Dataset with a variable `state`, or a list of them"
+                )
             if one["state"].dims[:2] != ("trajectory", "time"):
                 raise SystemsValueError(
                     f"state must have dimensions (trajectory, time, ...), got {one['state'].dims}; "
@@ -289,13 +298,15 @@ class NearTrajectories:
 
 
 def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
-    """Which part each of n points belongs to: shares as even as they can be at every n, and no chance in them."""
-    share = np.asarray(weights, dtype=float) / np.sum(weights)
-    index, count = np.empty(n, dtype=np.int64), np.zeros(share.size)
-    for i in range(n):
-        index[i] = np.argmax(share * (i + 1) - count)
-        count[index[i]] += 1
-    return index
+    """Which part each of n points belongs to: shares as even as can be at every n, without chance."""
+    total = sum(weights)
+    # What each part is owed; the part that is owed most takes the next point (the first of equals).
+    owed, index = [0.0] * len(weights), []
+    for _ in range(n):
+        owed = [o + w / total for o, w in zip(owed, weights, strict=True)]
+        index.append(max(range(len(owed)), key=owed.__getitem__))
+        owed[index[-1]] -= 1.0
+    return np.array(index)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a system is: dx/dt = f(x; mu, t) with labelled dimensions, named parameters, and states to start from."""
+"""What a system is: dx/dt = f(x; mu, t), with labelled dimensions, named parameters, and initial states."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def as_floating(x: Any, name: str) -> tuple[Any, Any]:
         xp = array_api_compat.array_namespace(x)
     except TypeError as error:
         raise SystemsTypeError(
-            f"{name} must be a NumPy, torch or other standard array, got {type(x).__name__}; use numpy.asarray"
+            f"{name} must be a NumPy, torch or other array, got {type(x).__name__}; use numpy.asarray"
         ) from error
     if getattr(x, "dtype", None) == np.dtype(object) or not xp.isdtype(x.dtype, "real floating"):
         raise SystemsTypeError(
-            f"{name} must hold real floating-point numbers, got {x.dtype}; convert it, for instance by astype(float)"
+            f"{name} must hold real floating-point numbers, got {x.dtype}; convert it, as by astype(float)"
         )
     return x, xp
 
@@ -66,8 +66,9 @@ def as_floating(x: Any, name: str) -> tuple[Any, Any]:
 class System(abc.ABC):
     """Known dynamics dx/dt = f(x; mu, t).
 
-    A new system is a frozen dataclass that defines `name`, `dims`, `shape`, `_rhs` and `_initial`, and replaces what
-    it knows better of the other underscored methods and of the data below. The public methods are final.
+    A new system is a frozen dataclass that defines `name`, `dims`, `shape`, `_rhs` and `_initial`, and
+    replaces what it knows better of the other underscored methods and of the data below. The public methods
+    are final.
 
     name: what it is called.
     dims: name of each dimension of a state. shape: its lengths. coords: dimension -> 1-D coordinate.
@@ -99,7 +100,8 @@ class System(abc.ABC):
     def _rhs(self, x: Any, mu: Any, t: Any, xp: Any) -> Any:
         """f, in the functions of the array-API namespace xp alone.
 
-        x: (..., *shape), real. mu: (..., p), of x's dtype and device. t: a number. Returns the shape and dtype of x.
+        x: (..., *shape), real. mu: (..., p), of x's dtype and device. t: a number. Returns the shape and
+        dtype of x.
         """
 
     @abc.abstractmethod
@@ -154,20 +156,26 @@ class System(abc.ABC):
         """f(x; mu, t), the time derivative at each state.
 
         x: (..., *shape), real floating-point: NumPy, torch, another standard array, or a DataArray.
-        mu: (..., p) with leading axes that broadcast against those of x, a mapping from names to numbers or arrays
-        (what is missing takes its default), or None for the defaults.
-        Returns an array of x's kind, shape, dtype and device. For small spatial scales use float64: differences of
-        neighbours in float32 lose most of their digits.
+        mu: (..., p) with leading axes that broadcast against those of x, a mapping from names to numbers or
+        arrays (what is missing takes its default), or None for the defaults.
+        Returns an array of x's kind, shape, dtype and device. For small spatial scales use float64:
+        differences of neighbours in float32 lose most of their digits.
 
         Raises SystemsTypeError, SystemsValueError.
         """
         if isinstance(x, xr.DataArray):
-            return x.copy(data=self.rhs(x.transpose(..., *self.dims).values, mu, t))
+            if not set(self.dims) <= set(x.dims):
+                raise SystemsValueError(
+                    f"x must have the dimensions {self.dims} of {self.name}, got {x.dims}"
+                )
+            x = x.transpose(..., *self.dims)
+            return x.copy(data=self.rhs(x.values, mu, t))
         x, xp = as_floating(x, "x")
         k = len(self.shape)
         if x.ndim < k or tuple(x.shape[x.ndim - k :]) != self.shape:
+            expected = ", ".join(map(str, self.shape))
             raise SystemsValueError(
-                f"x must have shape (..., {', '.join(map(str, self.shape))}) for {self.name}, got {tuple(x.shape)}"
+                f"x must have shape (..., {expected}) for {self.name}, got {tuple(x.shape)}"
             )
         return self._rhs(x, self._parameter_array(mu, x, xp), t, xp)
 
@@ -176,21 +184,22 @@ class System(abc.ABC):
         """n initial states, labelled (trajectory, *dims); the i-th depends on (seed, i) alone."""
         states = self._initial(check_count(n), check_seed(seed))
         return xr.DataArray(
-            states, dims=("trajectory", *self.dims), coords={"trajectory": np.arange(n), **self._labelled_coords()},
-            name="state",
+            states, dims=("trajectory", *self.dims), name="state",
+            coords={"trajectory": np.arange(n), **self._labelled_coords()},
         )  # fmt: skip
 
     @final
     def batches(self, x: np.ndarray) -> bool:
-        """Whether f takes several states at once; x: (batch, *shape), states on which a black box is tried."""
+        """Whether f takes several states at once; x: (batch, *shape), on which a black box is tried."""
         return self._batches(x)
 
     @final
     def verify(self, seed: int = 0) -> None:
         """Check the contract on a few initial states: run it on a system of your own.
 
-        Shapes, dtypes (float64, and float32 unless a black box), finite values, batches against single states, and,
-        where torch is installed and f is no black box, that torch gives the same values and no other dtype.
+        Shapes, dtypes (float64, and float32 unless a black box), finite values, batches against single
+        states, and, where torch is installed and f is no black box, that torch gives the same values and no
+        other dtype.
 
         Raises EvaluationError that says what is wrong.
         """
@@ -200,13 +209,22 @@ class System(abc.ABC):
                 raise EvaluationError(f"{self.name}: {message}")
 
         x = np.asarray(self.sample_initial(3, seed).values)
-        check(x.shape == (3, *self.shape), f"sample_initial(3) has shape {x.shape}, expected {(3, *self.shape)}")
+        check(
+            x.shape == (3, *self.shape), f"sample_initial(3) has shape {x.shape}, expected {(3, *self.shape)}"
+        )
         check(x.dtype == np.float64, f"sample_initial must return float64, got {x.dtype}")
         check(bool(np.isfinite(x).all()), "sample_initial returned values that are not finite")
-        check(bool(np.array_equal(x[:2], self.sample_initial(2, seed).values)),
-              "initial state i must depend on (seed, i) alone, but 2 states differ from the first 2 of 3")  # fmt: skip
+        two = self.sample_initial(2, seed).values
+        check(
+            bool(np.array_equal(x[:2], two)),
+            "sample_initial(2) differs from the first 2 of sample_initial(3)",
+        )
         for dim, size in zip(self.dims, self.shape, strict=True):
-            check(np.shape(self.coords.get(dim)) == (size,), f"coords[{dim!r}] must be 1-D with {size} entries")
+            coord = self.coords.get(dim)
+            check(
+                coord is not None and coord.shape == (size,),
+                f"coords[{dim!r}] must be 1-D with {size} entries",
+            )
         before = x.copy()
         f = self.rhs(x)
         check(bool(np.array_equal(x, before)), "rhs changes x in place")
@@ -216,7 +234,10 @@ class System(abc.ABC):
         check(bool(np.isfinite(f).all()), "rhs is not finite at an initial state")
         scale = float(np.abs(f).max()) + np.finfo(float).tiny
         single = np.stack([self.rhs(one) for one in x])
-        check(bool(np.abs(single - f).max() <= 1e-10 * scale), "rhs of a batch differs from rhs of single states")
+        check(
+            bool(np.abs(single - f).max() <= 1e-10 * scale),
+            "rhs of a batch differs from rhs of single states",
+        )
         if self.is_black_box:
             return
         small = self.rhs(x.astype(np.float32))
@@ -229,11 +250,14 @@ class System(abc.ABC):
                 check(isinstance(g, torch.Tensor), f"rhs of a torch tensor returned {type(g).__name__}")
                 check(g.dtype == dtype, f"rhs of {dtype} returned {g.dtype}")
             difference = float(np.abs(self.rhs(torch.asarray(x)).numpy() - f).max())
-            check(difference <= 1e-10 * scale, f"torch and NumPy differ by {difference:.3g} (f is up to {scale:.3g})")
+            check(
+                difference <= 1e-10 * scale,
+                f"torch and NumPy differ by {difference:.3g} (f is up to {scale:.3g})",
+            )
 
     @final
     def parameter_values(self, mu: Any = None) -> np.ndarray:
-        """Parameters as a float64 array (..., p): None, a mapping of names, or an array, as `rhs` takes them."""
+        """Parameters (..., p), float64, from None, a mapping of names, or an array, as `rhs` takes them."""
         return np.asarray(self._parameter_array(mu, np.zeros(0), np), dtype=float)
 
     def _parameter_array(self, mu: Any, x: Any, xp: Any) -> Any:
@@ -295,7 +319,9 @@ def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
         if not isinstance(dim, str) or not dim:
             raise SystemsTypeError(f"dims must be names, got {dim!r}")
         if dim in reserved:
-            raise SystemsValueError(f"the name {dim!r} in dims is taken by the data's own dimensions; choose another")
+            raise SystemsValueError(
+                f"the name {dim!r} in dims is taken by the data's own dimensions; choose another"
+            )
     if len(set(dims)) != len(dims):
         raise SystemsValueError(f"dims must differ from each other, got {dims}")
     return dims

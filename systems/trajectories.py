@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import pickle
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -32,8 +33,8 @@ from systems.sampling import _child_seed, check_count, check_seed
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
 
-# Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many workers
-# share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
+# Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many
+# workers share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
 BLOCK = 32
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
@@ -49,34 +50,39 @@ def simulate(
 
     system: what to integrate.
     n_trajectories: how many; by default as many as `initial` holds, or the system's own number.
-    t: output times (time,), strictly increasing; the system's default times if None. The first is that of the initial
-    states.
+    t: output times (time,), strictly increasing; the system's default times if None. The first is that of the
+    initial states.
 
     The rest is for special needs.
 
     initial: states at t[0]: an array or DataArray (trajectory, *system.shape), one state, or a sampler;
     by default `system.sample_initial`.
-    parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample" to draw
-    them uniformly from their ranges. By default the system's own, and none are stored.
+    parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample"
+    to draw them uniformly from their ranges. By default the system's own, and none are stored.
     seed: of initial states and parameters.
-    method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator that suits
-    the system: its exact linear part by Lawson's method (Burgers), latent coordinates (lifted systems), otherwise DOP853,
-    an explicit method of order 8. A stiff black box needs method="BDF" or "LSODA".
+    method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator
+    that suits the system: Lawson's method with the linear part exact (Burgers), latent coordinates (lifted
+    systems), otherwise DOP853, explicit and of order 8. A stiff black box needs method="BDF" or "LSODA";
+    these interpolate between steps.
     rtol, atol: tolerances of each trajectory.
-    executor: any `concurrent.futures.Executor`, to which blocks of 32 trajectories are given; the result does not
-    depend on it.
-    path: a folder, into which each block is written as soon as it is complete. The same call resumes from what is
-    there, and refuses a folder that holds anything else. The result is then read lazily from the files.
+    executor: any `concurrent.futures.Executor`, to which blocks of 32 trajectories are given; the result does
+    not depend on it.
+    path: a folder, into which each block is written as soon as it is complete. The same call resumes from
+    what is there, and refuses a folder that holds anything else. The result is then read lazily from the
+    files.
 
-    Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter) if
-    given; the coordinate `trajectory` counts from 0. Trajectories that could not be integrated are absent, with an
-    IntegrationWarning, and listed with the reason under "failed" in the attribute `provenance` (JSON).
+    Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter)
+    if given; the coordinate `trajectory` counts from 0. Trajectories that could not be integrated are absent,
+    with an IntegrationWarning, and listed with the reason under "failed" in the attribute `provenance`
+    (JSON).
 
-    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used, IntegrationError if no trajectory
-    could be integrated.
+    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used, IntegrationError if no
+    trajectory could be integrated.
     """
     if not isinstance(system, System):
-        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; systems.from_rhs makes one of a function")
+        raise SystemsTypeError(
+            f"system must be a systems.System, got {system!r}; from_rhs makes one of a function"
+        )
     t = check_times(system.default_times if t is None else t)
     check_tolerance(rtol, "rtol", SMALLEST_RTOL)
     check_tolerance(atol, "atol", 0.0)
@@ -125,7 +131,7 @@ def simulate(
         first = min(failed)
         raise IntegrationError(
             f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. "
-            "Check initial, parameters and t, or choose another method (stiff systems need \"BDF\" or \"LSODA\")"
+            'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
         ) from (causes[0] if causes else None)
     if failed:
         first = min(failed)
@@ -153,6 +159,7 @@ class _Settings:
 
 def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings, blocks: list[slice]):
     """Yield (block, result) as blocks are finished, here or by the executor."""
+
     def arguments(block):
         return system, x0[block], None if mu is None else mu[block], settings, block.start
 
@@ -163,7 +170,14 @@ def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings,
     futures = {executor.submit(_integrate_block, *arguments(block)): block for block in blocks}
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            try:
+                result = future.result()
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise SystemsTypeError(
+                    f"the executor could not take over the work ({error}): define f at the top level of a "
+                    "module, or use a ThreadPoolExecutor"
+                ) from error
+            yield futures[future], result
     finally:
         for future in futures:
             future.cancel()
@@ -172,10 +186,12 @@ def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings,
 def _integrate_block(
     system: System, x0: np.ndarray, mu: np.ndarray | None, settings: _Settings, first: int
 ) -> tuple[np.ndarray, dict[int, str], Exception | None]:
-    """States (kept, time, *shape) of a block, why each of the others failed, and the cause of the first failure.
+    """States (kept, time, *shape) of a block, why each of the others failed, and the cause of the first
+    failure.
 
     A block is tried as one; if that fails, its trajectories are tried one at a time.
     """
+
     def run(part: slice) -> np.ndarray:
         return integrate(
             system, x0[part], settings.t, None if mu is None else mu[part],
@@ -265,7 +281,9 @@ def check_times(t: Any) -> np.ndarray:
             "use numpy.unique to sort times and drop repeated ones"
         )
     if t.size == 1:
-        raise SystemsValueError(f"t must have at least two times, the first that of the initial states, got {t}")
+        raise SystemsValueError(
+            f"t must have at least two times, the first that of the initial states, got {t}"
+        )
     return t
 
 
@@ -327,7 +345,10 @@ def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.n
         for key in parameters:
             if key not in names:
                 raise SystemsValueError(f"{system.name} has no parameter {key!r}; {nearest(key, names)}")
-        columns = [as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]") for p in system.parameters]
+        columns = [
+            as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]")
+            for p in system.parameters
+        ]
         for name, column in zip(names, columns, strict=True):
             if column.shape not in ((), (n,)):
                 raise SystemsValueError(
@@ -362,7 +383,9 @@ def _check_method(method: Any) -> str | type[OdeSolver] | None:
     if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
         return method
     if not isinstance(method, str):
-        raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
+        raise SystemsTypeError(
+            f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}"
+        )
     if method not in METHODS:
         raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
     return method

@@ -1,0 +1,298 @@
+"""from_rhs(): a user's own function f as a system, of which only values are needed."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import array_api_compat
+import numpy as np
+
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.sampling import Sampler, check_count
+from systems.system import Parameter, System, check_dims
+from systems.trajectories import as_numbers
+
+ARGUMENTS = ("x", "t", "mu")
+
+
+def from_rhs(
+    f: Callable[..., Any], n_states: int | None = None, *, shape: Sequence[int] | None = None,
+    dims: Sequence[str] | None = None, coords: Mapping[str, Any] | None = None,
+    parameters: Sequence[Parameter] | Mapping[str, Any] | None = None, batched: bool | None = None,
+    arguments: Sequence[str] | None = None, sampler: Sampler | None = None,
+) -> System:  # fmt: skip
+    """A system from a right-hand side of your own: NumPy, Fortran through f2py, C through ctypes, a solver.
+
+    f: returns dx/dt for a NumPy state x (*shape), float64. Only its values are ever used.
+    n_states, or shape: the size of a state (n_states for one dimension).
+
+    The rest is for special needs.
+
+    dims, coords: name of each dimension, and its coordinate (1-D array); ("state_index",) and 0, 1, ... by
+    default.
+    parameters: Parameters, or a mapping from names to Parameter, (default, low, high), or default.
+    batched: whether f also takes many states (batch, *shape) and returns as many. By default this is found on
+    the first real states, by comparing batches of 2 and 3 with single states.
+    arguments: the order of f's arguments, of "x", "t" and "mu", such as ("t", "x"). By default one argument
+    is x; of two, a first one named t or time makes (t, x), declared parameters make (x, mu).
+    sampler: where states come from, called as sampler(n, seed) -> (n, *shape): collocation and initial
+    states.
+
+    Returns a System with `is_black_box` true. Its `rhs` takes NumPy arrays alone, and raises EvaluationError,
+    chained to f's own exception, if f fails or returns another shape.
+
+    Raises SystemsTypeError, SystemsValueError for arguments that cannot be used.
+    """
+    if not callable(f):
+        raise SystemsTypeError(f"f must be callable, got {f!r}")
+    size = _shape(n_states, shape)
+    names = check_dims(dims, size) if dims is not None else _default_dims(size)
+    declared = _parameters(parameters)
+    if batched is not None and not isinstance(batched, bool):
+        raise SystemsTypeError(f"batched must be True, False or None, got {batched!r}")
+    if sampler is not None and not callable(sampler):
+        raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
+    return BlackBox(
+        f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), declared=declared,
+        arguments=_arguments(f, arguments, declared), batched=batched, states=sampler,
+    )  # fmt: skip
+
+
+@dataclass
+class _Finding:
+    """Whether f takes batches, once it is known."""
+
+    batched: bool | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BlackBox(System):
+    """A system of which f is known by its values alone; made by `from_rhs`."""
+
+    f: Callable[..., Any]
+    sizes: dict[str, int]
+    grid: dict[str, np.ndarray]
+    declared: tuple[Parameter, ...]
+    arguments: tuple[str, ...]
+    batched: bool | None = None
+    states: Sampler | None = None
+    _finding: _Finding = field(init=False)
+
+    is_black_box: ClassVar[bool] = True
+
+    def __post_init__(self):
+        object.__setattr__(self, "_finding", _Finding(self.batched))
+
+    def __repr__(self):
+        sizes = ", ".join(f"{dim}: {size}" for dim, size in self.sizes.items())
+        return f"from_rhs({self.name}({', '.join(self.arguments)}), {sizes})"
+
+    @property
+    def name(self) -> str:
+        return getattr(self.f, "__name__", type(self.f).__name__)
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        return tuple(self.sizes)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.sizes.values())
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        return dict(self.grid)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self.declared
+
+    def _sampler(self) -> Sampler | None:
+        return self.states
+
+    def _initial(self, n, seed):
+        if self.states is None:
+            raise SystemsValueError(
+                f"{self.name} has no initial states of its own: give initial=... (an array of states) to "
+                "simulate, or sampler=... to from_rhs, for instance systems.Box(low, high)"
+            )
+        states = as_numbers(self.states(n, seed), "states of the sampler")
+        if states.shape != (n, *self.shape):
+            raise SystemsValueError(
+                f"the sampler of {self.name} must return shape {(n, *self.shape)}, got {states.shape}"
+            )
+        return states
+
+    def _rhs(self, x, mu, t, xp):  # noqa: ARG002
+        if not array_api_compat.is_numpy_array(x):
+            raise SystemsTypeError(
+                f"{self.name} is a black box and takes NumPy arrays, got {type(x).__name__}; "
+                "for a tensor give x.detach().cpu().numpy(), and no gradient will pass"
+            )
+        batch = x.shape[: x.ndim - len(self.shape)]
+        states = np.array(x, dtype=float).reshape(-1, *self.shape)
+        mu = np.broadcast_to(np.asarray(mu, dtype=float), (*batch, len(self.declared)))
+        mu = mu.reshape(len(states), len(self.declared))
+        if batch and self._takes_batches(states, mu, t):
+            values = self._call(states, mu, t, where=f"a batch of {len(states)} states")
+        else:
+            values = np.empty_like(states)
+            for i, (state, parameters) in enumerate(zip(states, mu, strict=True)):
+                values[i] = self._call(state, parameters, t, where=f"state {i}" if batch else "the state")
+        return values.reshape(x.shape).astype(x.dtype, copy=False)
+
+    def _describe(self):
+        # f itself has no name that outlives the process: only what it was declared with can be compared.
+        return {"system": self.name, "fields": {"sizes": self.sizes, "arguments": list(self.arguments)}}
+
+    def _batches(self, x):
+        mu = np.broadcast_to(self.parameter_values(), (len(x), len(self.declared)))
+        return self._takes_batches(np.asarray(x, dtype=float), mu, 0.0)
+
+    def _call(self, x: np.ndarray, mu: np.ndarray, t: Any, where: str) -> np.ndarray:
+        # Copies both ways: f may work in place, or return the same buffer at every call.
+        given = {"x": x.copy(), "t": float(t), "mu": mu.copy()}
+        try:
+            result = self.f(*(given[name] for name in self.arguments))
+        except Exception as error:
+            raise EvaluationError(
+                f"{self.name}({', '.join(self.arguments)}) failed on {where}: {type(error).__name__}: {error}"
+            ) from error
+        try:
+            values = np.array(result, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise EvaluationError(
+                f"{self.name} must return real numbers of shape {x.shape}, got {type(result).__name__}"
+            ) from error
+        if values.shape != x.shape:
+            raise EvaluationError(
+                f"{self.name} returned shape {values.shape} for {where}, expected {x.shape}"
+            )
+        return values
+
+    def _takes_batches(self, states: np.ndarray, mu: np.ndarray, t: Any) -> bool:
+        """Whether f of several states is what f of each of them is; tried once, on real states.
+
+        At zeros, or equal states, almost any function would pass; a batch of as many states as there are
+        numbers in one could pass by mixing them up. Hence the states at hand, and two sizes of batch.
+        """
+        if self._finding.batched is None and len(states) >= 2 and not np.array_equal(states[0], states[1]):
+            single = [self._call(states[i], mu[i], t, where=f"state {i}") for i in range(2)]
+            self._finding.batched = all(
+                self._agrees(np.array(rows), states, mu, t, single) for rows in ([0, 1], [1, 0, 1])
+            )
+        return bool(self._finding.batched)
+
+    def _agrees(self, rows: np.ndarray, states: np.ndarray, mu: np.ndarray, t: Any, single: list) -> bool:
+        expected = np.stack([single[i] for i in rows])
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                values = self._call(states[rows], mu[rows], t, where="a trial batch")
+        except EvaluationError:
+            return False
+        scale = np.abs(expected).max(initial=0.0)
+        return bool(np.allclose(values, expected, rtol=1e-9, atol=1e-12 * scale, equal_nan=True))
+
+
+def _shape(n_states: Any, shape: Any) -> tuple[int, ...]:
+    if (n_states is None) == (shape is None):
+        raise SystemsValueError("give the size of a state: either n_states or shape")
+    if n_states is not None:
+        return (check_count(n_states, "n_states"),)
+    if isinstance(shape, int) or not isinstance(shape, Sequence) or not shape:
+        raise SystemsTypeError(f"shape must be a tuple of lengths, got {shape!r}")
+    return tuple(check_count(size, f"shape[{i}]") for i, size in enumerate(shape))
+
+
+def _default_dims(shape: tuple[int, ...]) -> tuple[str, ...]:
+    return ("state_index",) if len(shape) == 1 else tuple(f"axis_{i}" for i in range(len(shape)))
+
+
+def _coords(
+    coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    grid = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
+    if coords is None:
+        return grid
+    if not isinstance(coords, Mapping):
+        raise SystemsTypeError(
+            f"coords must be a mapping from dimension to array, got {type(coords).__name__}"
+        )
+    for dim, values in coords.items():
+        if dim not in grid:
+            raise SystemsValueError(f"coords has {dim!r}, which is not in dims; {nearest(dim, dims)}")
+        values = np.asarray(values)
+        if values.shape != grid[dim].shape:
+            raise SystemsValueError(f"coords[{dim!r}] must have shape {grid[dim].shape}, got {values.shape}")
+        if values.dtype.kind not in "fiuU":
+            raise SystemsTypeError(f"coords[{dim!r}] must hold real numbers or text, got {values.dtype}")
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise SystemsValueError(f"coords[{dim!r}] must be finite")
+        grid[dim] = values
+    return grid
+
+
+def _parameters(parameters: Any) -> tuple[Parameter, ...]:
+    if parameters is None:
+        return ()
+    if isinstance(parameters, Mapping):
+        made = []
+        for name, value in parameters.items():
+            if isinstance(value, Parameter):
+                made.append(value)
+            elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
+                default, low, high = map(float, value)
+                made.append(Parameter(name, default, low, high))
+            elif isinstance(value, int | float):
+                made.append(Parameter(name, float(value), float(value), float(value)))
+            else:
+                raise SystemsTypeError(
+                    f"parameters[{name!r}] must be a Parameter, (default, low, high) or number, got {value!r}"
+                )
+        parameters = made
+    parameters = tuple(parameters)
+    for i, parameter in enumerate(parameters):
+        if not isinstance(parameter, Parameter):
+            raise SystemsTypeError(f"parameters[{i}] must be a systems.Parameter, got {parameter!r}")
+    names = [p.name for p in parameters]
+    if len(set(names)) != len(names):
+        raise SystemsValueError(f"parameters must have different names, got {names}")
+    return parameters
+
+
+def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter, ...]) -> tuple[str, ...]:
+    """The order of f's arguments, stated or read from its signature."""
+    if arguments is not None:
+        order = (arguments,) if isinstance(arguments, str) else tuple(arguments)
+        for name in order:
+            if name not in ARGUMENTS:
+                raise SystemsValueError(f"unknown name {name!r} in arguments; {nearest(name, ARGUMENTS)}")
+        if "x" not in order or len(set(order)) != len(order):
+            raise SystemsValueError(f"arguments must hold 'x', and no name twice, got {order}")
+        if "mu" in order and not declared:
+            raise SystemsValueError("arguments holds 'mu', so declare parameters=... with a default for each")
+        if declared and "mu" not in order:
+            raise SystemsValueError(
+                "parameters are declared, so arguments must hold 'mu': f would never see them"
+            )
+        return order
+    ask = "state their order, for instance arguments=('t', 'x')"
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError) as error:
+        raise SystemsValueError(f"the arguments of f cannot be read from {f!r}; {ask}") from error
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in signature.parameters.values() if p.kind in kinds and p.default is p.empty]
+    if len(names) == 1 and not declared:
+        return ("x",)
+    if len(names) == 2 and names[0].lower() in ("t", "time") and not declared:
+        return ("t", "x")
+    if len(names) == 2 and names[0].lower() not in ("t", "time") and declared:
+        return ("x", "mu")
+    having = f"with parameters {[p.name for p in declared]}" if declared else "without declared parameters"
+    raise SystemsValueError(f"f takes ({', '.join(names)}), {having}: what they are is not clear; {ask}")

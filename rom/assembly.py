@@ -1,0 +1,199 @@
+"""Between the prepared data, the training and the finished model: moving to the device, measuring, keeping the record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rom.architecture import Networks
+from rom.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.clock import Clock
+from rom.config import FitConfig, LossWeights
+from rom.gathering import Material
+from rom.losses import push_forward
+from rom.model import ModelState, ReducedOrderModel
+from rom.preparation import Prepared
+from rom.selection import Selection, with_parameters
+from rom.training import Plan, Training, TrainingData
+from rom.validation import HeldOut
+
+__all__ = ["assemble", "fingerprint", "to_device"]
+
+MARGIN = 1.05  # of the radius of the region seen in training
+CHUNK = 8192  # rows encoded at a time
+
+
+def to_device(
+    prepared: Prepared, selection: Selection, config: FitConfig, device: torch.device
+) -> tuple[TrainingData, HeldOut]:
+    """Training and held-out data in the dtype and on the device of the training."""
+    target: dict[str, Any] = {"device": device, "dtype": getattr(torch, config.dtype)}
+
+    def optional(values: Tensor | None) -> Tensor | None:
+        return None if values is None else values.to(**target)
+
+    def rollouts(group: Rollouts) -> Rollouts:
+        return Rollouts(group.intervals.to(**target), group.coordinates.to(**target), optional(group.parameters))
+
+    def table(pairs: CollocationTable | None) -> CollocationTable | None:
+        if pairs is None:
+            return None
+        return CollocationTable(
+            pairs.coordinates.to(**target), pairs.derivatives.to(**target), optional(pairs.parameters)
+        )
+
+    snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
+    data = TrainingData(snapshots, table(prepared.collocation), prepared.spreads, selection.substeps)
+    held_out = replace(
+        prepared.held_out,
+        rollouts=[rollouts(group) for group in prepared.held_out.rollouts],
+        collocation=table(prepared.held_out.collocation),
+    )
+    return data, held_out
+
+
+def fingerprint(prepared: Prepared, selection: Selection, weights: LossWeights, config: FitConfig, seed: int) -> str:
+    """What a checkpoint must agree with: a digest of the data, the settings, the dimension and the seed."""
+    digest = hashlib.sha256()
+    settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed]
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for tensor in (prepared.states(), prepared.projection.basis):
+        digest.update(str(tuple(tensor.shape)).encode())
+        # Rounded: sums over several threads need not agree to the last bit from run to run.
+        digest.update(np.round(tensor.abs().sum(dim=0).numpy(), 6).tobytes())
+    return digest.hexdigest()
+
+
+def assemble(
+    material: Material,
+    prepared: Prepared,
+    selection: Selection,
+    curve: dict[int, float],
+    networks: Networks,
+    closed_form: Networks,
+    training: Training,
+    plan: Plan,
+    system: Any,
+    clock: Clock,
+) -> ReducedOrderModel:
+    """The finished model: networks with the projection around them, the region they were trained in, and the record."""
+    target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
+    centre, whitening, radius = region(latent_states(networks, prepared, target))
+    state = ModelState(
+        prepared.projection.to(**target),
+        networks,
+        closed_form,
+        **{
+            name: torch.as_tensor(value, **target)
+            for name, value in {
+                "time_scale": prepared.time_scale,
+                "max_step": selection.max_step,
+                "centre": centre,
+                "whitening": whitening,
+                "radius": radius,
+                "residual_spread": residual_spread(networks, prepared, target),
+                "parameter_mean": prepared.parameter_mean,
+                "parameter_spread": prepared.parameter_spread,
+            }.items()
+        },
+    )
+    history = record(material, prepared, selection, curve, training, plan, system)
+    history.attrs["seconds"] = clock.elapsed
+    return ReducedOrderModel(state, material.layout, plan.config, history)
+
+
+def latent_states(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:
+    """Latent states (N, d) of all training states, in float64."""
+    with torch.no_grad():
+        parts = [networks.encoder(rows.to(**target)).double().cpu() for rows in prepared.states().split(CHUNK)]
+    return torch.cat(parts).numpy()
+
+
+def region(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """The ellipsoid |W^T (z - c)| <= radius around latent states (N, d), with W from their covariance."""
+    centre = latent.mean(axis=0)
+    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(latent.T)))
+    variance = np.maximum(variance, 1e-12 * max(variance[-1], np.finfo(float).tiny))
+    whitening = axes / np.sqrt(variance)
+    return centre, whitening, MARGIN * float(np.linalg.norm((latent - centre) @ whitening, axis=1).max())
+
+
+def residual_spread(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:
+    """Root mean square (d,) of dphi/dx f - h over the training data, never less than rounding."""
+    squares, scales = [], []
+    for states, derivatives, parameters in rows_of(prepared, target):
+        with torch.no_grad():
+            latent, velocity = push_forward(networks.encoder, states, derivatives)
+            mismatch = velocity - networks.latent_dynamics(latent, parameters)
+        squares.append(mismatch.double().square().cpu())
+        scales.append(velocity.double().square().cpu())
+    rounding = torch.finfo(target["dtype"]).eps * torch.cat(scales).mean(dim=0).sqrt().max()
+    return torch.clamp(torch.cat(squares).mean(dim=0).sqrt(), min=float(rounding.clamp(min=1e-30))).numpy()
+
+
+def rows_of(prepared: Prepared, target: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Collocation pairs, or else states of trajectories with spline derivatives, some at a time."""
+    if prepared.collocation is not None:
+        pairs = prepared.collocation
+        columns = (pairs.coordinates, pairs.derivatives, pairs.parameters)
+    else:
+        states, derivatives, _ = prepared.rates()
+        columns = (states, derivatives, with_parameters(prepared)[1])
+    for k in range(0, len(columns[0]), CHUNK):
+        states, derivatives, parameters = (None if c is None else c[k : k + CHUNK].to(**target) for c in columns)
+        assert states is not None
+        assert derivatives is not None
+        yield states, derivatives, parameters
+
+
+def record(
+    material: Material,
+    prepared: Prepared,
+    selection: Selection,
+    curve: dict[int, float],
+    training: Training,
+    plan: Plan,
+    system: Any,
+) -> xr.Dataset:
+    """The history: losses and validation error by `step`, error of closed-form models by `latent_dim`, facts as attributes."""
+    rows = training.rows
+    names = list(rows[0].losses) if rows else []
+    columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
+    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
+        columns[name] = ("step", [getattr(row, name) for row in rows])
+    columns["closed_form_error"] = ("latent_dim", list(curve.values()))
+    attrs = {
+        "system": "data" if system is None else system.name,
+        "latent_dim": selection.closed_form.latent_dim,
+        "rank": prepared.projection.rank,
+        "lost_energy": prepared.projection.lost_energy,
+        "validated_on": prepared.held_out.kind,
+        "validation_error": training.best_error,
+        "closed_form_validation_error": selection.error,
+        "ridge": selection.closed_form.ridge,
+        "stopped": training.stopped,
+        "interrupted": training.stopped == "interrupted",
+        "steps": training.step,
+        "best_step": training.best_step,
+        "recoveries": training.recoveries,
+        "training_seconds": training.seconds,
+        "substeps": selection.substeps,
+        "time_scale": prepared.time_scale,
+        "trajectories": material.origin["trajectories"],
+        "collocation": material.origin["collocation"],
+        "n_trajectories": material.n_trajectories,
+        "n_collocation": 0 if material.collocation is None else len(material.collocation),
+        "f_evaluations": material.evaluations,
+        "seed": plan.seed,
+        "weights": json.dumps(plan.weights.to_dict()),
+    }
+    coords = {"step": [row.step for row in rows], "latent_dim": list(curve)}
+    return xr.Dataset(columns, coords, attrs=attrs)

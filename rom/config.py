@@ -1,0 +1,156 @@
+"""Settings of a fit: frozen dataclasses that refuse unknown keys and travel as JSON inside the model file."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+from rom.errors import RomTypeError, RomValueError, nearest
+from rom.networks import ACTIVATIONS
+
+__all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
+
+LATENT_TERMS = ("linear", "quadratic", "neural")
+OPTIMIZERS = ("soap", "adam")
+DTYPES = ("float32", "float64")
+
+
+class JsonSettings:
+    """To and from plain dictionaries, with unknown keys refused by name."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary of JSON types."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
+        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        for key in settings:
+            if key not in names:
+                raise RomValueError(f"{cls.__name__}: unknown setting {key!r}; {nearest(key, names)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
+
+@dataclass(frozen=True)
+class LossWeights(JsonSettings):
+    """Weights of the five losses, each >= 0. All losses are shares of a variance, so 1 is a sensible weight for each.
+
+    reconstruction: |psi(phi(x)) - x|^2 on trajectories
+    prediction: |psi(z(t)) - x(t)|^2 with dz/dt = h(z), z(0) = phi(x(0))
+    latent_physics: |dphi/dx f(x~) - h(phi(x~))|^2 at collocation points
+    decoded_physics: |dpsi/dz h(phi(x~)) - f(x~)|^2 at collocation points
+    collocation_reconstruction: |psi(phi(x~)) - x~|^2
+    """
+
+    reconstruction: float = 1.0
+    prediction: float = 1.0
+    latent_physics: float = 1.0
+    decoded_physics: float = 1.0
+    collocation_reconstruction: float = 1.0
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            require_number(f"LossWeights.{field.name}", getattr(self, field.name), low=0.0)
+
+
+@dataclass(frozen=True)
+class FitConfig(JsonSettings):
+    """How `rom.fit` builds and trains a model. The defaults are the measured best over the benchmark problems.
+
+    Projection
+        energy_tolerance: share of the variance of the states that the POD coordinates may lose.
+        max_rank: largest number of POD coordinates.
+    Networks
+        hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
+        latent_hidden: the same for the neural part of h.
+        activation: "tanh", "silu", "gelu" or "relu".
+        multiscale: spread the length scales of the encoder's first layer from 1 to 1/50 of the data's spread.
+        quadratic_decoder: whether the decoder has a quadratic path.
+        latent_terms: the parts of h, of "linear", "quadratic" and "neural".
+    Training
+        optimizer: "soap" (Vyas et al. 2024) or "adam".
+        learning_rate: its peak; a short warm-up and a cosine decay to zero lie around it.
+        steps: number of optimiser steps; None means 2,000, or as many as `max_seconds` allows where that is given.
+        collocation_batch: collocation points a step.
+        window_batch: windows of trajectories a step.
+        window: longest window, in snapshots after its first; training starts at a quarter of it.
+        gradient_clip: largest norm of a gradient.
+        validations: how often the held-out data are looked at, evenly over the training.
+        patience: stop after so many validations without an improvement; None never stops early.
+        evaluate_system: whether training may evaluate the system's f at states of the trajectories.
+        dtype: "float32" or "float64", of networks and training data.
+    """
+
+    energy_tolerance: float = 1e-8
+    max_rank: int = 256
+    hidden: tuple[int, ...] = (128, 128, 128)
+    latent_hidden: tuple[int, ...] = (128, 128)
+    activation: str = "tanh"
+    multiscale: bool = True
+    quadratic_decoder: bool = True
+    latent_terms: tuple[str, ...] = LATENT_TERMS
+    optimizer: str = "soap"
+    learning_rate: float = 3e-3
+    steps: int | None = None
+    collocation_batch: int = 512
+    window_batch: int = 32
+    window: int = 20
+    gradient_clip: float = 1.0
+    validations: int = 25
+    patience: int | None = None
+    evaluate_system: bool = True
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        require_number("FitConfig.energy_tolerance", self.energy_tolerance, low=0.0, high=1.0)
+        for name in ("max_rank", "collocation_batch", "window_batch", "window", "validations"):
+            require_integer(f"FitConfig.{name}", getattr(self, name), low=1)
+        for name in ("steps", "patience"):
+            if getattr(self, name) is not None:
+                require_integer(f"FitConfig.{name}", getattr(self, name), low=1)
+        for name in ("hidden", "latent_hidden"):
+            widths = getattr(self, name)
+            if not isinstance(widths, tuple):
+                raise RomTypeError(f"FitConfig.{name} must be a tuple of layer widths, got {widths!r}")
+            for k, width in enumerate(widths):
+                require_integer(f"FitConfig.{name}[{k}]", width, low=1)
+        for name in ("multiscale", "quadratic_decoder", "evaluate_system"):
+            if not isinstance(getattr(self, name), bool):
+                raise RomTypeError(f"FitConfig.{name} must be True or False, got {getattr(self, name)!r}")
+        for name in ("learning_rate", "gradient_clip"):
+            require_number(f"FitConfig.{name}", getattr(self, name), low=0.0, exclusive=True)
+        require_choice("FitConfig.activation", self.activation, ACTIVATIONS)
+        require_choice("FitConfig.optimizer", self.optimizer, OPTIMIZERS)
+        require_choice("FitConfig.dtype", self.dtype, DTYPES)
+        if not isinstance(self.latent_terms, tuple) or not self.latent_terms:
+            raise RomValueError(f"FitConfig.latent_terms must be a tuple of some of {LATENT_TERMS}, got {self.latent_terms!r}")
+        for term in self.latent_terms:
+            require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
+
+
+def require_integer(name: str, value: Any, low: int) -> int:
+    """`value` if it is an integer >= `low`; otherwise a typed error that names it."""
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise RomTypeError(f"{name} must be an integer, got {value!r}")
+    if value < low:
+        raise RomValueError(f"{name} must be at least {low}, got {value!r}")
+    return int(value)
+
+
+def require_number(name: str, value: Any, low: float, high: float = math.inf, exclusive: bool = False) -> float:
+    """`value` if it is a finite real number in [low, high] (above `low` where `exclusive`); otherwise a typed error."""
+    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str | complex):
+        raise RomTypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value) or value > high or value < low or (exclusive and value == low):
+        limits = f"{'above' if exclusive else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+        raise RomValueError(f"{name} must be finite, {limits}, got {value!r}")
+    return float(value)
+
+
+def require_choice(name: str, value: Any, valid: Any) -> None:
+    """A typed error unless `value` is one of the words `valid`."""
+    if value not in valid:
+        raise RomValueError(f"{name}: unknown {value!r}; {nearest(value, valid)}")

@@ -1,0 +1,355 @@
+"""What a user passes as data, checked at the door and brought into one form.
+
+`rom.fit` takes xarray Datasets (those of `systems`, or any with the same dimensions) and plain arrays. Here they become
+`Trajectories` and `Collocation` with flat states (..., n), and a `Layout` that puts labels back on forecasts. States of
+a lazily opened Dataset stay on disk: they are read in blocks of whole trajectories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from rom.errors import RomTypeError, RomValueError, nearest
+
+__all__ = ["Collocation", "Layout", "Trajectories", "as_collocation", "as_trajectories", "numeric", "plain"]
+
+BLOCK_BYTES = 64 * 2**20  # of states read or checked at a time
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a state is labelled: dimensions, shape, coordinates and the names of the parameters it came with."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    coords: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> {dims, data, attrs}, JSON types
+    parameters: tuple[str, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
+
+    @property
+    def n_states(self) -> int:
+        return int(np.prod(self.shape, dtype=int))
+
+    def labels(self) -> dict[str, xr.Variable]:
+        """The coordinates as xarray variables."""
+        return {name: xr.Variable(c["dims"], np.asarray(c["data"]), c["attrs"]) for name, c in self.coords.items()}
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Trajectories that share their times: `times` (T,), `states` (N, T, n) in memory or lazy, `parameters` (N, p)."""
+
+    times: np.ndarray
+    states: Any
+    parameters: np.ndarray
+
+    def __len__(self) -> int:
+        return self.states.shape[0]
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Slices of trajectories and their states (B, T, n) in float64, a bounded number of bytes at a time."""
+        per_trajectory = 8 * int(np.prod(self.states.shape[1:]))
+        size = max(1, BLOCK_BYTES // max(per_trajectory, 1))
+        for start in range(0, len(self), size):
+            chosen = slice(start, min(start + size, len(self)))
+            yield chosen, np.asarray(self.states[chosen], dtype=np.float64)
+
+    def select(self, indices: Sequence[int] | np.ndarray) -> Trajectories:
+        """The trajectories at `indices`."""
+        return Trajectories(self.times, self.states[np.asarray(indices, dtype=int)], self.parameters[indices])
+
+
+@dataclass(frozen=True)
+class Collocation:
+    """Collocation pairs: `states` x~ (M, n), `time_derivatives` f(x~) (M, n) and `parameters` (M, p)."""
+
+    states: np.ndarray
+    time_derivatives: np.ndarray
+    parameters: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def select(self, indices: np.ndarray) -> Collocation:
+        """The pairs at `indices`."""
+        return Collocation(self.states[indices], self.time_derivatives[indices], self.parameters[indices])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Arrays
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def plain(array: Any) -> np.ndarray:
+    """A NumPy array of a NumPy, torch or xarray object, or of nested lists; torch tensors are detached and copied."""
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu().numpy()
+    return np.asarray(array)
+
+
+def numeric(name: str, array: Any) -> np.ndarray:
+    """`array` in NumPy, as real numbers. Raises `RomTypeError` for complex, object, text or boolean arrays."""
+    try:
+        values = plain(array)
+    except ValueError as error:
+        raise RomTypeError(f"{name} is not a rectangular array; pass a list of arrays when lengths differ") from error
+    if values.dtype.kind not in "iuf":
+        raise RomTypeError(f"{name} must hold real numbers, got dtype {values.dtype}; convert it to float64 first")
+    return values
+
+
+def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset: int = 0) -> None:
+    """A `RomValueError` that names the first NaN or infinity; `labels` name the leading axes, the rest is the component."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    index = np.unravel_index(int(np.argmin(finite.ravel())), values.shape)
+    place = ", ".join(
+        f"{label} {int(i) + (offset if k == 0 else 0)}" for k, (label, i) in enumerate(zip(labels, index, strict=False))
+    )
+    component = tuple(int(i) for i in index[len(labels) :])
+    where = f"{place}, component {component}" if component else place
+    raise RomValueError(f"{name} is {values[index]} at {where}; remove or repair it before fitting")
+
+
+def checked_times(name: str, times: Any) -> np.ndarray:
+    """Times (T,) in float64. Raises `RomValueError` unless there are at least two, finite and strictly increasing."""
+    values = numeric(name, times).astype(np.float64)
+    if values.ndim != 1:
+        raise RomValueError(f"{name} must have one axis (time,), got shape {values.shape}")
+    if len(values) < 2:
+        raise RomValueError(f"{name} has length {len(values)}; a trajectory needs at least 2 times")
+    require_finite(name, values, ("index",))
+    steps = np.diff(values)
+    if (steps <= 0).any():
+        k = int(np.argmax(steps <= 0))
+        kind = "repeats" if steps[k] == 0 else "decreases"
+        raise RomValueError(f"{name} {kind} at index {k + 1} ({values[k]:g} then {values[k + 1]:g}); times must increase strictly")
+    return values
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Trajectories
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
+    """Groups of trajectories with equal times, and their layout.
+
+    `data` is a Dataset with `state` (trajectory, time, *dims) or a list of such Datasets, or a tuple of arrays
+    (times, states) or (times, states, parameters): times (T,), states (N, T, *shape), parameters (N, p). When lengths
+    differ, times and states are lists with one array a trajectory, (T_i,) and (T_i, *shape). Every state is checked for
+    finite values. Raises `RomTypeError` or `RomValueError`, naming the place and the remedy.
+    """
+    if isinstance(data, xr.Dataset):
+        data = [data]
+    if isinstance(data, list | tuple) and data and all(isinstance(part, xr.Dataset) for part in data):
+        parts = [trajectories_of_dataset(f"trajectories[{k}]" if len(data) > 1 else "trajectories", part) for k, part in enumerate(data)]
+        layout = parts[0][1]
+        for k, (_, other) in enumerate(parts):
+            require_same_layout(f"trajectories[{k}]", other, layout)
+        groups = [group for group, _ in parts if len(group)]
+    elif isinstance(data, tuple) and len(data) in (2, 3):
+        groups, layout = trajectories_of_arrays(*data)
+    else:
+        raise RomTypeError(
+            "trajectories must be an xarray.Dataset, a list of Datasets, or a tuple of arrays (times, states) or "
+            f"(times, states, parameters), got {describe(data)}"
+        )
+    if not groups:
+        raise RomValueError("trajectories is empty; pass at least one trajectory, or None with n_trajectories=0")
+    first = 0
+    for group in groups:
+        for chosen, states in group.blocks():
+            require_finite("trajectories: state", states, ("trajectory", "time index"), offset=first + chosen.start)
+        first += len(group)
+    return groups, layout
+
+
+def trajectories_of_dataset(name: str, dataset: xr.Dataset) -> tuple[Trajectories, Layout]:
+    state = require_variable(name, dataset, "state", ("trajectory", "time"))
+    if "time" not in dataset.coords:
+        raise RomValueError(f"{name} has no coordinate 'time'; assign it with dataset.assign_coords(time=...)")
+    require_real(f"{name}['state']", state.dtype)
+    layout = layout_of(dataset, state, ("trajectory", "time"))
+    parameters = parameters_of_dataset(name, dataset, "trajectory")
+    times = checked_times(f"{name}['time']", dataset["time"].values)
+    states = state.data.reshape(*state.shape[:2], layout.n_states)
+    return Trajectories(times, states, parameters), layout
+
+
+def trajectories_of_arrays(times: Any, states: Any, parameters: Any = None) -> tuple[list[Trajectories], Layout]:
+    if isinstance(states, list | tuple):
+        return trajectories_of_lists(times, states, parameters)
+    t = checked_times("trajectories: times", times)
+    x = numeric("trajectories: states", states)
+    if x.ndim < 3:
+        hint = "; one trajectory needs a leading axis: pass states[None]" if x.ndim == 2 else ""
+        raise RomValueError(f"trajectories: states must have shape (trajectory, time, *shape), got {x.shape}{hint}")
+    if x.shape[1] != len(t):
+        raise RomValueError(f"trajectories: states has {x.shape[1]} times on axis 1, but times has length {len(t)}")
+    if 0 in x.shape[1:]:
+        raise RomValueError(f"trajectories: states has an empty axis, shape {x.shape}")
+    p = plain_parameters("trajectories", parameters, len(x))
+    groups = [Trajectories(t, x.reshape(*x.shape[:2], -1), p)] if len(x) else []
+    return groups, plain_layout(x.shape[2:], p.shape[1])
+
+
+def trajectories_of_lists(times: Any, states: Sequence[Any], parameters: Any) -> tuple[list[Trajectories], Layout]:
+    if not isinstance(times, list | tuple) or len(times) != len(states):
+        raise RomValueError(
+            f"trajectories: with a list of {len(states)} states, times must be a list of as many arrays, got {describe(times)}"
+        )
+    if not states:
+        raise RomValueError("trajectories is empty; pass at least one trajectory, or None with n_trajectories=0")
+    p = plain_parameters("trajectories", parameters, len(states))
+    groups: list[tuple[np.ndarray, list[np.ndarray], list[int]]] = []
+    shape = numeric("trajectories: states[0]", states[0]).shape[1:]
+    for k, (t_k, x_k) in enumerate(zip(times, states, strict=True)):
+        t = checked_times(f"trajectories: times[{k}]", t_k)
+        x = numeric(f"trajectories: states[{k}]", x_k)
+        if x.ndim < 2 or x.shape[1:] != shape or len(x) != len(t):
+            raise RomValueError(
+                f"trajectories: states[{k}] must have shape (time, *shape) = ({len(t)}, {', '.join(map(str, shape))}), got {x.shape}"
+            )
+        if groups and np.array_equal(groups[-1][0], t):
+            groups[-1][1].append(x.reshape(len(t), -1))
+            groups[-1][2].append(k)
+        else:
+            groups.append((t, [x.reshape(len(t), -1)], [k]))
+    return [Trajectories(t, np.stack(x), p[k]) for t, x, k in groups], plain_layout(shape, p.shape[1])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Collocation
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def as_collocation(data: Any) -> tuple[Collocation, Layout]:
+    """Collocation pairs with flat states, and their layout.
+
+    `data` is a Dataset with `state` and `time_derivative` (point, *dims), or a tuple of arrays (states, time_derivatives)
+    or (states, time_derivatives, parameters), (point, *shape) each and (point, p). Raises `RomTypeError` or
+    `RomValueError`, naming the place and the remedy.
+    """
+    if isinstance(data, xr.Dataset):
+        state = require_variable("collocation", data, "state", ("point",))
+        derivative = require_variable("collocation", data, "time_derivative", ("point",))
+        layout = layout_of(data, state, ("point",))
+        x = numeric("collocation['state']", state)
+        f = numeric("collocation['time_derivative']", derivative.transpose(*state.dims))
+        p = parameters_of_dataset("collocation", data, "point")
+    elif isinstance(data, tuple) and len(data) in (2, 3):
+        x = numeric("collocation: states", data[0])
+        f = numeric("collocation: time_derivatives", data[1])
+        if x.ndim < 2:
+            raise RomValueError(
+                f"collocation: states must have shape (point, *shape), got {x.shape}; one point needs a leading axis: pass states[None]"
+            )
+        p = plain_parameters("collocation", data[2] if len(data) == 3 else None, len(x))
+        layout = plain_layout(x.shape[1:], p.shape[1])
+    else:
+        raise RomTypeError(
+            "collocation must be an xarray.Dataset or a tuple of arrays (states, time_derivatives) or "
+            f"(states, time_derivatives, parameters), got {describe(data)}"
+        )
+    if x.shape != f.shape:
+        raise RomValueError(f"collocation: states has shape {x.shape}, time_derivatives {f.shape}; they must be equal")
+    if len(x) == 0 or layout.n_states == 0:
+        raise RomValueError("collocation is empty; pass at least one point, or None with n_collocation=0")
+    require_finite("collocation: state", x, ("point",))
+    require_finite("collocation: time_derivative", f, ("point",))
+    flat = (len(x), layout.n_states)
+    return Collocation(x.reshape(flat).astype(np.float64), f.reshape(flat).astype(np.float64), p), layout
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Labels
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def require_variable(name: str, dataset: xr.Dataset, variable: str, leading: tuple[str, ...]) -> xr.DataArray:
+    """`dataset[variable]` with the dimensions `leading` first."""
+    if variable not in dataset:
+        raise RomValueError(f"{name} has no variable {variable!r}; {nearest(variable, map(str, dataset.data_vars))}")
+    array = dataset[variable]
+    for dim in leading:
+        if dim not in array.dims:
+            raise RomValueError(
+                f"{name}[{variable!r}] has dimensions {array.dims}, but needs {dim!r}; add it with expand_dims({dim!r})"
+            )
+    return array.transpose(*leading, ...)
+
+
+def require_real(name: str, dtype: np.dtype) -> None:
+    if dtype.kind not in "iuf":
+        raise RomTypeError(f"{name} must hold real numbers, got dtype {dtype}; convert it to float64 first")
+
+
+def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]) -> Layout:
+    dims = tuple(str(d) for d in state.dims if d not in leading)
+    if not dims:
+        raise RomValueError(f"state has only the dimensions {state.dims}; it needs at least one of its own")
+    coords = {
+        str(name): {"dims": list(c.dims), "data": c.values.tolist(), "attrs": plain_attrs(c.attrs)}
+        for name, c in state.coords.items()
+        if c.dims and set(c.dims) <= set(dims)
+    }
+    names: tuple[str, ...] = ()
+    if "parameters" in dataset:
+        p = dataset["parameters"]
+        names = tuple(str(v) for v in p["parameter"].values) if "parameter" in p.coords else tuple(
+            f"mu{k}" for k in range(p.sizes.get("parameter", 0))
+        )
+    return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs))
+
+
+def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:
+    dims = ("component",) if len(shape) == 1 else tuple(f"axis_{k}" for k in range(len(shape)))
+    return Layout(dims, tuple(shape), {}, tuple(f"mu{k}" for k in range(n_parameters)))
+
+
+def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
+    """The attributes that JSON can hold: text and numbers."""
+    return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float | bool)}
+
+
+def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
+    """A `RomValueError` unless both layouts describe the same states and parameters."""
+    if layout.shape != expected.shape:
+        raise RomValueError(f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data")
+    if layout.parameters != expected.parameters:
+        raise RomValueError(f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data")
+
+
+def parameters_of_dataset(name: str, dataset: xr.Dataset, leading: str) -> np.ndarray:
+    count = dataset.sizes[leading]
+    if "parameters" not in dataset:
+        return np.zeros((count, 0))
+    array = dataset["parameters"]
+    if set(array.dims) != {leading, "parameter"}:
+        raise RomValueError(f"{name}['parameters'] has dimensions {array.dims}, but needs ({leading!r}, 'parameter')")
+    return plain_parameters(name, array.transpose(leading, "parameter"), count)
+
+
+def plain_parameters(name: str, parameters: Any, count: int) -> np.ndarray:
+    """Parameters (count, p) in float64, p = 0 for None."""
+    if parameters is None:
+        return np.zeros((count, 0))
+    values = numeric(f"{name}: parameters", parameters).astype(np.float64)
+    if values.ndim != 2 or len(values) != count:
+        raise RomValueError(f"{name}: parameters must have shape ({count}, p), one row each, got {values.shape}")
+    require_finite(f"{name}: parameters", values, ("row",))
+    return values
+
+
+def describe(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__} of length {len(value)}"
+    return type(value).__name__

@@ -1,0 +1,31 @@
+"""Everything that a public call of `rom` refuses derives from `RomError` and from the matching built-in."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["RomError", "RomFileNotFoundError", "RomTypeError", "RomValueError", "nearest"]
+
+
+class RomError(Exception):
+    """Base of all errors that `rom` raises about arguments, data and files."""
+
+
+class RomValueError(RomError, ValueError):
+    """An argument has the right type and an unusable value."""
+
+
+class RomTypeError(RomError, TypeError):
+    """An argument has the wrong type."""
+
+
+class RomFileNotFoundError(RomError, FileNotFoundError):
+    """A file that should be read does not exist."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that names the valid word closest to `name`, for the end of an error message."""
+    valid = [str(word) for word in valid]
+    close = difflib.get_close_matches(str(name), valid, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(valid) or 'none'}"

@@ -1,0 +1,154 @@
+"""rom.fit: the story of the whole package, from known dynamics and data to a reduced-order model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rom.architecture import build_networks, closed_form_networks, start_from
+from rom.assembly import assemble, fingerprint, to_device
+from rom.clock import Clock
+from rom.config import FitConfig, LossWeights, require_integer, require_number
+from rom.errors import RomTypeError, RomValueError
+from rom.gathering import gather
+from rom.model import ReducedOrderModel, checked_device
+from rom.persistence import checked_path
+from rom.preparation import Prepared, prepare
+from rom.selection import Selection, select_closed_form, select_latent_dim, with_parameters
+from rom.training import Plan, Progress, train
+
+__all__ = ["fit"]
+
+log = logging.getLogger("rom")
+
+FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
+SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
+
+
+def fit(
+    system: Any,
+    n_collocation: int | None = None,
+    *,
+    trajectories: Any = None,
+    n_trajectories: int | None = None,
+    collocation: Any = None,
+    latent_dim: int | str = "auto",
+    weights: LossWeights | None = None,
+    config: FitConfig | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    max_seconds: float | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    callbacks: Sequence[Callable[[Progress], Any]] = (),
+    verbose: bool | None = None,
+) -> ReducedOrderModel:
+    """Fit a reduced-order model to known dynamics, to data, or to both.
+
+    Everyday arguments
+        system: a `systems.System`, or None when data are passed.
+        n_collocation: number of collocation points to evaluate f at; 0 for none.
+        trajectories: a Dataset with `state` (trajectory, time, *dims), a list of such, or arrays (times, states) or
+            (times, states, parameters) with shapes (time,), (trajectory, time, *shape) and (trajectory, p).
+        n_trajectories: number of trajectories to simulate; 0 for none.
+        collocation: a Dataset with `state` and `time_derivative` (point, *dims), or arrays (states, time_derivatives)
+            or (states, time_derivatives, parameters) with shapes (point, *shape) and (point, p).
+        latent_dim: d, or "auto" to choose it from closed-form models on held-out data.
+        max_seconds: wall clock of the whole call; the training is laid out for what simulation leaves of it.
+
+    What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
+    kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
+
+    Further arguments
+        weights, config: of the losses, and everything else about networks and training.
+        seed: of all random choices. device: "auto", "cpu", "cuda", or a torch device.
+        checkpoint: a file for the state of the training; the same call resumes from it.
+        callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
+        verbose: a progress bar; by default on a terminal only.
+
+    Returns the best model seen on held-out whole trajectories (on held-out collocation points where there are fewer
+    than four trajectories). Training starts from the closed-form model (POD, quadratic manifold, operator inference),
+    so the result is never worse than that one there. Ctrl-C ends the training and returns the best model so far.
+
+    Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
+    system that fails.
+    """
+    clock = Clock(max_seconds)
+    weights, config, path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint)
+    target = checked_device(device)
+
+    material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
+    if latent_dim != "auto" and latent_dim > material.layout.n_states:
+        raise RomValueError(f"latent_dim is {latent_dim}, but a state has only {material.layout.n_states} components")
+
+    prepared = prepare(material, config, 1 if latent_dim == "auto" else int(latent_dim), seed)
+    selection, curve = choose(prepared, config, latent_dim, seed)
+
+    networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
+    states, parameters = with_parameters(prepared)
+    start_from(networks, selection.closed_form, states, parameters)
+    networks.to(target)
+
+    data, held_out = to_device(prepared, selection, config, target)
+    plan = Plan(
+        data,
+        held_out,
+        weights,
+        config,
+        seed=seed,
+        seconds=training_seconds(clock),
+        checkpoint=path,
+        fingerprint=fingerprint(prepared, selection, weights, config, seed),
+        callbacks=tuple(callbacks),
+        verbose=sys.stderr.isatty() if verbose is None else verbose,
+    )
+    training = train(networks, plan)
+    reference = closed_form_networks(config, selection.closed_form).to(target)
+    return assemble(material, prepared, selection, curve, networks, reference, training, plan, system, clock)
+
+
+def checked(
+    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any
+) -> tuple[LossWeights, FitConfig, Path | None]:
+    """Refuse unusable settings before any work is done; fill in the defaults."""
+    if latent_dim != "auto":
+        if isinstance(latent_dim, str):
+            raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
+        require_integer("latent_dim", latent_dim, low=1)
+    if weights is not None and not isinstance(weights, LossWeights):
+        raise RomTypeError(f"weights must be rom.LossWeights(...), got {type(weights).__name__}")
+    if config is not None and not isinstance(config, FitConfig):
+        raise RomTypeError(f"config must be rom.FitConfig(...), got {type(config).__name__}")
+    require_integer("seed", seed, low=0)
+    if max_seconds is not None:
+        require_number("max_seconds", max_seconds, low=0.0, exclusive=True)
+    return weights or LossWeights(), config or FitConfig(), None if checkpoint is None else checked_path(checkpoint)
+
+
+def choose(prepared: Prepared, config: FitConfig, latent_dim: Any, seed: int) -> tuple[Selection, dict[int, float]]:
+    """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
+    if latent_dim == "auto":
+        return select_latent_dim(prepared, config, seed)
+    d = int(latent_dim)
+    selection = select_closed_form(prepared, config, min(d, prepared.projection.rank), seed)
+    return selection, {selection.closed_form.latent_dim: selection.error}
+
+
+def n_parameters(prepared: Prepared) -> int:
+    return len(prepared.parameter_mean)
+
+
+def training_seconds(clock: Clock) -> float | None:
+    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use."""
+    if clock.remaining is None:
+        return None
+    left = clock.remaining - FINISH_SECONDS
+    if left < SHORTEST_TRAINING:
+        log.warning("max_seconds leaves no time for training: the result is the closed-form model")
+        return 0.0
+    return left

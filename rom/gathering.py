@@ -1,0 +1,205 @@
+"""From the arguments of `fit` to data: what was passed is checked, what is missing is simulated or collocated."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import systems
+from rom.clock import Clock
+from rom.config import FitConfig, require_integer
+from rom.data import Collocation, Layout, Trajectories, as_collocation, as_trajectories, require_same_layout
+from rom.errors import RomTypeError, RomValueError
+
+__all__ = ["Material", "gather"]
+
+log = logging.getLogger("rom")
+
+SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, for making trajectories
+EVALUATION_SHARE = 0.2  # the same for evaluating f
+DEFAULT_COLLOCATION = 16_384
+
+
+@dataclass(frozen=True)
+class Material:
+    """All data of a fit: groups of trajectories with equal times, collocation pairs, how states are labelled.
+
+    `evaluations` counts the values of f that were asked of the system; `origin` says where each kind of data came from.
+    """
+
+    trajectories: list[Trajectories]
+    collocation: Collocation | None
+    layout: Layout
+    evaluations: int = 0
+    origin: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def n_trajectories(self) -> int:
+        return sum(len(group) for group in self.trajectories)
+
+
+def gather(
+    system: Any,
+    n_collocation: int | None,
+    trajectories: Any,
+    n_trajectories: int | None,
+    collocation: Any,
+    config: FitConfig,
+    seed: int,
+    clock: Clock,
+) -> Material:
+    """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down."""
+    check_request(system, n_collocation, trajectories, n_trajectories, collocation)
+    nothing_passed = trajectories is None and collocation is None
+    origin = {"trajectories": "none", "collocation": "none"}
+    groups: list[Trajectories] = []
+    layouts: list[tuple[str, Layout]] = []
+    evaluations = 0
+
+    if trajectories is not None:
+        groups, layout = as_trajectories(trajectories)
+        layouts.append(("trajectories", layout))
+        origin["trajectories"] = "given"
+    elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
+        trajectories = simulate(system, n_trajectories, seed, clock)
+        groups, layout = as_trajectories(trajectories)
+        layouts.append(("simulated trajectories", layout))
+        origin["trajectories"] = "simulated"
+
+    pairs: Collocation | None = None
+    if collocation is not None:
+        pairs, layout = as_collocation(collocation)
+        layouts.append(("collocation", layout))
+        origin["collocation"] = "given"
+    elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
+        pairs, layout = as_collocation(
+            collocate(system, n_collocation or DEFAULT_COLLOCATION, labelled(groups, layouts), seed, clock)
+        )
+        layouts.append(("collocation", layout))
+        origin["collocation"] = "evaluated"
+        evaluations += len(pairs)
+
+    if not groups and pairs is None:
+        raise RomValueError(
+            "there is nothing to fit: n_trajectories=0 and n_collocation=0; pass trajectories or collocation, or raise a count"
+        )
+    layout = common_layout(system, layouts)
+    if pairs is not None and groups and system is not None and config.evaluate_system:
+        extra = at_trajectories(system, groups, layout, len(pairs), seed, clock)
+        pairs = joined(pairs, extra)
+        evaluations += len(extra)
+    return Material(groups, pairs, layout, evaluations, origin)
+
+
+def check_request(
+    system: Any, n_collocation: int | None, trajectories: Any, n_trajectories: int | None, collocation: Any
+) -> None:
+    """Refuse what cannot be meant, before any work is done."""
+    if system is not None and not isinstance(system, systems.System):
+        raise RomTypeError(
+            f"system must be a systems.System or None, got {type(system).__name__}; "
+            "wrap an own right-hand side with systems.from_rhs(f, n_states)"
+        )
+    for name, count in (("n_collocation", n_collocation), ("n_trajectories", n_trajectories)):
+        if count is not None:
+            require_integer(name, count, low=0)
+    for name, data, count in (
+        ("trajectories", trajectories, n_trajectories),
+        ("collocation", collocation, n_collocation),
+    ):
+        if data is not None and count:
+            raise RomValueError(f"give either {name} or n_{name}, not both")
+    if system is None:
+        for name, count in (("n_collocation", n_collocation), ("n_trajectories", n_trajectories)):
+            if count:
+                raise RomValueError(f"{name}={count} needs a system; pass one, or pass the data themselves")
+        if trajectories is None and collocation is None:
+            raise RomValueError("there is nothing to fit: pass a system, trajectories or collocation")
+
+
+def simulate(system: systems.System, n_trajectories: int | None, seed: int, clock: Clock) -> xr.Dataset:
+    return systems.simulate(system, n_trajectories, seed=seed, max_seconds=clock.share(SIMULATION_SHARE))
+
+
+def collocate(system: systems.System, n: int, near: Any, seed: int, clock: Clock) -> xr.Dataset:
+    """Pairs from the system's own sampler; of a black box without one, near the trajectories."""
+    limit = clock.share(EVALUATION_SHARE)
+    if system.sampler is not None:
+        return systems.collocate(system, n, seed=seed, max_seconds=limit)
+    if near is None:
+        raise RomValueError(
+            f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
+            "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
+        )
+    return systems.collocate(system, n, near=near, seed=seed, max_seconds=limit)
+
+
+def labelled(groups: list[Trajectories], layouts: list[tuple[str, Layout]]) -> list[xr.Dataset] | None:
+    """The trajectories as Datasets again, as `systems` wants them."""
+    if not groups:
+        return None
+    layout = layouts[0][1]
+    return [
+        xr.Dataset(
+            {"state": (("trajectory", "time", *layout.dims), group.states.reshape(*group.states.shape[:2], *layout.shape))},
+            coords={"time": group.times},
+        )
+        for group in groups
+    ]
+
+
+def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
+    """The layout that all data share, labelled by the system where there is one."""
+    name, layout = layouts[0]
+    for other_name, other in layouts[1:]:
+        require_same_layout(other_name, other, layout)
+    if system is None:
+        return layout
+    if layout.shape != tuple(system.shape):
+        raise RomValueError(f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}")
+    if layout.coords:
+        return layout
+    coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
+    return Layout(tuple(system.dims), layout.shape, coords, layout.parameters, layout.attrs)
+
+
+def at_trajectories(
+    system: systems.System, groups: list[Trajectories], layout: Layout, n: int, seed: int, clock: Clock
+) -> Collocation:
+    """f at `n` states of the trajectories, or at all of them: where the flow goes is where physics matters most."""
+    rng = np.random.default_rng([seed, 1])
+    total = sum(len(g) * len(g.times) for g in groups)
+    chosen = np.sort(rng.choice(total, min(n, total), replace=False))
+    states, parameters, first = [], [], 0
+    for group in groups:
+        for block, values in group.blocks():
+            flat = values.reshape(-1, values.shape[-1])
+            start = first + block.start * len(group.times)
+            local = chosen[(chosen >= start) & (chosen < start + len(flat))] - start
+            states.append(flat[local])
+            parameters.append(group.parameters[block][local // len(group.times)])
+        first += len(group) * len(group.times)
+    x, p = np.concatenate(states), np.concatenate(parameters)
+    order = rng.permutation(len(x))  # should the time run out, what is left is a fair sample
+    x, p = x[order], p[order]
+    pairs = systems.collocate(
+        system,
+        len(x),
+        sampler=lambda n, seed: x.reshape(-1, *layout.shape),  # noqa: ARG005
+        parameters=p if p.shape[1] else None,
+        seed=seed,
+        max_seconds=clock.share(EVALUATION_SHARE),
+    )
+    return as_collocation(pairs)[0]
+
+
+def joined(one: Collocation, other: Collocation) -> Collocation:
+    return Collocation(
+        np.concatenate([one.states, other.states]),
+        np.concatenate([one.time_derivatives, other.time_derivatives]),
+        np.concatenate([one.parameters, other.parameters]),
+    )

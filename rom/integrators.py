@@ -1,0 +1,45 @@
+"""Rollouts of the latent ODE: a differentiable fixed-step method here, torchdiffeq for adaptive steps.
+
+Training backpropagates through the steps themselves: the adjoint method integrates a dissipative system backwards in
+time and loses all accuracy there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["adaptive_rollout", "rk4_rollout", "rk4_step"]
+
+Rhs = Callable[[Tensor], Tensor]
+
+
+def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor | float) -> Tensor:
+    """One step of the classical fourth-order Runge-Kutta method: z (..., d), dt broadcast against it."""
+    k1 = rhs(z)
+    k2 = rhs(z + (0.5 * dt) * k1)
+    k3 = rhs(z + (0.5 * dt) * k2)
+    k4 = rhs(z + dt * k3)
+    return z + (dt / 6.0) * (k1 + 2.0 * (k2 + k3) + k4)
+
+
+def rk4_rollout(rhs: Rhs, z0: Tensor, intervals: Tensor, substeps: int = 1) -> Tensor:
+    """Latent states (K + 1, ..., d) at the ends of K consecutive `intervals` (K,) or (K, ..., 1), z0 first."""
+    states = [z0]
+    z = z0
+    for dt in intervals / substeps:
+        for _ in range(substeps):
+            z = rk4_step(rhs, z, dt)
+        states.append(z)
+    return torch.stack(states)
+
+
+def adaptive_rollout(rhs: Rhs, z0: Tensor, times: Tensor, rtol: float = 1e-6, atol: float = 1e-8) -> Tensor:
+    """Latent states (T, ..., d) at increasing `times` (T,) by torchdiffeq's Dormand-Prince 5(4)."""
+    from torchdiffeq import odeint
+
+    solution = odeint(lambda _t, z: rhs(z), z0, times, method="dopri5", rtol=rtol, atol=atol)
+    assert isinstance(solution, Tensor)  # odeint returns a tuple for tuple states only
+    return solution

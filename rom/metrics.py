@@ -1,0 +1,74 @@
+"""How wrong a model is: errors by time and by horizon, beside those of its closed-form model."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rom.data import as_trajectories
+from rom.errors import RomValueError
+from rom.model import ReducedOrderModel
+
+__all__ = ["closed_form_of", "evaluate"]
+
+
+def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
+    """Errors of forecasts from the first state of each of `trajectories`, given as to `rom.fit`, all with equal times.
+
+    Returns a Dataset over `rom` ("fitted", and "closed_form": POD, quadratic manifold and operator inference with the
+    same latent dimension and data) with
+        mse (rom, time): mean square error over trajectories and components at each time;
+        cumulative_mse (rom, horizon): its mean over all times up to the horizon, a time since the start;
+        relative_error (rom, time): root of the summed square errors over that of the summed square states;
+        trajectory_relative_error (rom, trajectory): the same over all times of one trajectory;
+        valid (rom, time): share of the trajectories whose forecast is flagged valid.
+    Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
+    """
+    groups, layout = as_trajectories(trajectories)
+    if layout.shape != model.shape:
+        raise RomValueError(f"trajectories: a state has shape {layout.shape}, but the model's has {model.shape}")
+    if len(groups) != 1:
+        raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")
+    group = groups[0]
+    parameters = group.parameters if model.parameters else None
+    methods = {"fitted": model, "closed_form": closed_form_of(model)}
+    columns: dict[str, list[np.ndarray]] = {}
+    norms = []
+    for method in methods.values():
+        square, power, valid = [], [], []
+        for chosen, states in group.blocks():
+            mu = None if parameters is None else parameters[chosen]
+            forecast = method.forecast(states.reshape(len(states), len(group.times), *layout.shape)[:, 0], group.times, mu)
+            values = forecast["state"].values.reshape(states.shape)
+            square.append(((values - states) ** 2).mean(axis=2))
+            power.append((states**2).mean(axis=2))
+            valid.append(forecast["valid"].values)
+        columns.setdefault("square", []).append(np.concatenate(square))
+        columns.setdefault("valid", []).append(np.concatenate(valid))
+        norms = np.concatenate(power)
+    square, valid = np.stack(columns["square"]), np.stack(columns["valid"])  # (rom, trajectory, time)
+    mse = square.mean(axis=1)
+    tiny = np.finfo(float).tiny
+    return xr.Dataset(
+        {
+            "mse": (("rom", "time"), mse),
+            "cumulative_mse": (("rom", "horizon"), np.cumsum(mse, axis=1) / np.arange(1, mse.shape[1] + 1)),
+            "relative_error": (("rom", "time"), np.sqrt(mse / np.maximum(norms.mean(axis=0), tiny))),
+            "trajectory_relative_error": (
+                ("rom", "trajectory"),
+                np.sqrt(square.mean(axis=2) / np.maximum(norms.mean(axis=1), tiny)),
+            ),
+            "valid": (("rom", "time"), valid.mean(axis=1)),
+        },
+        coords={"rom": list(methods), "time": group.times, "horizon": group.times - group.times[0]},
+    )
+
+
+def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
+    """The closed-form model that the training of `model` started from, as a model of its own."""
+    state = copy.deepcopy(model._state)
+    state.networks = state.closed_form
+    return ReducedOrderModel(state, model._layout, model.config, model.history)

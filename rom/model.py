@@ -1,0 +1,390 @@
+"""The result of a fit: encode, forecast, decode, and say where the forecast can be trusted."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from rom.architecture import Networks, build_networks, closed_form_config
+from rom.config import FitConfig
+from rom.data import Layout, numeric, require_finite
+from rom.errors import RomTypeError, RomValueError, nearest
+from rom.integrators import adaptive_rollout, rk4_step
+from rom.losses import push_forward
+from rom.projection import Projection
+
+__all__ = ["ModelState", "ReducedOrderModel"]
+
+log = logging.getLogger("rom")
+
+METHODS = ("rk4", "dopri5")
+
+
+class ModelState(nn.Module):
+    """All numbers of a model: what `save` stores and `to` moves.
+
+    Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
+    in units of it; `centre` (d,), `whitening` (d, d) and `radius` (), the ellipsoid of latent states seen in training;
+    `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p,).
+    """
+
+    time_scale: Tensor
+    max_step: Tensor
+    centre: Tensor
+    whitening: Tensor
+    radius: Tensor
+    residual_spread: Tensor
+    parameter_mean: Tensor
+    parameter_spread: Tensor
+
+    def __init__(self, projection: Projection, networks: Networks, closed_form: Networks, **buffers: Tensor):
+        super().__init__()
+        self.projection = projection
+        self.networks = networks
+        self.closed_form = closed_form
+        for name, value in buffers.items():
+            self.register_buffer(name, value)
+
+    @staticmethod
+    def empty(config: FitConfig, n_states: int, rank: int, latent_dim: int, n_parameters: int) -> ModelState:
+        """A state of the right shapes, to be filled from a file."""
+        d, p = latent_dim, n_parameters
+        dtype = getattr(torch, config.dtype)
+        shapes = {
+            "time_scale": (), "max_step": (), "centre": (d,), "whitening": (d, d), "radius": (),
+            "residual_spread": (d,), "parameter_mean": (p,), "parameter_spread": (p,),
+        }  # fmt: skip
+        projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
+        return ModelState(
+            projection.to(dtype),
+            build_networks(config, rank, d, p),
+            build_networks(closed_form_config(config), rank, d, p),
+            **{name: torch.zeros(shape, dtype=dtype) for name, shape in shapes.items()},
+        )
+
+    def encode(self, states: Tensor) -> Tensor:
+        return self.networks.encoder(self.projection.project(states))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.projection.lift(self.networks.decoder(latent))
+
+    def inside(self, latent: Tensor) -> Tensor:
+        """Whether latent states (..., d) lie in the region seen in training; False where not finite."""
+        return ((latent - self.centre) @ self.whitening).norm(dim=-1) <= self.radius
+
+
+class ReducedOrderModel:
+    """A reduced-order model z = phi(x), dz/dt = h(z; mu), x = psi(z), as `rom.fit` and `rom.load` return it.
+
+    Complete and immutable: forecasting needs neither the system nor the data. `history` (xarray.Dataset) tells how the
+    model came about.
+    """
+
+    def __init__(self, state: ModelState, layout: Layout, config: FitConfig, history: xr.Dataset):
+        self._state = state.requires_grad_(False).eval()
+        self._layout = layout
+        self.config = config
+        self.history = history
+
+    # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def latent_dim(self) -> int:
+        """d, the number of latent states."""
+        return len(self._state.centre)
+
+    @property
+    def rank(self) -> int:
+        """r, the number of POD coordinates between the state and the networks."""
+        return self._state.projection.rank
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the dimensions of a state."""
+        return self._layout.dims
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a state."""
+        return self._layout.shape
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters mu that forecasts need; empty where the model was fitted at fixed ones."""
+        return self._layout.parameters
+
+    @property
+    def device(self) -> torch.device:
+        return self._state.centre.device
+
+    def __repr__(self) -> str:
+        facts = self.history.attrs
+        grid = ", ".join(f"{dim}: {size}" for dim, size in zip(self.dims, self.shape, strict=True))
+        return (
+            f"<ReducedOrderModel of {facts.get('system', 'data')} ({grid}): d = {self.latent_dim}, "
+            f"POD rank {self.rank} (lost energy {facts.get('lost_energy', math.nan):.1e}), "
+            f"validation error {facts.get('validation_error', math.nan):.2e} of the variance "
+            f"(closed-form ROM {facts.get('closed_form_validation_error', math.nan):.2e}), "
+            f"on {facts.get('validated_on', 'unknown data')}>"
+        )
+
+    # -- the three maps -----------------------------------------------------------------------------------------------
+
+    def encode(self, x: Any) -> Any:
+        """Latent states z = phi(x), (..., d), of states x (..., *shape), in the kind they were given.
+
+        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`.
+        Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
+        """
+        states = self._flat("x", x)
+        return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), self.dims)
+
+    def decode(self, z: Any) -> Any:
+        """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given."""
+        latent = self._latent(z)
+        return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
+
+    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002 - h of an autonomous system
+        """dz/dt = h(z; mu), (..., d), per unit of the data's time, in the kind z was given."""
+        latent = self._latent(z)
+        rate = self._rate(latent, self._parameters(mu, latent.shape[:-1])) / self._state.time_scale
+        return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
+
+    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002
+        """dphi/dx f(x) - h(phi(x); mu), (..., d), in units of its root mean square in training, component by component.
+
+        About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
+        `time_derivative` = f(x) have shapes (..., *shape); the kind of `x` is returned.
+        """
+        states, velocities = self._flat("x", x), self._flat("time_derivative", time_derivative)
+        if states.shape != velocities.shape:
+            raise RomValueError(f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)")
+        projection = self._state.projection
+        latent, velocity = push_forward(
+            self._state.networks.encoder,
+            projection.project(states),
+            projection.project_derivative(velocities) * self._state.time_scale,
+        )
+        mismatch = velocity - self._rate(latent, self._parameters(mu, latent.shape[:-1]))
+        return self._like(x, mismatch / self._state.residual_spread, ("latent",), (self.latent_dim,), self.dims)
+
+    # -- forecasts ----------------------------------------------------------------------------------------------------
+
+    def forecast(self, x0: Any, t: Any, mu: Any = None, *, method: str = "rk4") -> xr.Dataset:
+        """Forecast from the state(s) `x0` at t[0] to all times `t`.
+
+        x0: one state (*shape) or many (trajectory, *shape): xarray, NumPy or torch.
+        t: times (T,), strictly increasing, T >= 1, in the data's unit of time. They need not be uniform.
+        mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
+        method: "rk4", fixed steps no longer than in training, or "dopri5", adaptive steps by torchdiffeq.
+
+        Returns a Dataset with `state` (trajectory, time, *dims) and `valid` (trajectory, time), without `trajectory` for
+        one state. `valid` turns false, and stays false, once the latent state leaves the region seen in training; from
+        the first value on that is not finite, states are NaN and a warning is given.
+        Raises `RomValueError` or `RomTypeError` for unusable arguments.
+        """
+        if method not in METHODS:
+            raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
+        times = forecast_times(t, x0)
+        states, trajectory = self._initial_states(x0)
+        parameters = self._parameters(mu, (len(states),))
+        scale = float(self._state.time_scale)
+        with torch.inference_mode():
+            latent = self._roll_out(self._state.encode(states), times / scale, parameters, method)
+            valid, finite = self._trust(latent)
+            decoded = self._state.decode(latent.transpose(0, 1))  # (trajectory, time, n)
+            decoded[~finite] = torch.nan
+        if not finite.all():
+            k = int((~finite).any(dim=1).nonzero()[0])
+            first = times[int((~finite[k]).nonzero()[0])]
+            warnings.warn(
+                f"the forecast of trajectory {k} is not finite from t = {first:g} on: states are NaN and valid is False "
+                "from there; its initial state may lie outside the region of training, see `valid`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return self._labelled(decoded, valid, times, trajectory)
+
+    def _roll_out(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, method: str) -> Tensor:
+        """Latent states (time, trajectory, d) at scaled `times`."""
+        if method == "dopri5" and len(times) > 1:
+            # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
+            t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
+            dynamics = copy.deepcopy(self._state.networks.latent_dynamics).double()
+            mu = None if parameters is None else parameters.double()
+            return adaptive_rollout(lambda z: dynamics(z, mu), z0.double(), t).to(z0.dtype)
+        latent = torch.empty((len(times), *z0.shape), dtype=z0.dtype, device=z0.device)
+        latent[0] = z = z0
+        longest = float(self._state.max_step)
+        dynamics = self._state.networks.latent_dynamics
+        for k, interval in enumerate(np.diff(times)):
+            n_steps = max(1, math.ceil(interval / longest - 1e-6))
+            for _ in range(n_steps):
+                z = rk4_step(lambda z: dynamics(z, parameters), z, interval / n_steps)
+            latent[k + 1] = z
+        return latent
+
+    def _trust(self, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """`valid` and `finite` (trajectory, time) of latent states (time, trajectory, d): once false, false for good."""
+        finite = latent.isfinite().all(dim=-1).cumprod(dim=0).bool()
+        valid = (self._state.inside(latent) & finite).cumprod(dim=0).bool()
+        return valid.T, finite.T
+
+    def _labelled(self, states: Tensor, valid: Tensor, times: np.ndarray, trajectory: Any) -> xr.Dataset:
+        layout = self._layout
+        values = states.cpu().numpy().reshape(*states.shape[:2], *layout.shape)
+        dataset = xr.Dataset(
+            {
+                "state": (("trajectory", "time", *layout.dims), values, layout.attrs),
+                "valid": (("trajectory", "time"), valid.cpu().numpy()),
+            },
+            coords={"time": ("time", times, self.history.attrs.get("time_attrs", {})), **layout.labels()},
+        )
+        if trajectory is None:
+            return dataset.isel(trajectory=0)
+        return dataset.assign_coords(trajectory=trajectory)
+
+    # -- files and devices --------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model to one safetensors file, from which `rom.load` makes the same forecasts, bit by bit."""
+        from rom.model_file import save_model
+
+        save_model(self, path)
+
+    def to(self, device: str | torch.device) -> Self:
+        """The same model on another device. Raises `RomValueError` for one that is not there."""
+        return type(self)(copy.deepcopy(self._state).to(checked_device(device)), self._layout, self.config, self.history)
+
+    # -- arguments ----------------------------------------------------------------------------------------------------
+
+    def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
+        return self._state.networks.latent_dynamics(latent, parameters)
+
+    def _tensor(self, name: str, values: Any) -> Tensor:
+        """`values` on the model's device and in its dtype; torch tensors keep their gradients."""
+        target = {"device": self.device, "dtype": self._state.centre.dtype}
+        if isinstance(values, Tensor):
+            if not values.dtype.is_floating_point:
+                raise RomTypeError(f"{name} must be a floating-point tensor, got {values.dtype}")
+            return values.to(**target)
+        return torch.as_tensor(np.ascontiguousarray(numeric(name, values)), **target)
+
+    def _flat(self, name: str, x: Any) -> Tensor:
+        """States (..., n) of `x` (..., *shape)."""
+        if isinstance(x, xr.DataArray):
+            x = self._ordered(name, x, self.dims)
+        values = self._tensor(name, x)
+        k = len(self.shape)
+        if values.ndim < k or tuple(values.shape[values.ndim - k :]) != self.shape:
+            raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {self.shape}")
+        return values.reshape(*values.shape[: values.ndim - k], self._layout.n_states)
+
+    def _latent(self, z: Any) -> Tensor:
+        values = self._tensor("z", self._ordered("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z)
+        if values.ndim < 1 or values.shape[-1] != self.latent_dim:
+            raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {self.latent_dim}")
+        return values
+
+    def _ordered(self, name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+        missing = [dim for dim in dims if dim not in array.dims]
+        if missing:
+            raise RomValueError(f"{name} has dimensions {array.dims}, but this model needs {missing[0]!r}")
+        return array.transpose(..., *dims)
+
+    def _initial_states(self, x0: Any) -> tuple[Tensor, Any]:
+        """States (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
+        states = self._flat("x0", x0)
+        if states.ndim > 2:
+            raise RomValueError(
+                f"x0 has shape {tuple(np.shape(x0))}; pass one state {self.shape} or many (trajectory, *{self.shape})"
+            )
+        labels = ("trajectory",) if states.ndim == 2 else ()
+        require_finite("x0", states.detach().cpu().numpy(), labels)
+        if states.ndim == 1:
+            return states[None].detach(), None
+        if len(states) == 0:
+            raise RomValueError("x0 is empty; pass at least one state")
+        lead = [d for d in x0.dims if d not in self.dims] if isinstance(x0, xr.DataArray) else []
+        if lead and lead[0] in x0.coords:
+            return states.detach(), ("trajectory", x0[lead[0]].values)
+        return states.detach(), np.arange(len(states))
+
+    def _parameters(self, mu: Any, leading: tuple[int, ...]) -> Tensor | None:
+        """mu (..., p) in units of its spread in training; None for a model without parameters."""
+        names = self.parameters
+        if not names:
+            if mu is not None:
+                raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
+            return None
+        if mu is None:
+            raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
+        if isinstance(mu, Mapping):
+            for name in mu:
+                if name not in names:
+                    raise RomValueError(f"mu: unknown parameter {name!r}; {nearest(name, names)}")
+            absent = [name for name in names if name not in mu]
+            if absent:
+                raise RomValueError(f"mu: parameter {absent[0]!r} is missing; needed are {', '.join(names)}")
+            mu = np.stack(np.broadcast_arrays(*(numeric(f"mu[{name!r}]", mu[name]) for name in names)), axis=-1)
+        values = self._tensor("mu", mu)
+        if values.ndim == 0 or values.shape[-1] != len(names) or values.shape[:-1] not in ((), leading):
+            raise RomValueError(
+                f"mu has shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+            )
+        require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
+        return ((values - self._state.parameter_mean) / self._state.parameter_spread).expand(*leading, len(names))
+
+    def _like(self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]) -> Any:
+        """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
+        result = result.reshape(*result.shape[:-1], *shape)
+        if isinstance(given, Tensor):
+            return result.to(dtype=given.dtype, device=given.device)
+        values = result.cpu().numpy()
+        if not isinstance(given, xr.DataArray):
+            return values
+        lead = tuple(d for d in given.dims if d not in replaced)
+        coords = {name: c for name, c in given.coords.items() if set(c.dims) <= set(lead)}
+        if dims == self.dims:
+            coords |= self._layout.labels()
+        return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
+
+
+def forecast_times(t: Any, x0: Any) -> np.ndarray:
+    """Times (T,) in float64. Raises `RomValueError` unless finite, strictly increasing and not before x0's own time."""
+    times = np.atleast_1d(numeric("t", t)).astype(np.float64)
+    if times.ndim != 1 or len(times) == 0:
+        raise RomValueError(f"t must have shape (time,) with at least one time, got {times.shape}")
+    require_finite("t", times, ("index",))
+    steps = np.diff(times)
+    if (steps <= 0).any():
+        k = int(np.argmax(steps <= 0))
+        raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
+    if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
+        start = float(x0.coords["time"])
+        if times[0] < start:
+            raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")
+    return times
+
+
+def checked_device(device: Any) -> torch.device:
+    """A device that exists: "auto" is CUDA where there is one, and the CPU otherwise."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise RomValueError(f"device: unknown {device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise RomValueError(f"device: {device!r} was asked for, but torch sees no CUDA device; use 'auto' or 'cpu'")
+    return chosen

@@ -1,0 +1,87 @@
+"""One file for a model: its numbers as safetensors, everything else as JSON in the header. No code runs on load."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from torch import nn
+
+from rom.config import FitConfig
+from rom.data import Layout
+from rom.errors import RomError, nearest
+from rom.latent_dynamics import LatentDynamics
+from rom.model import ModelState, ReducedOrderModel, checked_device
+from rom.networks import Decoder, Encoder
+from rom.persistence import RomFileError, read_sealed, write_sealed
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["load", "save_model"]
+
+REGISTRY: dict[str, type[nn.Module]] = {c.__name__: c for c in (Encoder, LatentDynamics, Decoder)}
+
+
+def save_model(model: ReducedOrderModel, path: str | os.PathLike) -> None:
+    """Write `model` to `path`. Raises `RomError` when the file cannot be written."""
+    networks = model._state.networks
+    document = {
+        "config": model.config.to_dict(),
+        "classes": [type(part).__name__ for part in (networks.encoder, networks.latent_dynamics, networks.decoder)],
+        "rank": model.rank,
+        "latent_dim": model.latent_dim,
+        "lost_energy": model._state.projection.lost_energy,
+        "layout": asdict(model._layout),
+        "history": history_to_json(model.history),
+    }
+    write_sealed(path, "model", document, dict(model._state.state_dict()))
+
+
+def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> ReducedOrderModel:
+    """The model that `ReducedOrderModel.save` wrote to `path`.
+
+    Raises `RomFileNotFoundError`, or `RomFileError` (a `RomValueError`) for a file that is truncated, altered, foreign or
+    of another schema.
+    """
+    target = checked_device(device)
+    document, tensors = read_sealed(path, "model")
+    try:
+        for name in document["classes"]:
+            if name not in REGISTRY:
+                raise RomFileError(f"{path} holds a network {name!r} that this version does not know; {nearest(name, REGISTRY)}")
+        layout = layout_of(document["layout"])
+        config = FitConfig.from_dict(document["config"])
+        state = ModelState.empty(
+            config, layout.n_states, document["rank"], document["latent_dim"], len(layout.parameters)
+        )
+        state.load_state_dict(tensors)
+        state.projection.lost_energy = document["lost_energy"]
+        history = history_from_json(document["history"])
+    except (KeyError, TypeError, RuntimeError, RomError) as error:
+        raise RomFileError(f"{path} cannot be read by this version: {error}") from error
+    return ReducedOrderModel(state.to(target), layout, config, history)
+
+
+def layout_of(fields: dict[str, Any]) -> Layout:
+    tuples = {name: tuple(fields[name]) for name in ("dims", "shape", "parameters")}
+    return Layout(**{**fields, **tuples})
+
+
+def history_to_json(history: xr.Dataset) -> dict[str, Any]:
+    variables = {
+        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype)}
+        for name, v in history.variables.items()
+    }
+    return {"variables": variables, "coords": [str(c) for c in history.coords], "attrs": dict(history.attrs)}
+
+
+def history_from_json(document: dict[str, Any]) -> xr.Dataset:
+    variables = {
+        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"])) for name, v in document["variables"].items()
+    }
+    coords = {name: variables.pop(name) for name in document["coords"]}
+    return xr.Dataset(variables, coords, attrs=document["attrs"])

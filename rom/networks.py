@@ -1,0 +1,118 @@
+"""Encoders and decoders: a linear path, a quadratic path (decoder) and a neural correction that starts at zero.
+
+They act on POD coordinates w (..., r) and latent states z (..., d), row by row: no layer mixes the rows of a batch, so
+that one jvp of the whole network is the product with dphi/dx for every row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder", "outer_products"]
+
+ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReLU}
+
+
+class MLP(nn.Module):
+    """A multilayer perceptron on normalised inputs, zero at the start of training.
+
+    The last layer starts at zero, so the network begins as a correction of nothing. With `multiscale`, the rows of
+    the first layer have norms spread logarithmically from 1 to 50 and biases in [-2, 2] times their own norm's share
+    of the unit ball, so that features exist at many length scales: an encoder may have to resolve a cube root near 0.
+    """
+
+    shift: Tensor
+    inverse_spread: Tensor
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        hidden: Sequence[int],
+        activation: str = "tanh",
+        multiscale: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        super().__init__()
+        self.register_buffer("shift", torch.zeros(n_in))
+        self.register_buffer("inverse_spread", torch.ones(n_in))
+        widths = [n_in, *hidden, n_out]
+        layers: list[nn.Module] = []
+        for k, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            linear = nn.Linear(a, b)
+            last = k == len(widths) - 2
+            with torch.no_grad():
+                if last:
+                    linear.weight.zero_()
+                    linear.bias.zero_()
+                elif k == 0 and multiscale:
+                    spread_scales(linear, generator)
+                else:
+                    bound = math.sqrt(3.0 / a)
+                    linear.weight.uniform_(-bound, bound, generator=generator)
+                    linear.bias.uniform_(-bound, bound, generator=generator)
+            layers.append(linear)
+            if not last:
+                layers.append(ACTIVATIONS[activation]())
+        self.layers = nn.Sequential(*layers)
+
+    def normalise_to(self, inputs: Tensor, floor: float = 1e-2) -> None:
+        """Set the fixed input normalisation from samples (N, n_in): mean, and spread, at least `floor` of the largest."""
+        spread = inputs.std(dim=0)
+        spread = torch.clamp(spread, min=float(floor * spread.max().clamp(min=1e-30)))
+        self.shift.copy_(inputs.mean(dim=0))
+        self.inverse_spread.copy_(1.0 / spread)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.layers((inputs - self.shift) * self.inverse_spread)
+
+
+def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
+    """Give the rows of a first layer norms from 1 to 50, logarithmically, in random directions, biases in [-2, 2]."""
+    n_out, n_in = linear.weight.shape
+    norms = torch.logspace(0.0, math.log10(50.0), n_out)
+    directions = torch.randn(n_out, n_in, generator=generator)
+    directions /= directions.norm(dim=1, keepdim=True)
+    linear.weight.copy_(norms[:, None] * directions)
+    linear.bias.uniform_(-2.0, 2.0, generator=generator)
+
+
+def outer_products(z: Tensor) -> Tensor:
+    """All products z_i z_j, (..., d) to (..., d^2): cheaper than gathering the distinct ones, forward and backward."""
+    return (z.unsqueeze(-1) * z.unsqueeze(-2)).flatten(-2)
+
+
+class Encoder(nn.Module):
+    """phi: z = E w + b + MLP(w), from POD coordinates (..., r) to latent states (..., d)."""
+
+    def __init__(self, linear: nn.Linear, correction: MLP | None):
+        super().__init__()
+        self.linear = linear
+        self.correction = correction
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        latent = self.linear(coordinates)
+        return latent if self.correction is None else latent + self.correction(coordinates)
+
+
+class Decoder(nn.Module):
+    """psi: w = D z + b + Q (z x z) + MLP(z), from latent states (..., d) to POD coordinates (..., r).
+
+    Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
+    """
+
+    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: MLP | None):
+        super().__init__()
+        self.linear = linear
+        self.quadratic = quadratic
+        self.correction = correction
+
+    def forward(self, latent: Tensor) -> Tensor:
+        coordinates = self.linear(latent)
+        if self.quadratic is not None:
+            coordinates = coordinates + self.quadratic(outer_products(latent))
+        return coordinates if self.correction is None else coordinates + self.correction(latent)

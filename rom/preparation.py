@@ -1,0 +1,211 @@
+"""From data to tensors: hold out, project, scale, and put on the device."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.interpolate import make_interp_spline
+from torch import Tensor
+
+from rom.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.config import FitConfig
+from rom.data import Collocation, Trajectories
+from rom.gathering import Material
+from rom.losses import Spreads
+from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
+from rom.validation import HeldOut
+
+__all__ = ["Prepared", "prepare"]
+
+HELD_OUT_SHARE = 0.1
+MAX_HELD_OUT = 64
+FEWEST_TRAJECTORIES = 4  # with fewer, none is held out
+STRETCH = 5  # longest rollout of a validation, in windows of training: a chaotic system forgets its start
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training and held-out data in POD coordinates and scaled time, float64 on the CPU.
+
+    Time is divided by `time_scale` and derivatives multiplied by it, so that h is of order one for networks whatever the
+    unit of time. Parameters are shifted and divided by their spread.
+    """
+
+    projection: Projection
+    time_scale: float
+    parameter_mean: np.ndarray
+    parameter_spread: np.ndarray
+    training: list[Rollouts]
+    collocation: CollocationTable | None
+    held_out: HeldOut
+    spreads: Spreads
+
+    def states(self) -> Tensor:
+        """POD coordinates (N, r) of all training states of both kinds."""
+        parts = [group.coordinates.flatten(0, 1) for group in self.training]
+        return torch.cat(parts + ([self.collocation.coordinates] if self.collocation is not None else []))
+
+    def rates(self, use_collocation: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """States (N, r), their time derivatives (N, r) and parameters (N, p), for operator inference.
+
+        Derivatives along trajectories are those of a spline through the snapshots; they are left out where there are
+        enough values of f, which are exact.
+        """
+        parts = []
+        if use_collocation and self.collocation is not None:
+            c = self.collocation
+            parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
+        for group in self.training:
+            n_times = group.coordinates.shape[0]
+            mu = no_parameters(group.parameters, len(group)).repeat(n_times, 1)
+            parts.append((group.coordinates.flatten(0, 1), spline_derivatives(group).flatten(0, 1), mu))
+        states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
+        return states, derivatives, parameters
+
+
+def prepare(material: Material, config: FitConfig, min_rank: int, seed: int) -> Prepared:
+    """Hold out, project and scale the data of a fit."""
+    rng = np.random.default_rng([seed, 2])
+    kept, held = split_trajectories(material.trajectories, rng)
+    pairs, held_pairs = material.collocation, None
+    if not held and pairs is not None:
+        order = rng.permutation(len(pairs))
+        n_held = max(1, int(HELD_OUT_SHARE * len(pairs))) if len(pairs) > 1 else 0
+        pairs, held_pairs = pairs.select(order[n_held:]), pairs.select(order[:n_held])
+    projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
+    mean, spread = parameter_scaling(material)
+
+    def rollouts(groups: Sequence[Trajectories], scale: float) -> list[Rollouts]:
+        return [project_trajectories(projection, group, scale, mean, spread) for group in groups]
+
+    def table(chosen: Collocation | None, scale: float) -> CollocationTable | None:
+        return None if chosen is None else project_collocation(projection, chosen, scale, mean, spread)
+
+    time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
+    training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
+    if held:
+        held_out = HeldOut("held-out trajectories", cut(rollouts(held, time_scale), STRETCH * config.window))
+    elif held_pairs is not None and len(held_pairs):
+        held_out = HeldOut("held-out collocation points", collocation=table(held_pairs, time_scale))
+    else:
+        held_out = HeldOut("the training trajectories", cut(training, STRETCH * config.window))
+    return Prepared(projection, time_scale, mean, spread, training, collocation, held_out, measure(training, collocation))
+
+
+def split_trajectories(
+    groups: list[Trajectories], rng: np.random.Generator
+) -> tuple[list[Trajectories], list[Trajectories]]:
+    """Training and held-out trajectories; none held out where there are fewer than `FEWEST_TRAJECTORIES`."""
+    total = sum(len(group) for group in groups)
+    if total < FEWEST_TRAJECTORIES:
+        return groups, []
+    n_held = min(max(1, round(HELD_OUT_SHARE * total)), MAX_HELD_OUT)
+    is_held = np.zeros(total, dtype=bool)
+    is_held[rng.choice(total, n_held, replace=False)] = True
+    kept, held, first = [], [], 0
+    for group in groups:
+        mask = is_held[first : first + len(group)]
+        first += len(group)
+        for chosen, into in ((~mask, kept), (mask, held)):
+            if chosen.any():
+                into.append(group.select(np.flatnonzero(chosen)))
+    return kept, held
+
+
+def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, rng: np.random.Generator) -> np.ndarray:
+    """States (N, n) for the POD, at random from all of both kinds: all of them where they are not many."""
+    n_states = pairs.states.shape[1] if pairs is not None else groups[0].states.shape[2]
+    total = sum(len(g) * len(g.times) for g in groups) + (len(pairs) if pairs is not None else 0)
+    # The eigenproblem has the smaller of the two sizes: where that is n, further snapshots are cheap.
+    share = min(1.0, max(MAX_SNAPSHOTS, 16 * min(n_states, MAX_SNAPSHOTS)) / total)
+    parts = []
+    for group in groups:
+        for _, states in group.blocks():
+            flat = states.reshape(-1, n_states)
+            parts.append(flat if share == 1.0 else flat[rng.random(len(flat)) < share])
+    if pairs is not None:
+        parts.append(pairs.states if share == 1.0 else pairs.states[rng.random(len(pairs)) < share])
+    return np.concatenate(parts)
+
+
+def parameter_scaling(material: Material) -> tuple[np.ndarray, np.ndarray]:
+    parts = [group.parameters for group in material.trajectories]
+    if material.collocation is not None:
+        parts.append(material.collocation.parameters)
+    values = np.concatenate(parts)
+    spread = values.std(axis=0)
+    return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def project_trajectories(
+    projection: Projection, group: Trajectories, time_scale: float, mean: np.ndarray, spread: np.ndarray
+) -> Rollouts:
+    blocks = [projection.project(torch.from_numpy(states)) for _, states in group.blocks()]
+    return Rollouts(
+        intervals=torch.from_numpy(np.diff(group.times) / time_scale),
+        coordinates=torch.cat(blocks).transpose(0, 1).contiguous(),
+        parameters=scaled_parameters(group.parameters, mean, spread),
+    )
+
+
+def project_collocation(
+    projection: Projection, pairs: Collocation, time_scale: float, mean: np.ndarray, spread: np.ndarray
+) -> CollocationTable:
+    return CollocationTable(
+        coordinates=projection.project(torch.from_numpy(pairs.states)),
+        derivatives=projection.project_derivative(torch.from_numpy(pairs.time_derivatives)) * time_scale,
+        parameters=scaled_parameters(pairs.parameters, mean, spread),
+    )
+
+
+def scaled_parameters(values: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> Tensor | None:
+    return torch.from_numpy((values - mean) / spread) if values.shape[1] else None
+
+
+def no_parameters(parameters: Tensor | None, count: int) -> Tensor:
+    return torch.zeros(count, 0, dtype=torch.float64) if parameters is None else parameters
+
+
+def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | None) -> float:
+    """The time in which a state changes by its own spread: the ratio of their root mean squares."""
+    if collocation is not None:
+        states, derivatives = collocation.coordinates, collocation.derivatives
+    else:
+        states = torch.cat([group.coordinates.flatten(0, 1) for group in training])
+        derivatives = torch.cat([spline_derivatives(group).flatten(0, 1) for group in training])
+    change = float(derivatives.square().mean().sqrt())
+    spread = float(states.var(dim=0, unbiased=False).mean().sqrt())
+    return spread / change if change > 0 and spread > 0 else 1.0
+
+
+def spline_derivatives(group: Rollouts) -> Tensor:
+    """Time derivatives (T, N, r) along trajectories, of the interpolating spline of the highest degree up to 5."""
+    times = np.concatenate([[0.0], np.cumsum(group.intervals.numpy())])
+    degree = min(5, len(times) - 1)
+    spline = make_interp_spline(times, group.coordinates.numpy(), k=degree - (degree % 2 == 0), axis=0)
+    return torch.from_numpy(np.ascontiguousarray(spline.derivative()(times)))
+
+
+def cut(groups: Sequence[Rollouts], longest: int) -> list[Rollouts]:
+    """The trajectories in pieces of at most `longest` intervals."""
+    pieces = []
+    for group in groups:
+        for start in range(0, len(group.intervals), longest):
+            stop = min(start + longest, len(group.intervals))
+            pieces.append(Rollouts(group.intervals[start:stop], group.coordinates[start : stop + 1], group.parameters))
+    return pieces
+
+
+def measure(training: Sequence[Rollouts], collocation: CollocationTable | None) -> Spreads:
+    """The constants by which losses are divided, from all training data."""
+    states = [group.coordinates.flatten(0, 1) for group in training]
+    derivatives = 1.0
+    if collocation is not None:
+        states.append(collocation.coordinates)
+        derivatives = float(collocation.derivatives.square().mean())
+    tiny = np.finfo(np.float32).tiny
+    return Spreads(max(float(torch.cat(states).var(dim=0).mean()), tiny), max(derivatives, tiny))

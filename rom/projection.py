@@ -1,0 +1,93 @@
+"""Centring, scaling and proper orthogonal decomposition (POD) of states.
+
+States are mapped to r POD coordinates w = V^T (x - mean) / scale, derivatives to V^T (dx/dt) / scale: a shift must
+never touch a derivative. All networks then act on r numbers instead of n, so that the cost of a training step does not
+grow with n (Benner, Gugercin & Willcox 2015, SIAM Review 57, sec. 3).
+"""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Projection", "fit_projection"]
+
+log = logging.getLogger("rom")
+
+MAX_SNAPSHOTS = 4096  # enough for any rank used here; bounds the memory and the time of the eigenproblem
+
+
+class Projection(nn.Module):
+    """The affine map between flat states x (..., n) and POD coordinates w (..., r).
+
+    Attributes: `mean` (n,), `basis` V (n, r) with orthonormal columns, `scale` (), and `lost_energy`, the share of the
+    variance of the snapshots that V does not hold.
+    """
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, basis: Tensor, scale: Tensor, lost_energy: float = 0.0):
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("basis", basis)
+        self.register_buffer("scale", scale)
+        self.lost_energy = lost_energy
+
+    @property
+    def rank(self) -> int:
+        return self.basis.shape[1]
+
+    def project(self, states: Tensor) -> Tensor:
+        """w = V^T (x - mean) / scale: (..., n) to (..., r)."""
+        return (states - self.mean) @ self.basis / self.scale
+
+    def project_derivative(self, time_derivatives: Tensor) -> Tensor:
+        """dw/dt = V^T (dx/dt) / scale: (..., n) to (..., r). Not shifted."""
+        return time_derivatives @ self.basis / self.scale
+
+    def lift(self, coordinates: Tensor) -> Tensor:
+        """x = mean + scale V w: (..., r) to (..., n)."""
+        return self.mean + self.scale * (coordinates @ self.basis.T)
+
+
+def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
+    """POD of `snapshots` (N, n): the smallest rank that loses at most `tolerance` of their variance.
+
+    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n). Where it reaches n the basis is
+    the identity: a rotation would only cost time. Computed in float64 from the smaller of the two Gram matrices.
+    """
+    snapshots = np.asarray(snapshots, dtype=np.float64)
+    mean = snapshots.mean(axis=0)
+    centred = snapshots - mean
+    n_snapshots, n_states = centred.shape
+    variance, basis = principal_directions(centred)
+    total = max(float(variance.sum()), np.finfo(float).tiny)
+    lost = 1.0 - np.cumsum(variance) / total
+    rank = int(np.searchsorted(-lost, -tolerance)) + 1
+    rank = min(max(rank, min_rank), max_rank, n_snapshots, n_states)
+    if rank > int(np.searchsorted(-lost, -tolerance)) + 1:
+        log.info("POD rank raised to %d, the latent dimension asked for", rank)
+    scale = np.sqrt(max(variance[0], np.finfo(float).tiny)) if variance[0] > 0 else 1.0
+    if rank == n_states:
+        basis, lost_energy = np.eye(n_states), 0.0
+    else:
+        basis, lost_energy = basis[:, :rank], max(float(lost[rank - 1]), 0.0)
+    return Projection(*(torch.tensor(a) for a in (mean, basis, scale)), lost_energy=lost_energy)
+
+
+def principal_directions(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Variances (k,), decreasing, and orthonormal directions (n, k) of centred snapshots (N, n)."""
+    n_snapshots, n_states = centred.shape
+    if n_states <= n_snapshots:
+        variance, directions = np.linalg.eigh(centred.T @ centred / n_snapshots)
+        return np.clip(variance[::-1], 0.0, None), directions[:, ::-1].copy()
+    variance, weights = np.linalg.eigh(centred @ centred.T / n_snapshots)
+    directions, _ = np.linalg.qr(centred.T @ weights[:, ::-1])
+    return np.clip(variance[::-1], 0.0, None), directions
+
+

@@ -1,0 +1,279 @@
+"""The training loop: optimiser, schedule, best state, recovery from divergence, checkpoints, callbacks."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from rom.architecture import Networks
+from rom.batches import CollocationTable, SnapshotTable, step_generator
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomValueError
+from rom.losses import Spreads, data_losses, physics_losses
+from rom.persistence import pack, read_sealed, unpack, write_sealed
+from rom.validation import HeldOut, validation_error
+
+__all__ = ["DEFAULT_STEPS", "Plan", "Progress", "Training", "TrainingData", "train"]
+
+log = logging.getLogger("rom")
+
+DEFAULT_STEPS = 2000
+WARM_UP = 0.02  # share of the training in which the learning rate rises
+MAX_RECOVERIES = 5
+PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is drawn from at every step; either kind may be absent."""
+
+    snapshots: SnapshotTable | None
+    collocation: CollocationTable | None
+    spreads: Spreads
+    substeps: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a training that is fixed before it starts."""
+
+    data: TrainingData
+    held_out: HeldOut
+    weights: LossWeights
+    config: FitConfig
+    seed: int = 0
+    seconds: float | None = None  # of wall clock, for the training alone
+    checkpoint: Path | None = None
+    fingerprint: str = ""  # of data and configuration: a checkpoint of another one is refused
+    callbacks: Sequence[Callable[[Progress], Any]] = ()
+    verbose: bool = False
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Where the training stands between 0 and 1: by steps or by the clock, whichever is further."""
+        steps = self.config.steps or (None if self.seconds else DEFAULT_STEPS)
+        by_steps = step / steps if steps else 0.0
+        by_clock = seconds / self.seconds if self.seconds else 0.0
+        return max(by_steps, by_clock)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees at each look at the held-out data. A callback that returns True ends the training."""
+
+    step: int
+    seconds: float
+    progress: float
+    learning_rate: float
+    window: int
+    losses: dict[str, float]
+    validation_error: float
+    best_validation_error: float
+
+
+@dataclass
+class Training:
+    """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
+
+    best: dict[str, Tensor]
+    best_error: float
+    best_step: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    peak_rate: float = 0.0
+    recoveries: int = 0
+    stopped: str = "running"
+    rows: list[Progress] = field(default_factory=list)
+
+
+def train(networks: Networks, plan: Plan) -> Training:
+    """Train `networks` in place and leave them at the best state seen on the held-out data. Returns the record.
+
+    The first look at the held-out data is at the closed-form model that training starts from, so the result is never
+    worse than that one there. Ctrl-C ends the training and keeps the best state.
+    """
+    optimiser = make_optimiser(networks, plan.config.optimizer, plan.config.learning_rate)
+    error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
+    training = Training(best=weights_of(networks), best_error=error, peak_rate=plan.config.learning_rate)
+    if plan.checkpoint is not None and plan.checkpoint.exists():
+        resume(plan, training, networks, optimiser)
+    if plan.seconds == 0.0:
+        training.stopped = "no time"
+    layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+    with tqdm(total=1.0, desc="fit", disable=not plan.verbose, bar_format=layout) as bar:
+        try:
+            run(networks, optimiser, plan, training, bar)
+        except KeyboardInterrupt:
+            training.stopped = "interrupted"
+            log.warning("interrupted at step %d; keeping the best model, of step %d", training.step, training.best_step)
+    networks.load_state_dict(training.best)
+    return training
+
+
+def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, training: Training, bar: tqdm) -> None:
+    """Steps, with a look at the held-out data at even distances, until the plan is done or a reason to stop appears."""
+    config = plan.config
+    parameters = [p for p in networks.parameters() if p.requires_grad]
+    started = time.monotonic() - training.seconds
+    next_look = (math.floor(plan.progress(training.step, training.seconds) * config.validations) + 1) / config.validations
+    failures = 0
+    while training.stopped == "running":
+        progress = min(plan.progress(training.step, training.seconds), 1.0)
+        rate = training.peak_rate * rate_factor(progress)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        window = window_length(plan, progress)
+        losses = batch_losses(networks, plan, step_generator(plan.seed, training.step), window)
+        if finite_step(optimiser, parameters, losses, plan):
+            failures = 0
+        else:
+            failures += 1
+        if failures >= PATIENT_STEPS:
+            optimiser, failures = recover(networks, plan, training), 0
+        training.step += 1
+        training.seconds = time.monotonic() - started
+        progress = plan.progress(training.step, training.seconds)
+        if progress >= next_look or progress >= 1.0:
+            look(networks, plan, training, losses, progress, rate, window)
+            write(plan, training, networks, optimiser)
+            next_look += 1.0 / config.validations
+            bar.update(min(progress, 1.0) - bar.n)
+            bar.set_postfix_str(f"validation error {training.best_error:.2e}")
+
+
+def batch_losses(networks: Networks, plan: Plan, generator: torch.Generator, window: int) -> dict[str, Tensor]:
+    """The unweighted losses of one batch of each kind of data that there is."""
+    data, config = plan.data, plan.config
+    losses: dict[str, Tensor] = {}
+    if data.snapshots is not None:
+        windows = data.snapshots.draw(config.window_batch, window, generator)
+        losses |= data_losses(networks, windows, data.spreads, data.substeps)
+    if data.collocation is not None:
+        points = data.collocation.draw(config.collocation_batch, generator)
+        losses |= physics_losses(networks, points, data.spreads)
+    return losses
+
+
+def finite_step(
+    optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], losses: dict[str, Tensor], plan: Plan
+) -> bool:
+    """One optimiser step down the weighted sum of `losses`; False, and no step, where the gradient is not finite."""
+    weights = asdict(plan.weights)
+    total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    optimiser.zero_grad()
+    total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(parameters, plan.config.gradient_clip)
+    if not torch.isfinite(norm):
+        return False
+    optimiser.step()
+    return True
+
+
+def rate_factor(progress: float) -> float:
+    """Learning rate in shares of its peak: a linear warm-up, then half a cosine down to zero."""
+    warm = min(1.0, (progress + 1e-3) / WARM_UP)
+    return warm * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def window_length(plan: Plan, progress: float) -> int:
+    """Intervals of a window: from a quarter of the longest at the start to all of them at half of the training."""
+    snapshots = plan.data.snapshots
+    if snapshots is None:
+        return 0
+    longest = min(plan.config.window, snapshots.longest_window)
+    return max(1, math.ceil(longest * min(1.0, 0.25 + 1.5 * progress)))
+
+
+def look(
+    networks: Networks, plan: Plan, training: Training, losses: dict[str, Tensor], progress: float, rate: float, window: int
+) -> None:
+    """Validate, keep the state if it is the best so far, tell the callbacks, and say whether to stop."""
+    error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
+    if error < training.best_error:
+        training.best, training.best_error, training.best_step = weights_of(networks), error, training.step
+    row = Progress(
+        step=training.step,
+        seconds=training.seconds,
+        progress=min(progress, 1.0),
+        learning_rate=rate,
+        window=window,
+        losses={name: float(loss.detach()) for name, loss in losses.items()},
+        validation_error=error,
+        best_validation_error=training.best_error,
+    )
+    training.rows.append(row)
+    log.info("step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, error, training.best_error)
+    stale = sum(r.step > training.best_step for r in training.rows)
+    if progress >= 1.0:
+        training.stopped = "finished"
+    elif any([callback(row) is True for callback in plan.callbacks]):
+        training.stopped = "callback"
+    elif plan.config.patience is not None and stale >= plan.config.patience:
+        training.stopped = "patience"
+    elif training.recoveries > MAX_RECOVERIES:
+        training.stopped = "diverged"
+
+
+def recover(networks: Networks, plan: Plan, training: Training) -> torch.optim.Optimizer:
+    """Return to the best state with a fresh optimiser and half the learning rate."""
+    training.recoveries += 1
+    training.peak_rate *= 0.5
+    networks.load_state_dict(training.best)
+    log.warning("no finite gradient at step %d: back to the best state, learning rate halved", training.step)
+    return make_optimiser(networks, plan.config.optimizer, training.peak_rate)
+
+
+def make_optimiser(networks: Networks, name: str, rate: float) -> torch.optim.Optimizer:
+    """SOAP (Vyas et al. 2024: Adam in the eigenbasis of Shampoo's preconditioner) or Adam, over the trainable parameters."""
+    parameters = [p for p in networks.parameters() if p.requires_grad]
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=rate)
+    from pytorch_optimizer import SOAP
+
+    return SOAP(parameters, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
+
+
+def write(plan: Plan, training: Training, networks: Networks, optimiser: torch.optim.Optimizer) -> None:
+    """Write the checkpoint, if one is asked for."""
+    if plan.checkpoint is None:
+        return
+    tensors: dict[str, Tensor] = {}
+    record = {f.name: getattr(training, f.name) for f in fields(training) if f.name != "rows"}
+    state = {
+        "training": record | {"rows": [asdict(row) for row in training.rows]},
+        "networks": dict(networks.state_dict()),
+        "optimiser": optimiser.state_dict(),
+    }
+    document = {"fingerprint": plan.fingerprint, "state": pack(state, tensors)}
+    write_sealed(plan.checkpoint, "checkpoint", document, tensors)
+
+
+def resume(plan: Plan, training: Training, networks: Networks, optimiser: torch.optim.Optimizer) -> None:
+    """Continue from the checkpoint. Raises `RomValueError` for one made from other data or another configuration."""
+    assert plan.checkpoint is not None
+    document, tensors = read_sealed(plan.checkpoint, "checkpoint")
+    if document["fingerprint"] != plan.fingerprint:
+        raise RomValueError(
+            f"checkpoint: {plan.checkpoint} was made from other data, configuration or seed; "
+            "repeat the call that made it, or choose another path"
+        )
+    state = unpack(document["state"], tensors)
+    rows = [Progress(**row) for row in state["training"].pop("rows")]
+    for name, value in (state["training"] | {"rows": rows}).items():
+        setattr(training, name, value)
+    networks.load_state_dict(state["networks"])
+    optimiser.load_state_dict(state["optimiser"])
+    log.info("resumed from %s at step %d", plan.checkpoint, training.step)
+
+
+def weights_of(networks: Networks) -> dict[str, Tensor]:
+    """A copy of all weights and buffers."""
+    return {name: value.detach().clone() for name, value in networks.state_dict().items()}

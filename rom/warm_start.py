@@ -1,0 +1,134 @@
+"""The closed-form reduced-order model that training starts from, by ridge regression in about a second.
+
+POD encoder, quadratic-manifold decoder and quadratic operator inference (Peherstorfer & Willcox 2016; McQuarrie, Huang
+& Willcox 2021 for choosing the ridge by rollouts; Geelen, Wright & Willcox 2023 for the decoder).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["ClosedForm", "closed_form_models"]
+
+RIDGES = tuple(10.0**k for k in range(-10, 1, 2))
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """The classical ROM in POD coordinates w (r,), with latent state z = w[:d] and y = (z, mu).
+
+    Decoder: w = decoder_offset + decoder_linear z + decoder_quadratic (z x z), (r,), (r, d), (r, d^2).
+    Dynamics: dz/dt = offset + linear y + quadratic (y x y), (d,), (d, d + p), (d, (d + p)^2).
+    """
+
+    decoder_offset: np.ndarray
+    decoder_linear: np.ndarray
+    decoder_quadratic: np.ndarray
+    offset: np.ndarray
+    linear: np.ndarray
+    quadratic: np.ndarray
+    ridge: float
+
+    @property
+    def latent_dim(self) -> int:
+        return self.decoder_linear.shape[1]
+
+    def rate(self, z: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """dz/dt at z (B, d) and mu (B, p)."""
+        y = np.concatenate([z, parameters], axis=1)
+        return self.offset + y @ self.linear.T + all_products(y) @ self.quadratic.T
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        """POD coordinates (B, r) of z (B, d)."""
+        return self.decoder_offset + z @ self.decoder_linear.T + all_products(z) @ self.decoder_quadratic.T
+
+
+def closed_form_models(
+    coordinates: np.ndarray,
+    collocation: tuple[np.ndarray, np.ndarray, np.ndarray],
+    latent_dim: int,
+    quadratic: bool = True,
+    ridges: Sequence[float] = RIDGES,
+) -> list[ClosedForm]:
+    """One classical ROM per ridge, for the caller to choose from by validation.
+
+    `coordinates` (N, r) are POD coordinates of states, for the decoder; `collocation` holds POD coordinates (M, r),
+    their time derivatives (M, r) and parameters (M, p), for the dynamics.
+    """
+    d, r = latent_dim, coordinates.shape[1]
+    decoder = ridge_regression(manifold_features(coordinates[:, :d]), coordinates[:, d:])
+    states, derivatives, parameters = collocation
+    y = np.concatenate([states[:, :d], parameters], axis=1)
+    operators = ridge_regression(operator_features(y, quadratic), derivatives[:, :d])
+    k = y.shape[1]
+    models = []
+    for strength in ridges:
+        manifold = decoder(strength)
+        theta = operators(strength)
+        models.append(
+            ClosedForm(
+                decoder_offset=np.concatenate([np.zeros(d), manifold[0]]),
+                decoder_linear=np.concatenate([np.eye(d), np.zeros((r - d, d))]),
+                decoder_quadratic=np.concatenate([np.zeros((d, d * d)), symmetric_quadratic(manifold[1:], d)]),
+                offset=theta[0],
+                linear=theta[1 : k + 1].T,
+                quadratic=symmetric_quadratic(theta[k + 1 :], k) if quadratic else np.zeros((d, k * k)),
+                ridge=strength,
+            )
+        )
+    return models
+
+
+def manifold_features(z: np.ndarray) -> np.ndarray:
+    """1 and the distinct products z_i z_j."""
+    return np.concatenate([np.ones((len(z), 1)), distinct_products(z)], axis=1)
+
+
+def operator_features(y: np.ndarray, quadratic: bool) -> np.ndarray:
+    """1, y and, where `quadratic`, the distinct products y_i y_j."""
+    parts = [np.ones((len(y), 1)), y]
+    return np.concatenate([*parts, distinct_products(y)] if quadratic else parts, axis=1)
+
+
+def distinct_products(y: np.ndarray) -> np.ndarray:
+    """Products y_i y_j with i <= j: (N, k) to (N, k (k + 1) / 2)."""
+    i, j = np.triu_indices(y.shape[1])
+    return y[:, i] * y[:, j]
+
+
+def all_products(y: np.ndarray) -> np.ndarray:
+    """All products y_i y_j: (N, k) to (N, k^2), in the order of `rom.networks.outer_products`."""
+    return (y[:, :, None] * y[:, None, :]).reshape(len(y), -1)
+
+
+def symmetric_quadratic(coefficients: np.ndarray, k: int) -> np.ndarray:
+    """Coefficients of the distinct products (k (k + 1) / 2, m) as a matrix (m, k^2) that acts on all products."""
+    i, j = np.triu_indices(k)
+    full = np.zeros((k, k, coefficients.shape[1]))
+    full[i, j] += 0.5 * coefficients
+    full[j, i] += 0.5 * coefficients
+    return full.reshape(k * k, -1).T
+
+
+def ridge_regression(features: np.ndarray, targets: np.ndarray) -> Callable[[float], np.ndarray]:
+    """Regress `targets` (N, m) on `features` (N, k): a function from the ridge to coefficients (k, m).
+
+    Features are scaled to unit mean square first, so that one ridge means the same for all of them. Features that
+    vanish on all samples get the coefficient zero.
+    """
+    spread = np.sqrt(np.mean(features**2, axis=0))
+    spread[spread == 0.0] = 1.0
+    scaled = features / spread
+    gram = scaled.T @ scaled / len(scaled)
+    moment = scaled.T @ targets / len(scaled)
+    eigenvalues, directions = np.linalg.eigh(gram)
+    usable = eigenvalues > 1e-14 * eigenvalues[-1]
+
+    def solve(strength: float) -> np.ndarray:
+        inverse = np.where(usable, 1.0 / np.where(usable, eigenvalues + strength, 1.0), 0.0)
+        return (directions @ (inverse[:, None] * (directions.T @ moment))) / spread[:, None]
+
+    return solve

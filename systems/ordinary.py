@@ -146,7 +146,7 @@ def _check_last(array: Any, size: int, name: str, system: str) -> None:
 
 
 def _superpose(weights: Any, rows: Any) -> Any:
-    """weights (..., d) @ rows (d, n) term by term: a matrix product may round differently in other batches."""
+    """weights (..., d) @ rows (d, n), term by term: matrix products may round differently in other batches."""
     return sum(weights[..., j : j + 1] * rows[j, :] for j in range(rows.shape[0]))
 
 
@@ -204,7 +204,7 @@ class LiftedDuffing(LiftedSystem):
 
     def _encode(self, x, xp):
         cube = x @ like(self._inverse.T, x, xp)
-        return xp.sign(cube) * xp.abs(cube) ** (1 / 3)
+        return xp.copysign(xp.abs(cube) ** (1 / 3), cube)
 
     def _decode(self, z, xp):
         return _superpose(z**3, like(self.lift.T, z, xp))

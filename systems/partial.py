@@ -115,8 +115,8 @@ class Burgers(System):
             return change
 
         return Formulation(
-            forward=lambda x: np.asarray(rfft(x)), backward=lambda modes: np.asarray(irfft(modes, n=n)), rhs=rhs,
-            symbol=-viscosity * k**2, weights=weights,
+            forward=lambda x: np.asarray(rfft(x)), backward=lambda modes: np.asarray(irfft(modes, n=n)),
+            rhs=rhs, symbol=-viscosity * k**2, weights=weights,
         )  # fmt: skip
 
     def _initial(self, n, seed):

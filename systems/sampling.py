@@ -300,10 +300,10 @@ class NearTrajectories:
 def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
     """Which part each of n points belongs to: shares as even as can be at every n, without chance."""
     total = sum(weights)
-    # What each part is owed; the part that is owed most takes the next point (the first of equals).
+    # What each part is owed; the part that is owed most takes the next point (the first of equals, to rounding).
     owed, index = [0.0] * len(weights), []
     for _ in range(n):
-        owed = [o + w / total for o, w in zip(owed, weights, strict=True)]
+        owed = [round(o + w / total, 9) for o, w in zip(owed, weights, strict=True)]
         index.append(max(range(len(owed)), key=owed.__getitem__))
         owed[index[-1]] -= 1.0
     return np.array(index)

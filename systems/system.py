@@ -56,7 +56,7 @@ def as_floating(x: Any, name: str) -> tuple[Any, Any]:
         raise SystemsTypeError(
             f"{name} must be a NumPy, torch or other array, got {type(x).__name__}; use numpy.asarray"
         ) from error
-    if getattr(x, "dtype", None) == np.dtype(object) or not xp.isdtype(x.dtype, "real floating"):
+    if not xp.isdtype(x.dtype, "real floating"):
         raise SystemsTypeError(
             f"{name} must hold real floating-point numbers, got {x.dtype}; convert it, as by astype(float)"
         )

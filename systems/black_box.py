@@ -163,11 +163,14 @@ class BlackBox(System):
                 f"{self.name}({', '.join(self.arguments)}) failed on {where}: {type(error).__name__}: {error}"
             ) from error
         try:
-            values = np.array(result, dtype=float)
+            values = np.array(result)
         except (TypeError, ValueError) as error:
+            raise EvaluationError(f"{self.name} must return an array, got {type(result).__name__}") from error
+        if values.dtype.kind not in "fiu":
             raise EvaluationError(
-                f"{self.name} must return real numbers of shape {x.shape}, got {type(result).__name__}"
-            ) from error
+                f"{self.name} must return real numbers of shape {x.shape}, got {values.dtype} from {where}"
+            )
+        values = values.astype(float)
         if values.shape != x.shape:
             raise EvaluationError(
                 f"{self.name} returned shape {values.shape} for {where}, expected {x.shape}"
@@ -195,7 +198,7 @@ class BlackBox(System):
                 values = self._call(states[rows], mu[rows], t, where="a trial batch")
         except EvaluationError:
             return False
-        scale = np.abs(expected).max(initial=0.0)
+        scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
         return bool(np.allclose(values, expected, rtol=1e-9, atol=1e-12 * scale, equal_nan=True))
 
 

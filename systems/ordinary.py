@@ -146,7 +146,7 @@ def _check_last(array: Any, size: int, name: str, system: str) -> None:
 
 
 def _superpose(weights: Any, rows: Any) -> Any:
-    """weights (..., d) @ rows (d, n), term by term: matrix products may round differently in other batches."""
+    """weights (..., d) @ rows (d, n), term by term: matrix products may round otherwise in other batches."""
     return sum(weights[..., j : j + 1] * rows[j, :] for j in range(rows.shape[0]))
 
 

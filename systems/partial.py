@@ -32,9 +32,9 @@ class Burgers(System):
     aliasing: it conserves the mean exactly, and the flux neither makes nor takes energy; the modes left out
     only decay.
 
-    initial: "harmonic", the sum over k = 1..10 of a_k cos kx + b_k sin kx with coefficients 0.1 N(0, 1);
-    "gaussian", one periodic bump h exp((cos(x - c) - 1) / w^2) with h in [0.25, 0.75], c anywhere, w in [0.2,
-    0.6]; "bumps", the sum of two such; "mixed", the three families in turn.
+    initial: "harmonic", ten modes: the sum over k = 1..5 of a_k cos kx + b_k sin kx, with coefficients
+    0.1 N(0, 1); "gaussian", one periodic bump h exp((cos(x - c) - 1) / w^2) with h in [0.25, 0.75], c
+    anywhere, w in [0.2, 0.6]; "bumps", the sum of two such; "mixed", the three families in turn.
 
     Collocation states are half initial states and half states along short flows from them.
 
@@ -46,7 +46,7 @@ class Burgers(System):
     viscosity: float = 0.01
     initial: str = "harmonic"
 
-    HARMONICS: ClassVar[int] = 10
+    HARMONICS: ClassVar[int] = 5
     name: ClassVar[str] = "Burgers"
     dims: ClassVar[tuple[str, ...]] = ("x",)
     time_scale: ClassVar[float] = 1.0

@@ -300,7 +300,7 @@ class NearTrajectories:
 def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
     """Which part each of n points belongs to: shares as even as can be at every n, without chance."""
     total = sum(weights)
-    # What each part is owed; the part that is owed most takes the next point (the first of equals, to rounding).
+    # What each part is owed; the one that is owed most takes the next point (the first of equals).
     owed, index = [0.0] * len(weights), []
     for _ in range(n):
         owed = [round(o + w / total, 9) for o, w in zip(owed, weights, strict=True)]

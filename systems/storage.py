@@ -168,9 +168,12 @@ def _write(file: h5py.File, name: str, variable: xr.Variable) -> h5py.Dataset:
             raise SystemsValueError(f"{name} must be finite, but {name}{list(at)} is {values[at]}")
         dtype = np.dtype(values.dtype.newbyteorder("<"))
         chunks = _chunks(variable.dims, values.shape, dtype.itemsize)
+        # Stored data are finite: a chunk that a damaged index has lost then shows when it is read.
+        fill = np.nan if dtype.kind == "f" else None
         stored = file.create_dataset(
-            name, values.shape, dtype=dtype, data=values, chunks=chunks, fletcher32=chunks is not None
-        )
+            name, values.shape, dtype=dtype, data=values, chunks=chunks, fletcher32=chunks is not None,
+            fillvalue=fill,
+        )  # fmt: skip
     for key, value in variable.attrs.items():
         if isinstance(value, str | int | float):
             stored.attrs[str(key)] = value
@@ -269,10 +272,20 @@ def _header_digest(file: h5py.File) -> str:
         dims = [scale.name for dim in item.dims for scale in dim.values()] if not item.is_scale else []
         units = _text(item.attrs.get("units", ""))
         digest.update(repr((name, item.shape, item.dtype.str, item.chunks, dims, units)).encode())
+        # Checksums say that a chunk is whole, not that it is in its place.
+        digest.update(repr(_chunk_index(item)).encode())
         if item.ndim == 1 and item.is_scale and not _text(item.attrs["NAME"]).startswith(NO_COORDINATE[:53]):
             values = item[...]
             digest.update(values.tobytes() if values.dtype.kind != "O" else b"\0".join(values.tolist()))
     return digest.hexdigest()
+
+
+def _chunk_index(item: h5py.Dataset) -> list[tuple[Any, ...]]:
+    if item.chunks is None:
+        return []
+    index: list[tuple[Any, ...]] = []
+    item.id.chunk_iter(lambda c: index.append((c.chunk_offset, c.filter_mask, c.byte_offset, c.size)))
+    return sorted(index)
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -306,14 +319,19 @@ class _StoredArray(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         try:
             with h5py.File(self.path, "r") as file:
-                return np.asarray(_datasets(file)[self.name][key])
+                values = np.asarray(_datasets(file)[self.name][key])
         except FileNotFoundError as error:
             raise SystemsFileNotFoundError(f"{str(self.path)!r} is gone since it was opened") from error
         except (OSError, KeyError, RuntimeError) as error:
-            raise SystemsFileError(
-                f"{str(self.path)!r}: {self.name!r} cannot be read, its checksum fails or it is truncated "
-                f"({error}). Make or copy the file again"
-            ) from error
+            raise self._damaged(f"its checksum fails or it is truncated ({error})") from error
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise self._damaged("a part of it is missing")
+        return values
+
+    def _damaged(self, why: str) -> SystemsFileError:
+        return SystemsFileError(
+            f"{str(self.path)!r}: {self.name!r} cannot be read, {why}. Make or copy the file again"
+        )
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:

@@ -24,6 +24,7 @@ from systems.errors import (
     IntegrationError,
     IntegrationWarning,
     SystemsError,
+    SystemsOSError,
     SystemsTypeError,
     SystemsValueError,
     nearest,
@@ -199,11 +200,11 @@ def _integrate_block(
         )  # fmt: skip
 
     caught = (IntegrationFailure, SystemsError, ArithmeticError, np.linalg.LinAlgError)
-    if len(x0) > 1 and system.batches(x0):
-        try:
+    try:
+        if len(x0) > 1 and system.batches(x0):
             return run(slice(None)), {}, None
-        except caught as failure:
-            logger.debug("block at trajectory %d failed (%s): one at a time", first, failure)
+    except caught as failure:
+        logger.debug("block at trajectory %d failed (%s): one at a time", first, failure)
     states, failed, cause = [], {}, None
     for i in range(len(x0)):
         try:
@@ -241,7 +242,10 @@ class _Folder:
             )
         if path.exists() and not path.is_dir():
             raise SystemsValueError(f"path must be a folder, but {str(path)!r} is a file")
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SystemsOSError(f"the folder {str(path)!r} could not be made: {error.strerror}") from error
         self._path, self._provenance = path, json.loads(json.dumps(provenance))
         for shard in sorted(path.glob("*.h5")):
             self._check(shard)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+
 import systems
 
 
@@ -117,10 +118,15 @@ def test_latent_integration_is_integration_of_f_also_off_the_manifold(system):
 
 @pytest.mark.parametrize(
     "system",
-    [systems.Lorenz(), systems.LiftedDuffing(), systems.LiftedLorenz(), systems.LiftedLinear(),
-     systems.Burgers(n=128, viscosity=0.05)],
+    [
+        systems.Lorenz(),
+        systems.LiftedDuffing(),
+        systems.LiftedLorenz(),
+        systems.LiftedLinear(),
+        systems.Burgers(n=128, viscosity=0.05),
+    ],
     ids=lambda s: s.name,
-)  # fmt: skip
+)
 def test_rhs_is_the_derivative_of_the_flow(system):
     h = 1e-3
     states = systems.simulate(system, 3, np.array([0.0, h, 2 * h]), rtol=1e-12, atol=1e-13)["state"].values

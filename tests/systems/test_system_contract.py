@@ -8,9 +8,12 @@ from typing import ClassVar
 import array_api_strict
 import numpy as np
 import pytest
-import systems
 import torch
 import xarray as xr
+
+import systems
+
+VALUE, TYPE = systems.SystemsValueError, systems.SystemsTypeError
 
 BUILT_IN = [
     systems.Lorenz(),
@@ -200,24 +203,24 @@ def test_verify_says_what_is_wrong(fault, message):
     [
         (
             (np.zeros((2, 4)),),
-            systems.SystemsValueError,
+            VALUE,
             r"x must have shape \(..., 3\) for Lorenz, got \(2, 4\)",
         ),
-        ((np.float64(1.0),), systems.SystemsValueError, r"got \(\)"),
+        ((np.float64(1.0),), VALUE, r"got \(\)"),
         (
             (np.zeros(3, dtype=int),),
-            systems.SystemsTypeError,
+            TYPE,
             "x must hold real floating-point numbers, got int64",
         ),
-        ((np.zeros(3, dtype=complex),), systems.SystemsTypeError, "got complex128"),
-        ((np.array([None] * 3),), systems.SystemsTypeError, "got object"),
-        (([0.0, 0.0, 0.0],), systems.SystemsTypeError, "x must be a NumPy, torch or other array, got list"),
-        ((np.zeros(3), {"roh": 1.0}), systems.SystemsValueError, "no parameter 'roh'; did you mean 'rho'"),
-        ((np.zeros(3), np.zeros(2)), systems.SystemsValueError, r"mu must have shape \(..., 3\).*got \(2,\)"),
-        ((np.zeros(3), "rho"), systems.SystemsTypeError, "mu must be a number or an array of numbers"),
+        ((np.zeros(3, dtype=complex),), TYPE, "got complex128"),
+        ((np.array([None] * 3),), TYPE, "got object"),
+        (([0.0, 0.0, 0.0],), TYPE, "x must be a NumPy, torch or other array, got list"),
+        ((np.zeros(3), {"roh": 1.0}), VALUE, "no parameter 'roh'; did you mean 'rho'"),
+        ((np.zeros(3), np.zeros(2)), VALUE, r"mu must have shape \(..., 3\).*got \(2,\)"),
+        ((np.zeros(3), "rho"), TYPE, "mu must be a number or an array of numbers"),
         (
             (xr.DataArray(np.zeros(3), dims="x"),),
-            systems.SystemsValueError,
+            VALUE,
             r"must have the dimensions \('comp",
         ),
     ],
@@ -232,30 +235,30 @@ def test_rhs_refuses_in_plain_words(arguments, error, message):
     [
         (
             lambda: systems.Lorenz().sample_initial(0),
-            systems.SystemsValueError,
+            VALUE,
             "n must be at least 1, got 0",
         ),
         (
             lambda: systems.Lorenz().sample_initial(2.5),
-            systems.SystemsTypeError,
+            TYPE,
             "n must be an integer, got 2.5",
         ),
         (
             lambda: systems.Lorenz().sample_initial(2, -1),
-            systems.SystemsValueError,
+            VALUE,
             "seed must be at least 0",
         ),
         (
             lambda: systems.Parameter("a b", 1, 0, 2),
-            systems.SystemsValueError,
+            VALUE,
             "Python identifier, got 'a b'",
         ),
         (
             lambda: systems.Parameter("a", 3, 0, 2),
-            systems.SystemsValueError,
+            VALUE,
             "'a' needs low <= default <= high",
         ),
-        (lambda: systems.Parameter("a", 1, 0, np.inf), systems.SystemsValueError, "'a': .*must be finite"),
+        (lambda: systems.Parameter("a", 1, 0, np.inf), VALUE, "'a': .*must be finite"),
     ],
 )
 def test_other_refusals(call, error, message):

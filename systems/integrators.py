@@ -58,8 +58,8 @@ class LawsonDormandPrince(OdeSolver):
     symbol: real array (1, m) or (rows, m); y0 has rows * m entries.
     weights: real array (m,), 1/m by default.
 
-    Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6 (1980)
-    19.
+    Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6
+    (1980) 19.
     """
 
     order = 5

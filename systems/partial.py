@@ -19,18 +19,16 @@ INITIAL_STATES = ("harmonic", "gaussian", "bumps", "mixed")
 
 @dataclass(frozen=True)
 class Burgers(System):
-    """Viscous Burgers' equation, u_t = -u u_x + nu u_xx, periodic on [-pi, pi) (the endpoint is not a grid
-    point).
+    """Viscous Burgers' equation, u_t = -u u_x + nu u_xx, periodic on [-pi, pi); pi is not a grid point.
 
     Good values: n = 1024 and viscosity 0.01 (the modes of the fronts fall by six orders of magnitude before
     they are cut); n = 128, as in the source, leaves the fronts a little under-resolved. The default times are
     20 steps of 0.1, in which fronts form and begin to merge.
 
     Space is discretised by Fourier modes: f = -(u_s^2 / 2)_x + nu u_xx, where u_s is u without its modes
-    |k| >= n/3, and the same modes of the product are left out (the 2/3 rule). This is Galerkin's method, free
-    of
-    aliasing: it conserves the mean exactly, and the flux neither makes nor takes energy; the modes left out
-    only decay.
+    |k| >= n/3, and the same modes of the product are left out (the 2/3 rule). This is Galerkin's method,
+    without aliasing: it conserves the mean exactly, and the flux neither makes nor takes energy; the modes
+    left out only decay.
 
     initial: "harmonic", ten modes: the sum over k = 1..5 of a_k cos kx + b_k sin kx, with coefficients
     0.1 N(0, 1); "gaussian", one periodic bump h exp((cos(x - c) - 1) / w^2) with h in [0.25, 0.75], c
@@ -38,8 +36,8 @@ class Burgers(System):
 
     Collocation states are half initial states and half states along short flows from them.
 
-    Source of the problem: Sholokhov, Liu, Mansour and Nabi, Sci. Rep. 13 (2023) 10166 (the harmonic family is
-    as given there; the ranges of the bumps are chosen here).
+    Source of the problem: Sholokhov, Liu, Mansour and Nabi, Sci. Rep. 13 (2023) 10166 (the families
+    follow it; the ranges of the bumps are chosen here).
     """
 
     n: int = 1024

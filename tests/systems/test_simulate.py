@@ -234,7 +234,7 @@ def test_a_folder_of_another_call_is_refused(tmp_path):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(VALUE, match="path must be a folder, but .* is a file"):
+    with pytest.raises(VALUE, match=r"path must be a folder, but .* is a file"):
         systems.simulate(lorenz, 2, T, path=tmp_path / "file")
     with pytest.raises(systems.SystemsOSError, match="could not be made: Not a directory"):
         systems.simulate(lorenz, 2, T, path=tmp_path / "file" / "runs")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from rom.config import FitConfig
 from rom.latent_dynamics import LatentDynamics
@@ -53,16 +54,19 @@ def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: 
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
-    linear = nn.Linear(n_in, n_out, bias=bias)
+    linear = skip_init(nn.Linear, n_in, n_out, bias=bias)
     for parameter in linear.parameters():
         nn.init.zeros_(parameter)
     return linear
 
 
-def start_from(networks: Networks, closed_form: ClosedForm, coordinates: Tensor, parameters: Tensor | None) -> None:
-    """Make `networks` equal to the closed-form model, and fix the normalisation of the corrections' inputs.
+def start_from(
+    networks: Networks, closed_form: ClosedForm, coordinates: Tensor, parameters: Tensor | None, gain: float = 1.0
+) -> None:
+    """Make `networks` equal to the closed-form model, and fix the normalisation of the corrections.
 
-    `coordinates` (N, r) and `parameters` (N, p) or None are samples of the training data.
+    `coordinates` (N, r) and `parameters` (N, p) or None are samples of the training data; `gain` is the size of the
+    corrections to expect, in units of the spread of the states.
     """
     d = closed_form.latent_dim
     with torch.no_grad():
@@ -79,6 +83,7 @@ def start_from(networks: Networks, closed_form: ClosedForm, coordinates: Tensor,
         ):
             if mlp is not None:
                 mlp.normalise_to(inputs)
+                mlp.gain.fill_(gain)
 
 
 def assign(linear: nn.Linear | None, weight: np.ndarray, bias: np.ndarray | None = None) -> None:

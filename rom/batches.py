@@ -68,12 +68,13 @@ class CollocationTable:
 class SnapshotTable:
     """All snapshots of all training trajectories, one after the other.
 
-    `coordinates` (S, r), `times` (S,), `parameters` (S, p) or None, on the device; `first` and `length` (N,) say on the
-    CPU where each trajectory lies.
+    `coordinates` (S, r), `intervals` (S,) to the next snapshot, `parameters` (S, p) or None, on the device; `first` and
+    `length` (N,) say on the CPU where each trajectory lies. Intervals and not times: in float32 a difference of late
+    times has lost the digits of a short interval.
     """
 
     coordinates: Tensor
-    times: Tensor
+    intervals: Tensor
     parameters: Tensor | None
     first: np.ndarray
     length: np.ndarray
@@ -83,10 +84,10 @@ class SnapshotTable:
         """The table of `groups` of trajectories."""
         n_times = np.concatenate([np.full(len(g), g.coordinates.shape[0]) for g in groups])
         parameters = [g.parameters.repeat_interleave(g.coordinates.shape[0], 0) for g in groups if g.parameters is not None]
-        times = [torch.cat([g.intervals.new_zeros(1), g.intervals.cumsum(0)]).repeat(len(g)) for g in groups]
+        intervals = [torch.cat([g.intervals, g.intervals.new_zeros(1)]).repeat(len(g)) for g in groups]
         return SnapshotTable(
             coordinates=torch.cat([g.coordinates.transpose(0, 1).flatten(0, 1) for g in groups]),
-            times=torch.cat(times),
+            intervals=torch.cat(intervals),
             parameters=torch.cat(parameters) if parameters else None,
             first=np.concatenate([[0], np.cumsum(n_times)[:-1]]),
             length=n_times,
@@ -105,10 +106,10 @@ class SnapshotTable:
         rows = torch.from_numpy(np.arange(n_intervals + 1)[:, None] + (self.first[chosen] + offset)[None, :])
         rows = rows.to(self.coordinates.device)
         flat = rows.flatten()
-        times = self.times.index_select(0, flat).view(n_intervals + 1, size, 1)
+        intervals = self.intervals.index_select(0, rows[:-1].flatten())
         return Windows(
             coordinates=self.coordinates.index_select(0, flat).view(n_intervals + 1, size, -1),
-            intervals=times.diff(dim=0),
+            intervals=intervals.view(n_intervals, size, 1),
             parameters=None if self.parameters is None else self.parameters.index_select(0, rows[0]),
         )
 

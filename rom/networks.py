@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 __all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder", "outer_products"]
 
@@ -20,13 +21,15 @@ ACTIVATIONS = {"tanh": nn.Tanh, "silu": nn.SiLU, "gelu": nn.GELU, "relu": nn.ReL
 class MLP(nn.Module):
     """A multilayer perceptron on normalised inputs, zero at the start of training.
 
-    The last layer starts at zero, so the network begins as a correction of nothing. With `multiscale`, the rows of
-    the first layer have norms spread logarithmically from 1 to 50 and biases in [-2, 2] times their own norm's share
-    of the unit ball, so that features exist at many length scales: an encoder may have to resolve a cube root near 0.
+    The last layer starts at zero, so the network begins as a correction of nothing; `gain` is the size of the correction
+    that is expected, which keeps the first steps of training in proportion. With `multiscale`, the rows of the first
+    layer have norms spread logarithmically from 1 to 50, so that features exist at many length scales: an encoder may
+    have to resolve a cube root near 0.
     """
 
     shift: Tensor
     inverse_spread: Tensor
+    gain: Tensor
 
     def __init__(
         self,
@@ -40,10 +43,11 @@ class MLP(nn.Module):
         super().__init__()
         self.register_buffer("shift", torch.zeros(n_in))
         self.register_buffer("inverse_spread", torch.ones(n_in))
+        self.register_buffer("gain", torch.ones(()))
         widths = [n_in, *hidden, n_out]
         layers: list[nn.Module] = []
         for k, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
-            linear = nn.Linear(a, b)
+            linear = skip_init(nn.Linear, a, b)  # the usual start would draw from the global generator
             last = k == len(widths) - 2
             with torch.no_grad():
                 if last:
@@ -68,7 +72,7 @@ class MLP(nn.Module):
         self.inverse_spread.copy_(1.0 / spread)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.layers((inputs - self.shift) * self.inverse_spread)
+        return self.gain * self.layers((inputs - self.shift) * self.inverse_spread)
 
 
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:

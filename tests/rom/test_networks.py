@@ -1,0 +1,86 @@
+"""Encoders, decoders and latent dynamics: what is zero at the start, row by row, and without a global side effect."""
+
+import pytest
+import torch
+
+from rom.architecture import build_networks
+from rom.config import FitConfig
+from rom.losses import push_forward
+from rom.networks import ACTIVATIONS, MLP, outer_products
+
+ACTIVATION_AND_SCALES = [(a, m) for a in ACTIVATIONS for m in (False, True)]
+
+
+@pytest.mark.parametrize(("activation", "multiscale"), ACTIVATION_AND_SCALES)
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_push_forward_is_the_directional_derivative(random_networks, normal, activation, multiscale, part):
+    networks = random_networks(6, 2, activation=activation, multiscale=multiscale)
+    network = getattr(networks, part)
+    n_in = 6 if part == "encoder" else 2
+    # relu is kinked: steps shorter than the distance to the next kink, so that both sides lie on one plane.
+    points, tangents, h = 0.1 * normal(4, n_in, seed=2), normal(4, n_in, seed=3), 1e-6
+    values, derivatives = push_forward(network, points, tangents)
+    by_differences = (network(points + h * tangents) - network(points - h * tangents)) / (2 * h)
+    torch.testing.assert_close(values, network(points), rtol=0, atol=1e-14)
+    torch.testing.assert_close(derivatives, by_differences, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("activation", "multiscale"), ACTIVATION_AND_SCALES)
+def test_networks_are_row_wise(random_networks, normal, activation, multiscale):
+    networks = random_networks(6, 2, activation=activation, multiscale=multiscale)
+    points, tangents = normal(5, 6, seed=2), normal(5, 6, seed=3)
+    together = push_forward(networks.encoder, points, tangents)
+    for row in range(5):
+        alone = push_forward(networks.encoder, points[row : row + 1], tangents[row : row + 1])
+        for batch, single in zip(together, alone, strict=True):
+            torch.testing.assert_close(batch[row], single[0], rtol=0, atol=1e-13)
+    z = normal(5, 2, seed=4)
+    torch.testing.assert_close(networks.decoder(z)[3], networks.decoder(z[3]), rtol=0, atol=1e-13)
+    torch.testing.assert_close(networks.latent_dynamics(z)[3], networks.latent_dynamics(z[3]), rtol=0, atol=1e-13)
+
+
+def test_corrections_start_at_zero(normal):
+    mlp = MLP(3, 2, (8,), generator=torch.Generator().manual_seed(0))
+    assert not mlp(normal(4, 3, dtype=torch.float32)).any()
+
+
+def test_normalisation_keeps_small_directions_bounded(normal):
+    inputs = normal(1000, 2) * torch.tensor([1.0, 1e-9]) + 5.0
+    mlp = MLP(2, 1, (4,)).double()
+    mlp.normalise_to(inputs)
+    scaled = (inputs - mlp.shift) * mlp.inverse_spread
+    assert scaled[:, 0].std().item() == pytest.approx(1.0)
+    assert scaled[:, 1].std().item() < 1e-6  # at least a hundredth of the largest spread: rounding is not blown up
+
+
+def test_outer_products_are_all_products():
+    assert outer_products(torch.tensor([[2.0, 3.0]])).tolist() == [[4.0, 6.0, 6.0, 9.0]]
+
+
+def test_the_parameters_enter_the_latent_dynamics(random_networks, normal):
+    networks = random_networks(4, 2, 1)
+    z, mu = normal(3, 2), normal(3, 1, seed=5)
+    rate = networks.latent_dynamics(z, mu)
+    assert not torch.allclose(rate, networks.latent_dynamics(z, mu + 1.0))
+    torch.testing.assert_close(networks.latent_dynamics(z, mu[:1]), networks.latent_dynamics(z, mu[:1].expand(3, 1)))
+
+
+@pytest.mark.parametrize("terms", [("linear",), ("linear", "quadratic"), ("linear", "neural"), ("linear", "quadratic", "neural")])
+def test_parts_of_the_latent_dynamics_can_be_left_out(terms):
+    dynamics = build_networks(FitConfig(latent_terms=terms), 4, 2, 0).latent_dynamics
+    assert (dynamics.quadratic is not None) == ("quadratic" in terms)
+    assert (dynamics.correction is not None) == ("neural" in terms)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_networks_are_of_one_dtype(dtype):
+    networks = build_networks(FitConfig(dtype=dtype, hidden=(4,)), 4, 2, 1)
+    assert {t.dtype for t in networks.state_dict().values()} == {getattr(torch, dtype)}
+
+
+def test_same_seed_same_networks_and_no_global_random_state():
+    before = torch.get_rng_state()
+    one, two, other = (build_networks(FitConfig(hidden=(4,)), 4, 2, 0, seed=s).state_dict() for s in (1, 1, 2))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+    assert torch.equal(before, torch.get_rng_state())

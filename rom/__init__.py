@@ -11,7 +11,7 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
 from rom.config import FitConfig, LossWeights  # noqa: E402
 from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueError  # noqa: E402
 from rom.fitting import fit  # noqa: E402
-from rom.metrics import evaluate  # noqa: E402
+from rom.metrics import closed_form_of, evaluate  # noqa: E402
 from rom.model import ReducedOrderModel  # noqa: E402
 from rom.model_file import load  # noqa: E402
 from rom.persistence import RomFileError  # noqa: E402
@@ -27,6 +27,7 @@ __all__ = [
     "RomFileNotFoundError",
     "RomTypeError",
     "RomValueError",
+    "closed_form_of",
     "evaluate",
     "fit",
     "load",

@@ -25,6 +25,6 @@ class Clock:
         return None if self.limit is None else max(0.0, self.limit - self.elapsed)
 
     def share(self, part: float) -> float | None:
-        """`part` of what remains; None without a limit."""
+        """`part` of what remains, always positive; None without a limit."""
         remaining = self.remaining
-        return None if remaining is None else part * remaining
+        return None if remaining is None else max(part * remaining, 1e-3)

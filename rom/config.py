@@ -72,7 +72,8 @@ class FitConfig(JsonSettings):
         latent_terms: the parts of h, of "linear", "quadratic" and "neural".
     Training
         optimizer: "soap" (Vyas et al. 2024) or "adam".
-        learning_rate: its peak; a short warm-up and a cosine decay to zero lie around it.
+        learning_rate: its peak, for the corrections (a tenth for the closed-form parts); a short warm-up and a cosine
+            decay to zero lie around it.
         steps: number of optimiser steps; None means 2,000, or as many as `max_seconds` allows where that is given.
         collocation_batch: collocation points a step.
         window_batch: windows of trajectories a step.
@@ -84,7 +85,7 @@ class FitConfig(JsonSettings):
         dtype: "float32" or "float64", of networks and training data.
     """
 
-    energy_tolerance: float = 1e-8
+    energy_tolerance: float = 1e-6
     max_rank: int = 256
     hidden: tuple[int, ...] = (128, 128, 128)
     latent_hidden: tuple[int, ...] = (128, 128)
@@ -93,7 +94,7 @@ class FitConfig(JsonSettings):
     quadratic_decoder: bool = True
     latent_terms: tuple[str, ...] = LATENT_TERMS
     optimizer: str = "soap"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     steps: int | None = None
     collocation_batch: int = 512
     window_batch: int = 32

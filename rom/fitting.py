@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -91,7 +92,7 @@ def fit(
 
     networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
     states, parameters = with_parameters(prepared)
-    start_from(networks, selection.closed_form, states, parameters)
+    start_from(networks, selection.closed_form, states, parameters, gain=expected_correction(selection))
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)
@@ -137,6 +138,11 @@ def choose(prepared: Prepared, config: FitConfig, latent_dim: Any, seed: int) ->
     d = int(latent_dim)
     selection = select_closed_form(prepared, config, min(d, prepared.projection.rank), seed)
     return selection, {selection.closed_form.latent_dim: selection.error}
+
+
+def expected_correction(selection: Selection) -> float:
+    """The size of the corrections that the networks must learn: some times the relative error of the closed form."""
+    return min(1.0, 3.0 * math.sqrt(selection.error))
 
 
 def n_parameters(prepared: Prepared) -> int:

@@ -22,6 +22,7 @@ log = logging.getLogger("rom")
 SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, for making trajectories
 EVALUATION_SHARE = 0.2  # the same for evaluating f
 DEFAULT_COLLOCATION = 16_384
+PROBE = 256  # collocation points whose price is measured where time is limited
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,22 @@ def simulate(system: systems.System, n_trajectories: int | None, seed: int, cloc
 
 def collocate(system: systems.System, n: int, near: Any, seed: int, clock: Clock) -> xr.Dataset:
     """Pairs from the system's own sampler; of a black box without one, near the trajectories."""
-    limit = clock.share(EVALUATION_SHARE)
-    if system.sampler is not None:
-        return systems.collocate(system, n, seed=seed, max_seconds=limit)
-    if near is None:
+    if system.sampler is None and near is None:
         raise RomValueError(
             f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
-    return systems.collocate(system, n, near=near, seed=seed, max_seconds=limit)
+    source = {} if system.sampler is not None else {"near": near}
+    limit = clock.share(EVALUATION_SHARE)
+    if limit is not None and n > PROBE:
+        # States of a sampler can cost as much as f: a small number first tells how many there is time for.
+        started = clock.elapsed
+        systems.collocate(system, PROBE, seed=seed, max_seconds=limit, **source)
+        affordable = int(PROBE * limit / max(clock.elapsed - started, 1e-3))
+        if affordable < n:
+            log.warning("max_seconds leaves time for about %d of %d collocation points", affordable, n)
+        n = max(PROBE, min(n, affordable))
+    return systems.collocate(system, n, seed=seed, max_seconds=limit, **source)
 
 
 def labelled(groups: list[Trajectories], layouts: list[tuple[str, Layout]]) -> list[xr.Dataset] | None:

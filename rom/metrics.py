@@ -23,7 +23,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         mse (rom, time): mean square error over trajectories and components at each time;
         cumulative_mse (rom, horizon): its mean over all times up to the horizon, a time since the start;
         relative_error (rom, time): root of the summed square errors over that of the summed square states;
-        trajectory_relative_error (rom, trajectory): the same over all times of one trajectory;
+        trajectory_mse (rom, trajectory): mean square error over all times of one trajectory;
+        trajectory_relative_error (rom, trajectory): the relative error over all times of one trajectory;
         valid (rom, time): share of the trajectories whose forecast is flagged valid.
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
@@ -57,6 +58,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             "mse": (("rom", "time"), mse),
             "cumulative_mse": (("rom", "horizon"), np.cumsum(mse, axis=1) / np.arange(1, mse.shape[1] + 1)),
             "relative_error": (("rom", "time"), np.sqrt(mse / np.maximum(norms.mean(axis=0), tiny))),
+            "trajectory_mse": (("rom", "trajectory"), square.mean(axis=2)),
             "trajectory_relative_error": (
                 ("rom", "trajectory"),
                 np.sqrt(square.mean(axis=2) / np.maximum(norms.mean(axis=1), tiny)),

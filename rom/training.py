@@ -19,6 +19,7 @@ from rom.batches import CollocationTable, SnapshotTable, step_generator
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.losses import Spreads, data_losses, physics_losses
+from rom.networks import MLP
 from rom.persistence import pack, read_sealed, unpack, write_sealed
 from rom.validation import HeldOut, validation_error
 
@@ -28,6 +29,7 @@ log = logging.getLogger("rom")
 
 DEFAULT_STEPS = 2000
 WARM_UP = 0.02  # share of the training in which the learning rate rises
+CLOSED_FORM_SHARE = 0.1  # of the learning rate, for linear and quadratic parts
 MAX_RECOVERIES = 5
 PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
 
@@ -129,7 +131,7 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
         progress = min(plan.progress(training.step, training.seconds), 1.0)
         rate = training.peak_rate * rate_factor(progress)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["share"] * rate
         window = window_length(plan, progress)
         losses = batch_losses(networks, plan, step_generator(plan.seed, training.step), window)
         if finite_step(optimiser, parameters, losses, plan):
@@ -232,13 +234,23 @@ def recover(networks: Networks, plan: Plan, training: Training) -> torch.optim.O
 
 
 def make_optimiser(networks: Networks, name: str, rate: float) -> torch.optim.Optimizer:
-    """SOAP (Vyas et al. 2024: Adam in the eigenbasis of Shampoo's preconditioner) or Adam, over the trainable parameters."""
-    parameters = [p for p in networks.parameters() if p.requires_grad]
+    """SOAP (Vyas et al. 2024: Adam in the eigenbasis of Shampoo's preconditioner) or Adam.
+
+    The closed-form parts learn at `CLOSED_FORM_SHARE` of the rate of the corrections: both optimisers move every weight
+    by about the rate, however small its gradient, and would shake a good start to pieces.
+    """
+    corrections = {id(p) for module in networks.modules() if isinstance(module, MLP) for p in module.parameters()}
+    trainable = [p for p in networks.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trainable if id(p) in corrections], "share": 1.0},
+        {"params": [p for p in trainable if id(p) not in corrections], "share": CLOSED_FORM_SHARE},
+    ]
+    groups = [group for group in groups if group["params"]]
     if name == "adam":
-        return torch.optim.Adam(parameters, lr=rate)
+        return torch.optim.Adam(groups, lr=rate)
     from pytorch_optimizer import SOAP
 
-    return SOAP(parameters, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
+    return SOAP(groups, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
 
 
 def write(plan: Plan, training: Training, networks: Networks, optimiser: torch.optim.Optimizer) -> None:

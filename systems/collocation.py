@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
+from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
 from systems.sampling import NearTrajectories, Sampler, check_count, check_seed
 from systems.system import System
-from systems.trajectories import check_parameters, check_states, package_version
+from systems.trajectories import check_parameters, check_states, deadline_in, package_version
 
 # f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
 NUMBERS_PER_BLOCK = 2**18
@@ -20,7 +22,7 @@ NUMBERS_PER_BLOCK = 2**18
 
 def collocate(
     system: System, n: int, *, near: xr.Dataset | Sequence[xr.Dataset] | None = None,
-    sampler: Sampler | None = None, parameters: Any = None, seed: int = 0,
+    sampler: Sampler | None = None, parameters: Any = None, seed: int = 0, max_seconds: float | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Evaluate f at n states: the collocation pairs of a reduced-order model.
 
@@ -29,6 +31,7 @@ def collocate(
     near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its
     defaults) take the place of the system's sampler. Only one of `near` and `sampler` can be given.
     parameters: as in `simulate`, per point. seed: of states and parameters.
+    max_seconds: after so much wall clock no further f is evaluated; the points so far are returned, with a warning.
 
     Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point,
     parameter) if given.
@@ -40,7 +43,7 @@ def collocate(
         raise SystemsTypeError(
             f"system must be a systems.System, got {system!r}; from_rhs makes one of a function"
         )
-    n, seed = check_count(n), check_seed(seed)
+    n, seed, deadline = check_count(n), check_seed(seed), deadline_in(max_seconds)
     if near is not None and sampler is not None:
         raise SystemsValueError(
             "give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))"
@@ -60,9 +63,15 @@ def collocate(
     if len(states) != n:
         raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
     mu = check_parameters(system, parameters, n, seed)
+    f = _evaluate(system, states, mu, deadline)
+    if len(f) < n:
+        warnings.warn(
+            f"max_seconds is over: f was evaluated at {len(f)} of {n} points", IntegrationWarning, stacklevel=2
+        )
+        states, mu = states[: len(f)], None if mu is None else mu[: len(f)]
     data: dict[str, Any] = {
         "state": (("point", *system.dims), states),
-        "time_derivative": (("point", *system.dims), _evaluate(system, states, mu)),
+        "time_derivative": (("point", *system.dims), f),
     }
     coords = dict(system._labelled_coords())
     if mu is not None:
@@ -79,10 +88,13 @@ def collocate(
     return xr.Dataset(data, coords, attrs={"provenance": json.dumps(provenance, sort_keys=True)})
 
 
-def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None) -> np.ndarray:
+def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None, deadline: float | None) -> np.ndarray:
+    """f at the states, or at the first of them that could be done before the deadline; at least at one."""
     values = np.empty_like(states)
-    size = max(1, NUMBERS_PER_BLOCK // system.n_states)
-    for start in range(0, len(states), size):
+    largest = max(1, NUMBERS_PER_BLOCK // system.n_states)
+    # Blocks grow from one state on where time is short: nothing is known of the price of f before.
+    start, size = 0, largest if deadline is None else 1
+    while start < len(states) and (start == 0 or deadline is None or time.time() < deadline):
         block = slice(start, start + size)
         with np.errstate(all="ignore"):
             f = system.rhs(states[block], None if mu is None else mu[block])
@@ -93,4 +105,5 @@ def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None) -> np.n
                 "Keep the sampler within the region where f is defined"
             )
         values[block] = f
-    return values
+        start, size = start + len(f), min(2 * size, largest)
+    return values[:start]

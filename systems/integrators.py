@@ -7,6 +7,8 @@ integrates it exactly and leaves the step to accuracy alone.
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +23,10 @@ ONE_STEP = {"RK23": RK23, "RK45": RK45, "DOP853": DOP853}
 
 class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, where it means "redo or report"
     """An integration ended early or produced values that are not finite; the message says why."""
+
+
+class OutOfTime(IntegrationFailure):
+    """The wall clock allowed for an integration is over."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +200,14 @@ def march(solver: Any, t: np.ndarray) -> np.ndarray:
 def integrate(
     system: Any, x0: np.ndarray, t: np.ndarray, mu: np.ndarray | None = None, *,
     method: str | type[OdeSolver] | None = None, rtol: float = 1e-9, atol: float = 1e-10,
+    deadline: float | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Integrate a block of trajectories together.
 
     x0: (batch, *system.shape), the states at t[0]. t: (time,), strictly increasing. mu: (p,) or (batch, p).
-    Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails.
+    deadline: the wall clock, `time.time`, at which to give up.
+    Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails, OutOfTime
+    at the deadline.
 
     Without `method`, the system's own formulation is used where it has one (Fourier modes, latent
     coordinates), by LawsonDormandPrince for stiff linear parts and DOP853 otherwise. With `method`, f is
@@ -212,6 +221,8 @@ def integrate(
             backward=lambda y: y.reshape(-1, *system.shape),
             rhs=lambda time, y: system.rhs(y.reshape(batch, *system.shape), mu, time).reshape(batch, -1),
         )
+    if deadline is not None:
+        form = dataclasses.replace(form, rhs=until(deadline, form.rhs))
     y0 = form.forward(x0)
     with np.errstate(all="ignore"):
         # SciPy's choice of a first step never ends where f is not finite at the start.
@@ -225,6 +236,17 @@ def integrate(
         raise IntegrationFailure("the states are not finite")
     x[:, 0] = x0
     return x
+
+
+def until(deadline: float, rhs: Callable) -> Callable:
+    """`rhs`, which raises OutOfTime once the wall clock has reached `deadline`."""
+
+    def timed(t, y):
+        if time.time() >= deadline:
+            raise OutOfTime("the time allowed by max_seconds is over")
+        return rhs(t, y)
+
+    return timed
 
 
 def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float, atol: float) -> np.ndarray:

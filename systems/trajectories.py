@@ -7,6 +7,7 @@ import json
 import logging
 import pickle
 import sys
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, as_completed
@@ -29,7 +30,7 @@ from systems.errors import (
     SystemsValueError,
     nearest,
 )
-from systems.integrators import SMALLEST_RTOL, IntegrationFailure, integrate
+from systems.integrators import SMALLEST_RTOL, IntegrationFailure, OutOfTime, integrate
 from systems.sampling import _child_seed, check_count, check_seed
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
@@ -46,6 +47,7 @@ def simulate(
     system: System, n_trajectories: int | None = None, t: Any = None, *, initial: Any = None,
     parameters: Any = None, seed: int = 0, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9,
     atol: float = 1e-10, executor: Executor | None = None, path: str | Path | None = None,
+    max_seconds: float | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Integrate a system from many initial states.
 
@@ -92,7 +94,7 @@ def simulate(
     x0 = _initial_states(system, n_trajectories, initial, seed)
     mu = check_parameters(system, parameters, len(x0), seed)
 
-    settings = _Settings(t, method, rtol, atol)
+    settings = _Settings(t, method, rtol, atol, deadline_in(max_seconds))
     provenance = {
         "kind": "trajectories",
         **system._describe(),
@@ -156,6 +158,7 @@ class _Settings:
     method: str | type[OdeSolver] | None
     rtol: float
     atol: float
+    deadline: float | None
 
 
 def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings, blocks: list[slice]):
@@ -196,7 +199,7 @@ def _integrate_block(
     def run(part: slice) -> np.ndarray:
         return integrate(
             system, x0[part], settings.t, None if mu is None else mu[part],
-            method=settings.method, rtol=settings.rtol, atol=settings.atol,
+            method=settings.method, rtol=settings.rtol, atol=settings.atol, deadline=settings.deadline,
         )  # fmt: skip
 
     caught = (IntegrationFailure, SystemsError, ArithmeticError, np.linalg.LinAlgError)
@@ -289,6 +292,15 @@ def check_times(t: Any) -> np.ndarray:
             f"t must have at least two times, the first that of the initial states, got {t}"
         )
     return t
+
+
+def deadline_in(max_seconds: Any) -> float | None:
+    """The wall clock (`time.time`) in `max_seconds` from now; None without a limit."""
+    if max_seconds is None:
+        return None
+    if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:
+        raise SystemsValueError(f"max_seconds must be a positive number or None, got {max_seconds!r}")
+    return time.time() + max_seconds
 
 
 def check_tolerance(value: Any, name: str, smallest: float) -> None:

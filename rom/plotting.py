@@ -1,0 +1,362 @@
+"""Pictures of forecasts and of trainings. They need no display, and leave the state of pyplot alone."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from rom.errors import RomError, RomTypeError, RomValueError
+from rom.persistence import checked_path
+
+__all__ = ["plot_forecast", "plot_history"]
+
+MOST_LINES = 8  # components that are all shown as lines; of more, some are shown
+SHOWN_OF_MANY = 6
+# Okabe & Ito (2008): told apart with any kind of colour vision, and distinct in line style besides.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+BLUE, ORANGE = COLOURS[:2]
+GREY = "0.6"
+
+
+class Picture(Figure):
+    """A matplotlib Figure that notebooks display without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=100)
+        return buffer.getvalue()
+
+
+def plot_forecast(
+    truth: xr.Dataset | xr.DataArray | None,
+    forecast: xr.Dataset,
+    path: str | os.PathLike | None = None,
+    *,
+    trajectory: int = 0,
+    training_horizon: float | None = None,
+) -> Figure:
+    """Truth, forecast, their difference, and the error against time.
+
+    truth: states (time, *dims) or (trajectory, time, *dims), or a Dataset with such a `state`, at the times
+        of the forecast; None shows the forecast alone.
+    forecast: what `model.forecast` returned.
+    path: where to write the picture, in the format of its suffix (.png, .pdf, .svg).
+    trajectory: position of the one to show; the errors of the others are thin lines in the last panel.
+    training_horizon: the time up to which there were training data; marked in every panel.
+
+    A field over one dimension (a coordinate of real numbers that increases) is an image over time and space,
+    with one colour scale for truth and forecast and a scale symmetric about zero for their difference. Other
+    states are lines: all components up to eight, else six of them, evenly spread. The error is
+    |forecast - truth| over |truth|, with the Euclidean norm over components, at each time, as
+    `relative_error` of `rom.evaluate`. From where `valid` turns false, the panels are shaded.
+
+    Returns the Figure. Raises `RomValueError` where truth and forecast do not fit together, `RomError` where
+    the picture cannot be written.
+    """
+    states, valid = forecast_of(forecast)
+    exact = None if truth is None else truth_of(truth, states)
+    if not 0 <= trajectory < states.sizes["trajectory"]:
+        raise RomValueError(
+            f"trajectory is {trajectory}, the forecast has {states.sizes['trajectory']}, counted from 0"
+        )
+    shown = states.isel(trajectory=trajectory)
+    exact_shown = None if exact is None else exact.isel(trajectory=trajectory)
+
+    draw = draw_field if is_field(shown) else draw_lines
+    figure, axes = draw(exact_shown, shown)
+    if exact is not None:
+        draw_errors(axes[-1], exact, states, trajectory)
+    of_forecast = axes[1:] if exact is not None and draw is draw_field else axes
+    flags = valid.isel(trajectory=trajectory).values
+    marks = mark_times(axes, of_forecast, times_of(states), flags, training_horizon)
+    figure.align_ylabels(axes)
+    if marks:
+        axes[-1].legend(handles=[*axes[-1].get_legend_handles_labels()[0], *marks], fontsize="small")
+    return finished(figure, path)
+
+
+def plot_history(history: xr.Dataset, path: str | os.PathLike | None = None) -> Figure:
+    """How a training went: validation error, losses, and how the latent dimension was chosen.
+
+    history: `model.history`. path: where to write the picture. The last panel is there where several
+    dimensions were tried, the first two where there were steps of training.
+
+    Returns the Figure. Raises `RomTypeError` for anything but a history, `RomError` where the picture cannot
+    be written.
+    """
+    if not isinstance(history, xr.Dataset) or "closed_form_error" not in history:
+        raise RomTypeError(f"history must be model.history, an xarray.Dataset, got {type(history).__name__}")
+    trained, searched = history.sizes.get("step", 0) > 0, history.sizes["latent_dim"] > 1
+    draws = [draw_validation, draw_losses] * trained + [draw_search] * (searched or not trained)
+    figure = Picture(figsize=(4.2 * len(draws) + 0.8, 3.8), layout="constrained")
+    for ax, draw in zip(figure.subplots(1, len(draws), squeeze=False)[0], draws, strict=True):
+        draw(ax, history)
+        log_scale(ax, np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()]))
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize="small")
+    return finished(figure, path)
+
+
+# -----------------------------------------------------------------------------------------------------------
+# Data
+# -----------------------------------------------------------------------------------------------------------
+
+
+def forecast_of(forecast: Any) -> tuple[xr.DataArray, xr.DataArray]:
+    """`state` (trajectory, time, *dims) and `valid` (trajectory, time) of a forecast of one or many."""
+    if not isinstance(forecast, xr.Dataset) or not {"state", "valid"} <= set(forecast.data_vars):
+        raise RomTypeError("forecast must be what model.forecast returned, with `state` and `valid`")
+    if "trajectory" not in forecast["state"].dims:
+        forecast = forecast.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
+    if forecast.sizes["time"] < 2:
+        raise RomValueError("a forecast of one time cannot be drawn against time; ask for at least 2 times")
+    leading = ("trajectory", "time")
+    return forecast["state"].transpose(*leading, ...), forecast["valid"].transpose(*leading)
+
+
+def truth_of(truth: Any, states: xr.DataArray) -> xr.DataArray:
+    """The truth with the dimensions and at the times of the forecast's `states`."""
+    if isinstance(truth, xr.Dataset) and "state" in truth:
+        truth = truth["state"]
+    if not isinstance(truth, xr.DataArray):
+        raise RomTypeError(f"truth must be a DataArray or a Dataset with `state`, got {type(truth).__name__}")
+    if "trajectory" not in truth.dims:
+        truth = truth.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
+    if set(truth.dims) != set(states.dims):
+        raise RomValueError(f"truth has dimensions {truth.dims}, the forecast {states.dims}")
+    truth = truth.transpose(*states.dims)
+    for dim in states.dims:
+        if truth.sizes[dim] != states.sizes[dim]:
+            raise RomValueError(f"truth has {truth.sizes[dim]} along {dim!r}, forecast {states.sizes[dim]}")
+    if "time" in truth.coords and not np.allclose(truth["time"], states["time"], rtol=1e-9, atol=0.0):
+        raise RomValueError("truth and forecast are at different times; forecast at truth['time'].values")
+    return truth
+
+
+def times_of(states: xr.DataArray) -> np.ndarray:
+    return states["time"].values.astype(float)
+
+
+def is_field(state: xr.DataArray) -> bool:
+    """Whether `state` (time, *dims) is a field over one dimension: its coordinate is a place, not a count."""
+    dims = state.dims[1:]
+    if len(dims) != 1 or state.sizes[dims[0]] <= MOST_LINES or dims[0] not in state.coords:
+        return False
+    place = state[dims[0]]
+    return place.dtype.kind == "f" and bool((np.diff(place.values) > 0).all())
+
+
+def label(name: str, array: xr.DataArray) -> str:
+    """An axis label with units; none are written for numbers without dimension."""
+    units = str(array.attrs.get("units", "1"))
+    return name if units in ("", "1") else f"{name} [{units}]"
+
+
+def norms(values: np.ndarray) -> np.ndarray:
+    """Euclidean norms (trajectory, time) of states (trajectory, time, *shape)."""
+    return np.linalg.norm(values.reshape(*values.shape[:2], -1).astype(float), axis=-1)
+
+
+# -----------------------------------------------------------------------------------------------------------
+# Panels of a forecast: rows that share the axis of time
+# -----------------------------------------------------------------------------------------------------------
+
+
+def draw_field(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
+    """Images over time and space; where there is a truth, an empty last row for the errors."""
+    space = str(forecast.dims[1])
+    rows = 1 if truth is None else 4
+    figure, axes = panels([1.0] * min(rows, 3) + [0.9] * (rows - min(rows, 3)), height=1.9)
+    t, x = times_of(forecast), forecast[space].values
+    both = [forecast.values] if truth is None else [truth.values, forecast.values]
+    # The truth sets the scale: a forecast that runs away must not wash the picture out.
+    finite = both[0][np.isfinite(both[0])]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    names = ["forecast"] if truth is None else ["truth", "forecast"]
+    # "nearest" puts every value at the centre of its cell.
+    style: dict[str, Any] = {"shading": "nearest", "rasterized": True}
+    for ax, name, values in zip(axes, names, both, strict=False):
+        image = ax.pcolormesh(t, x, values.T, vmin=low, vmax=high, cmap="viridis", **style)
+        ax.set_title(name, loc="left", fontsize="medium")
+    beyond = 0.05 * (high - low)
+    clipped = bool((both[-1] < low - beyond).any() or (both[-1] > high + beyond).any())
+    bar: dict[str, Any] = {"pad": 0.01, "extend": "both" if clipped else "neither"}
+    figure.colorbar(image, ax=axes[: len(names)], label=label("state", forecast), **bar)
+    if truth is not None:
+        error = forecast.values - truth.values
+        limit = float(np.nanmax(np.abs(error), initial=0.0)) or 1.0
+        limit = min(limit, high - low) if high > low else limit
+        image = axes[2].pcolormesh(t, x, error.T, vmin=-limit, vmax=limit, cmap="RdBu_r", **style)
+        axes[2].set_title("forecast minus truth", loc="left", fontsize="medium")
+        figure.colorbar(image, ax=axes[2], label=label("difference", forecast), **bar)
+    for ax in axes[:3]:
+        ax.set_ylabel(label(space, forecast[space]))
+        ax.set_facecolor("0.8")  # where the forecast is NaN
+    axes[-1].set_xlabel(label("time", forecast["time"]))
+    return figure, axes
+
+
+def draw_lines(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
+    """One row for each component shown; where there is a truth, an empty last row for the errors."""
+    columns = forecast.values.reshape(len(forecast), -1)
+    exact = None if truth is None else truth.values.reshape(len(truth), -1)
+    n = columns.shape[1]
+    chosen = range(n) if n <= MOST_LINES else np.linspace(0, n - 1, SHOWN_OF_MANY).round().astype(int)
+    height = 1.2 if len(chosen) > 3 else 1.6
+    figure, axes = panels([1.0] * len(chosen) + [1.3] * (exact is not None), height)
+    t = times_of(forecast)
+    for ax, k in zip(axes, chosen, strict=False):
+        if exact is not None:
+            ax.plot(t, exact[:, k], color="black", lw=1.8, label="truth")
+            spread = float(np.ptp(exact[:, k])) or 1.0
+            low, high = float(exact[:, k].min()) - spread, float(exact[:, k].max()) + spread
+            inside = columns[:, k][np.isfinite(columns[:, k])]
+            if inside.size and (inside.min() < low or inside.max() > high):
+                ax.set_ylim(low, high)  # a forecast that runs away must not flatten the truth
+        style = "-" if exact is None else "--"
+        ax.plot(t, columns[:, k], color=ORANGE, lw=1.5, ls=style, label="forecast")
+        ax.set_ylabel(name_of(forecast, int(k)), fontsize="small")
+        ax.grid(alpha=0.3)
+    if exact is not None:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize="small", frameon=False)
+    axes[-1].set_xlabel(label("time", forecast["time"]))
+    return figure, axes
+
+
+def name_of(state: xr.DataArray, flat: int) -> str:
+    """What a component (by flat index) is called: by the coordinates of its dimensions."""
+    dims = [str(d) for d in state.dims[1:]]
+    index = np.unravel_index(flat, state.shape[1:])
+    values = [state[d].values[i] if d in state.coords else i for d, i in zip(dims, index, strict=True)]
+    if len(dims) == 1 and isinstance(values[0], str):
+        return str(values[0])
+    words = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in values]
+    return ", ".join(f"{dim.replace('_', ' ')} {word}" for dim, word in zip(dims, words, strict=True))
+
+
+def panels(heights: list[float], height: float) -> tuple[Figure, list[Axes]]:
+    """Rows of the given relative heights that share the axis of time."""
+    figure = Picture(figsize=(8.0, height * sum(heights) + 0.9), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    return figure, list(axes)
+
+
+def draw_errors(ax: Axes, truth: xr.DataArray, forecast: xr.DataArray, trajectory: int) -> None:
+    """Relative errors against time, on a logarithmic scale: of one trajectory, and thin of the others."""
+    t = times_of(forecast)
+    tiny = np.finfo(float).tiny
+    errors = norms(forecast.values - truth.values) / np.maximum(norms(truth.values), tiny)
+    others = np.delete(errors, trajectory, axis=0)
+    for k, error in enumerate(others):
+        ax.plot(t, error, color=GREY, lw=0.6, label="other trajectories" if k == 0 else None)
+    ax.plot(t, errors[trajectory], color=BLUE, lw=1.8, label="this trajectory" if len(others) else None)
+    log_scale(ax, errors)
+    ax.set_ylabel("relative error")
+    ax.grid(alpha=0.3)
+    ax.set_xlim(t[0], t[-1])
+
+
+def mark_times(
+    axes: list[Axes],
+    of_forecast: list[Axes],
+    t: np.ndarray,
+    valid: np.ndarray,
+    training_horizon: float | None,
+) -> list[Any]:
+    """Mark the training horizon in `axes`, and in `of_forecast` where `valid` is false.
+
+    Returns handles for a legend.
+    """
+    handles: list[Any] = []
+    if training_horizon is not None:
+        for ax in axes:
+            ax.axvline(training_horizon, color="white", lw=2.6)
+            ax.axvline(training_horizon, color="black", lw=1.4, ls=":")
+        handles.append(Line2D([], [], color="black", lw=1.4, ls=":", label="training horizon"))
+    if not valid.all():
+        start = float(t[int(np.argmin(valid))])
+        for ax in of_forecast:
+            if ax.collections:  # over an image: lines that let it show through
+                ax.axvspan(start, t[-1], facecolor="none", edgecolor="0.3", hatch="/", lw=0.0)
+            else:
+                ax.axvspan(start, t[-1], color="0.9", lw=0.0, zorder=0)
+            ax.axvline(start, color=ORANGE, lw=1.6)
+        handles.append(Line2D([], [], color=ORANGE, lw=1.6, label=f"not valid from {start:.4g} on"))
+    return handles
+
+
+def log_scale(ax: Axes, values: np.ndarray) -> None:
+    """A logarithmic scale over whole decades around positive `values`, at most six below the largest."""
+    positive = values[np.isfinite(values) & (values > 0)]
+    if not positive.size:
+        return
+    high = np.ceil(np.log10(positive.max()) + 1e-9)
+    low = max(np.floor(np.log10(positive.min())), high - 6)
+    ax.set_yscale("log")
+    ax.set_ylim(10.0**low, 10.0**high)
+
+
+# -----------------------------------------------------------------------------------------------------------
+# Panels of a history
+# -----------------------------------------------------------------------------------------------------------
+
+
+def draw_validation(ax: Axes, history: xr.Dataset) -> None:
+    steps = history["step"].values
+    ax.plot(steps, history["validation_error"], color=BLUE, marker="o", ms=3, label="this step")
+    best = history["best_validation_error"]
+    ax.plot(steps, best, color=ORANGE, ls="--", drawstyle="steps-post", label="best so far")
+    start = history.attrs.get("closed_form_validation_error")
+    if start is not None:
+        ax.axhline(start, color="black", ls=":", label="closed-form ROM")
+    title = f"Error on {history.attrs.get('validated_on', 'held-out data')}"
+    ax.set(xlabel="step", ylabel="mean square error / variance", title=title)
+
+
+def draw_losses(ax: Axes, history: xr.Dataset) -> None:
+    names = [str(name) for name in history.data_vars if str(name).startswith("loss_")]
+    for name, colour, style in zip(names, COLOURS, STYLES, strict=False):
+        values = history[name].values
+        if (values > 0).any():
+            words = name.removeprefix("loss_").replace("_", " ")
+            ax.plot(history["step"], values, color=colour, ls=style, label=words)
+    ax.set(xlabel="step", ylabel="share of the variance", title="Training losses")
+
+
+def draw_search(ax: Axes, history: xr.Dataset) -> None:
+    curve = history["closed_form_error"]
+    d = history.attrs["latent_dim"]
+    ax.plot(curve["latent_dim"], curve, color=BLUE, marker="o", ms=4, label="closed-form ROM")
+    if d in curve["latent_dim"].values:
+        error = float(curve.sel(latent_dim=d))
+        marker: dict[str, Any] = {"marker": "s", "ms": 9, "mfc": "none", "mew": 2, "ls": ""}
+        ax.plot(d, error, color=ORANGE, label=f"chosen: {d}", **marker)
+    title = "Choice of the latent dimension"
+    ax.set(xlabel="latent dimension", ylabel="mean square error / variance", title=title)
+
+
+def finished(figure: Figure, path: str | os.PathLike | None) -> Figure:
+    """The figure, written to `path` where one is given."""
+    FigureCanvasAgg(figure)
+    if path is None:
+        return figure
+    target = checked_path(path)
+    known = figure.canvas.get_supported_filetypes()
+    suffix = target.suffix.lower().lstrip(".")
+    if suffix not in known:
+        raise RomValueError(f"path: {target.name} has no known suffix of a picture; use .png, .pdf or .svg")
+    try:
+        figure.savefig(target, dpi=150)
+    except OSError as error:
+        raise RomError(f"cannot write {target}: {error}") from error
+    return figure

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Self
 
-from rom.errors import RomTypeError, RomValueError, nearest
+from rom.errors import RomError, RomTypeError, RomValueError, nearest
 from rom.networks import ACTIVATIONS
 
 __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
@@ -20,6 +20,10 @@ DTYPES = ("float32", "float64")
 class JsonSettings:
     """To and from plain dictionaries, with unknown keys refused by name."""
 
+    def __new__(cls, *values: Any, **settings: Any) -> Self:  # noqa: ARG004 - `__init__` takes the values
+        check_keys(cls, settings, RomTypeError)
+        return super().__new__(cls)
+
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
         return dataclasses.asdict(self)  # type: ignore[call-overload]
@@ -27,10 +31,7 @@ class JsonSettings:
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
-        names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        for key in settings:
-            if key not in names:
-                raise RomValueError(f"{cls.__name__}: unknown setting {key!r}; {nearest(key, names)}")
+        check_keys(cls, settings, RomValueError)
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
@@ -98,7 +99,7 @@ class FitConfig(JsonSettings):
     steps: int | None = None
     collocation_batch: int = 512
     window_batch: int = 32
-    window: int = 20
+    window: int = 10
     gradient_clip: float = 1.0
     validations: int = 25
     patience: int | None = None
@@ -130,6 +131,14 @@ class FitConfig(JsonSettings):
             raise RomValueError(f"FitConfig.latent_terms must be a tuple of some of {LATENT_TERMS}, got {self.latent_terms!r}")
         for term in self.latent_terms:
             require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
+
+
+def check_keys(cls: Any, settings: dict[str, Any], error: type[RomError]) -> None:
+    """An `error` for the first key that is no field of the dataclass `cls`, with the nearest one that is."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    for key in settings:
+        if key not in names:
+            raise error(f"{cls.__name__}: unknown setting {key!r}; {nearest(key, names)}")
 
 
 def require_integer(name: str, value: Any, low: int) -> int:

@@ -19,6 +19,7 @@ from rom.errors import RomTypeError, RomValueError, nearest
 
 __all__ = ["Collocation", "Layout", "Trajectories", "as_collocation", "as_trajectories", "numeric", "plain"]
 
+EMPTY = "trajectories is empty; pass at least one trajectory, or None with n_trajectories=0"
 BLOCK_BYTES = 64 * 2**20  # of states read or checked at a time
 
 
@@ -89,7 +90,8 @@ class Collocation:
 def plain(array: Any) -> np.ndarray:
     """A NumPy array of a NumPy, torch or xarray object, or of nested lists; torch tensors are detached and copied."""
     if isinstance(array, torch.Tensor):
-        return array.detach().cpu().numpy()
+        array = array.detach().cpu()
+        return (array.float() if array.dtype == torch.bfloat16 else array).numpy()  # NumPy has no bfloat16
     return np.asarray(array)
 
 
@@ -114,8 +116,8 @@ def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset:
         f"{label} {int(i) + (offset if k == 0 else 0)}" for k, (label, i) in enumerate(zip(labels, index, strict=False))
     )
     component = tuple(int(i) for i in index[len(labels) :])
-    where = f"{place}, component {component}" if component else place
-    raise RomValueError(f"{name} is {values[index]} at {where}; remove or repair it before fitting")
+    where = ", ".join(filter(None, [place, f"component {component}" if component else ""]))
+    raise RomValueError(f"{name} is {values[index]} at {where}; remove or repair it")
 
 
 def checked_times(name: str, times: Any) -> np.ndarray:
@@ -149,7 +151,9 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     """
     if isinstance(data, xr.Dataset):
         data = [data]
-    if isinstance(data, list | tuple) and data and all(isinstance(part, xr.Dataset) for part in data):
+    if isinstance(data, list | tuple) and not data:
+        raise RomValueError(EMPTY)
+    if isinstance(data, list | tuple) and all(isinstance(part, xr.Dataset) for part in data):
         parts = [trajectories_of_dataset(f"trajectories[{k}]" if len(data) > 1 else "trajectories", part) for k, part in enumerate(data)]
         layout = parts[0][1]
         for k, (_, other) in enumerate(parts):
@@ -162,8 +166,8 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
             "trajectories must be an xarray.Dataset, a list of Datasets, or a tuple of arrays (times, states) or "
             f"(times, states, parameters), got {describe(data)}"
         )
-    if not groups:
-        raise RomValueError("trajectories is empty; pass at least one trajectory, or None with n_trajectories=0")
+    if not groups or layout.n_states == 0:
+        raise RomValueError(EMPTY)
     first = 0
     for group in groups:
         for chosen, states in group.blocks():
@@ -207,7 +211,7 @@ def trajectories_of_lists(times: Any, states: Sequence[Any], parameters: Any) ->
             f"trajectories: with a list of {len(states)} states, times must be a list of as many arrays, got {describe(times)}"
         )
     if not states:
-        raise RomValueError("trajectories is empty; pass at least one trajectory, or None with n_trajectories=0")
+        raise RomValueError(EMPTY)
     p = plain_parameters("trajectories", parameters, len(states))
     groups: list[tuple[np.ndarray, list[np.ndarray], list[int]]] = []
     shape = numeric("trajectories: states[0]", states[0]).shape[1:]
@@ -322,6 +326,10 @@ def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
 
 def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
     """A `RomValueError` unless both layouts describe the same states and parameters."""
+    if layout.dims != expected.dims and set(layout.dims) == set(expected.dims):
+        raise RomValueError(
+            f"{name}: dimensions {layout.dims} are in another order than {expected.dims} of the other data; use transpose"
+        )
     if layout.shape != expected.shape:
         raise RomValueError(f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data")
     if layout.parameters != expected.parameters:

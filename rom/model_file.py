@@ -61,7 +61,9 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
         state.load_state_dict(tensors)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
-    except (KeyError, TypeError, RuntimeError, RomError) as error:
+    except RomFileError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RomError) as error:
         raise RomFileError(f"{path} cannot be read by this version: {error}") from error
     return ReducedOrderModel(state.to(target), layout, config, history)
 

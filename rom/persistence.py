@@ -48,7 +48,7 @@ def read_sealed(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
 
     Raises `RomFileNotFoundError`, or `RomFileError` for a truncated, altered or foreign file and for another schema.
     """
-    path = checked_path(path)
+    path = as_path(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -65,7 +65,9 @@ def read_sealed(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
         length = int.from_bytes(content[:8], "little")
         document = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["latentrom"])
         tensors = load_tensors(content)
-    except (ValueError, KeyError, SafetensorError) as error:
+        if not isinstance(document, dict):
+            raise TypeError("the document is no dictionary")
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise RomFileError(f"{path} is not a {kind} of this package") from error
     if document.get("schema") != SCHEMA:
         raise RomFileError(
@@ -83,12 +85,17 @@ def find_digest(content: bytes) -> Any:
     return DIGEST.search(content, 8, min(8 + length, len(content)))
 
 
-def checked_path(path: Any) -> Path:
-    """`path` as a Path. Raises `RomTypeError` for what is no path and `RomValueError` for a missing folder."""
+def as_path(path: Any) -> Path:
+    """`path` as a Path. Raises `RomTypeError` for what is no path."""
     try:
-        result = Path(path)
+        return Path(path)
     except TypeError as error:
         raise RomTypeError(f"a path must be a string or a Path, got {path!r}") from error
+
+
+def checked_path(path: Any) -> Path:
+    """`path` as a Path to write to. Raises `RomTypeError` for what is no path and `RomValueError` for a missing folder."""
+    result = as_path(path)
     if not result.parent.is_dir():
         raise RomValueError(f"the folder of {result} does not exist; create it first")
     return result

@@ -27,7 +27,9 @@ def oracle(linear, prepared) -> Networks:
     projection = prepared.projection
     basis, mean, scale = projection.basis.numpy(), projection.mean.numpy(), float(projection.scale)
     lift = linear.lift
-    networks = build_networks(FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,)), projection.rank, 3, 0)
+    networks = build_networks(
+        FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,)), projection.rank, 3, 0
+    )
     exact = {
         networks.encoder.linear: (scale * lift.T @ basis, lift.T @ mean),
         networks.latent_dynamics.linear: (prepared.time_scale * linear.latent_matrix, np.zeros(3)),
@@ -57,7 +59,16 @@ def test_all_five_losses_vanish_on_the_oracle(oracle, prepared):
 @pytest.mark.parametrize(
     ("part", "rising"),
     [
-        ("encoder", {"reconstruction", "prediction", "latent_physics", "decoded_physics", "collocation_reconstruction"}),
+        (
+            "encoder",
+            {
+                "reconstruction",
+                "prediction",
+                "latent_physics",
+                "decoded_physics",
+                "collocation_reconstruction",
+            },
+        ),
         ("latent_dynamics", {"prediction", "latent_physics", "decoded_physics"}),
         ("decoder", {"reconstruction", "prediction", "decoded_physics", "collocation_reconstruction"}),
     ],
@@ -82,7 +93,9 @@ def test_losses_in_x_are_shares_of_the_variance(oracle, prepared):
     states = prepared.collocation.coordinates
     points = CollocationTable(states - states.mean(dim=0), prepared.collocation.derivatives, None)
     spreads = Spreads(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
-    losses = physics_losses(SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads)
+    losses = physics_losses(
+        SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads
+    )
     assert losses["collocation_reconstruction"].item() == pytest.approx(1.0, rel=1e-12)
 
 

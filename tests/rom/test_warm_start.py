@@ -18,7 +18,11 @@ def quadratic_system(k, d, seed=0):
     """c (d,), A (d, k) and H (d, k^2), symmetric in its two factors."""
     rng = np.random.default_rng(seed)
     quadratic = rng.standard_normal((d, k, k))
-    return rng.standard_normal(d), rng.standard_normal((d, k)), (quadratic + quadratic.swapaxes(1, 2)).reshape(d, -1) / 2
+    return (
+        rng.standard_normal(d),
+        rng.standard_normal((d, k)),
+        (quadratic + quadratic.swapaxes(1, 2)).reshape(d, -1) / 2,
+    )
 
 
 @pytest.mark.parametrize("n_parameters", [0, 2])
@@ -57,16 +61,25 @@ def test_symmetric_quadratic_acts_like_distinct_products():
     rng = np.random.default_rng(3)
     y, coefficients = rng.standard_normal((10, 4)), rng.standard_normal((10, 5))
     np.testing.assert_allclose(
-        all_products(y) @ symmetric_quadratic(coefficients, 4).T, distinct_products(y) @ coefficients, atol=1e-13
+        all_products(y) @ symmetric_quadratic(coefficients, 4).T,
+        distinct_products(y) @ coefficients,
+        atol=1e-13,
     )
 
 
 def test_ridge_regression_is_the_normal_equation_in_scaled_features():
     rng = np.random.default_rng(4)
-    features, targets, strength = rng.standard_normal((30, 4)) * [1, 10, 100, 1e-3], rng.standard_normal((30, 2)), 0.1
+    features, targets, strength = (
+        rng.standard_normal((30, 4)) * [1, 10, 100, 1e-3],
+        rng.standard_normal((30, 2)),
+        0.1,
+    )
     spread = np.sqrt(np.mean(features**2, axis=0))
     scaled = features / spread
-    expected = np.linalg.solve(scaled.T @ scaled / 30 + strength * np.eye(4), scaled.T @ targets / 30) / spread[:, None]
+    expected = (
+        np.linalg.solve(scaled.T @ scaled / 30 + strength * np.eye(4), scaled.T @ targets / 30)
+        / spread[:, None]
+    )
     np.testing.assert_allclose(ridge_regression(features, targets)(strength), expected, rtol=1e-9)
 
 
@@ -79,7 +92,9 @@ def test_a_feature_that_vanishes_gets_no_coefficient():
 def test_a_stronger_ridge_gives_smaller_operators():
     rng = np.random.default_rng(5)
     z = rng.standard_normal((40, 2))
-    models = closed_form_models(z, (z, rng.standard_normal((40, 2)), np.zeros((40, 0))), 2, ridges=(1e-6, 1e-2, 1.0))
+    models = closed_form_models(
+        z, (z, rng.standard_normal((40, 2)), np.zeros((40, 0))), 2, ridges=(1e-6, 1e-2, 1.0)
+    )
     sizes = [np.linalg.norm(m.linear) + np.linalg.norm(m.quadratic) for m in models]
     assert sizes == sorted(sizes, reverse=True)
     assert [m.ridge for m in models] == [1e-6, 1e-2, 1.0]

@@ -250,7 +250,10 @@ def make_optimiser(networks: Networks, name: str, rate: float) -> torch.optim.Op
         return torch.optim.Adam(groups, lr=rate)
     from pytorch_optimizer import SOAP
 
-    return SOAP(groups, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10)
+    # Sides longer than 256 (the quadratic parts') keep Adam's diagonal: their eigenproblems would cost more than a step.
+    return SOAP(
+        groups, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10, max_precondition_dim=256
+    )
 
 
 def write(plan: Plan, training: Training, networks: Networks, optimiser: torch.optim.Optimizer) -> None:

@@ -308,15 +308,19 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
     names: tuple[str, ...] = ()
     if "parameters" in dataset:
         p = dataset["parameters"]
-        names = tuple(str(v) for v in p["parameter"].values) if "parameter" in p.coords else tuple(
-            f"mu{k}" for k in range(p.sizes.get("parameter", 0))
-        )
+        named = "parameter" in p.coords
+        names = tuple(map(str, p["parameter"].values)) if named else plain_names(p.sizes.get("parameter", 0))
     return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs))
 
 
 def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:
     dims = ("component",) if len(shape) == 1 else tuple(f"axis_{k}" for k in range(len(shape)))
-    return Layout(dims, tuple(shape), {}, tuple(f"mu{k}" for k in range(n_parameters)))
+    return Layout(dims, tuple(shape), {}, plain_names(n_parameters))
+
+
+def plain_names(count: int) -> tuple[str, ...]:
+    """Names of parameters that came without names."""
+    return tuple(f"mu{k}" for k in range(count))
 
 
 def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rom.data import as_trajectories
+from rom.data import as_trajectories, plain_names
 from rom.errors import RomValueError
 from rom.model import ReducedOrderModel
 
@@ -31,6 +31,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     groups, layout = as_trajectories(trajectories)
     if layout.shape != model.shape:
         raise RomValueError(f"trajectories: a state has shape {layout.shape}, but the model's has {model.shape}")
+    if model.parameters and layout.parameters not in (model.parameters, plain_names(len(model.parameters))):
+        raise RomValueError(f"trajectories: parameters {layout.parameters} differ from {model.parameters} of the model")
     if len(groups) != 1:
         raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")
     group = groups[0]

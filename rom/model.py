@@ -201,8 +201,8 @@ class ReducedOrderModel:
         scale = float(self._state.time_scale)
         with torch.inference_mode():
             latent = self._roll_out(self._state.encode(states), times / scale, parameters, method)
-            valid, finite = self._trust(latent)
             decoded = self._state.decode(latent.transpose(0, 1))  # (trajectory, time, n)
+            valid, finite = self._trust(latent, decoded)
             decoded[~finite] = torch.nan
         if not finite.all():
             k = int((~finite).any(dim=1).nonzero()[0])
@@ -234,11 +234,14 @@ class ReducedOrderModel:
             latent[k + 1] = z
         return latent
 
-    def _trust(self, latent: Tensor) -> tuple[Tensor, Tensor]:
-        """`valid` and `finite` (trajectory, time) of latent states (time, trajectory, d): once false, false for good."""
-        finite = latent.isfinite().all(dim=-1).cumprod(dim=0).bool()
-        valid = (self._state.inside(latent) & finite).cumprod(dim=0).bool()
-        return valid.T, finite.T
+    def _trust(self, latent: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """`valid` and `finite` (trajectory, time): once false, false for good.
+
+        latent: (time, trajectory, d); decoded: (trajectory, time, n), which can overflow where the latent state does not.
+        """
+        finite = (latent.isfinite().all(dim=-1).T & decoded.isfinite().all(dim=-1)).cumprod(dim=1).bool()
+        valid = (self._state.inside(latent).T & finite).cumprod(dim=1).bool()
+        return valid, finite
 
     def _labelled(self, states: Tensor, valid: Tensor, times: np.ndarray, trajectory: Any) -> xr.Dataset:
         layout = self._layout
@@ -278,7 +281,8 @@ class ReducedOrderModel:
             if not values.dtype.is_floating_point:
                 raise RomTypeError(f"{name} must be a floating-point tensor, got {values.dtype}")
             return values.to(**target)
-        return torch.as_tensor(np.ascontiguousarray(numeric(name, values)), **target)
+        # A copy in a type that torch knows: its own conversion fails on foreign byte orders, and warns of read-only arrays.
+        return torch.from_numpy(np.array(numeric(name, values), dtype=np.float64, order="C")).to(**target)
 
     def _flat(self, name: str, x: Any) -> Tensor:
         """States (..., n) of `x` (..., *shape)."""
@@ -350,7 +354,7 @@ class ReducedOrderModel:
         result = result.reshape(*result.shape[:-1], *shape)
         if isinstance(given, Tensor):
             return result.to(dtype=given.dtype, device=given.device)
-        values = result.cpu().numpy()
+        values = result.detach().cpu().numpy()
         if not isinstance(given, xr.DataArray):
             return values
         lead = tuple(d for d in given.dims if d not in replaced)

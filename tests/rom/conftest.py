@@ -18,7 +18,8 @@ with warnings.catch_warnings():
     torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
 
 SMALL = rom.FitConfig(
-    hidden=(16,), latent_hidden=(16,), steps=40, validations=4, window=5, collocation_batch=64, window_batch=8
+    hidden=(16,), latent_hidden=(16,), optimizer="adam", steps=40, validations=4, window=5, collocation_batch=64,
+    window_batch=8
 )
 
 

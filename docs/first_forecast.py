@@ -10,6 +10,7 @@ import sys
 import time
 
 import numpy as np
+
 import rom
 import systems
 from rom.plotting import plot_forecast

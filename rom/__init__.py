@@ -8,14 +8,14 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
         "install latentrom in an environment of its own, or remove the other package"
     )
 
-from rom.config import FitConfig, LossWeights  # noqa: E402
-from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueError  # noqa: E402
-from rom.fitting import fit  # noqa: E402
-from rom.metrics import closed_form_of, evaluate  # noqa: E402
-from rom.model import ReducedOrderModel  # noqa: E402
-from rom.model_file import load  # noqa: E402
-from rom.persistence import RomFileError  # noqa: E402
-from rom.training import Progress  # noqa: E402
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueError
+from rom.fitting import fit
+from rom.metrics import closed_form_of, evaluate
+from rom.model import ReducedOrderModel
+from rom.model_file import load
+from rom.persistence import RomFileError
+from rom.training import Progress
 
 __all__ = [
     "FitConfig",

@@ -65,10 +65,13 @@ def fingerprint(prepared: Prepared, selection: Selection, weights: LossWeights, 
     digest = hashlib.sha256()
     settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed]
     digest.update(json.dumps(settings, sort_keys=True).encode())
-    for tensor in (prepared.states(), prepared.projection.basis):
+    tensors = [prepared.states(), prepared.projection.basis, prepared.projection.mean, *prepared.rates()]
+    tensors += [group.intervals for group in prepared.training]
+    for tensor in tensors:
         digest.update(str(tuple(tensor.shape)).encode())
-        # Rounded: sums over several threads need not agree to the last bit from run to run.
-        digest.update(np.round(tensor.abs().sum(dim=0).numpy(), 6).tobytes())
+        # In few digits: sums over several threads need not agree to the last bit from run to run.
+        sums = [f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()]
+        digest.update(" ".join(sums).encode())
     return digest.hexdigest()
 
 

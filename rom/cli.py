@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # -----------------------------------------------------------------------------------------------------------
 
 
-def list_systems(options: argparse.Namespace) -> None:  # noqa: ARG001
+def list_systems(options: argparse.Namespace) -> None:
     rows = [("system", "states", "parameters", "--set", "source")]
     for name, kind in built_in_systems().items():
         system = kind()
@@ -339,7 +339,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def show_warning(message: Any, *place: Any, **more: Any) -> None:  # noqa: ARG001
+def show_warning(message: Any, *place: Any, **more: Any) -> None:
     print(f"rom: warning: {one_line(message)}", file=sys.stderr)
 
 

@@ -20,7 +20,7 @@ DTYPES = ("float32", "float64")
 class JsonSettings:
     """To and from plain dictionaries, with unknown keys refused by name."""
 
-    def __new__(cls, *values: Any, **settings: Any) -> Self:  # noqa: ARG004 - `__init__` takes the values
+    def __new__(cls, *values: Any, **settings: Any) -> Self:
         check_keys(cls, settings, RomTypeError)
         return super().__new__(cls)
 

@@ -17,10 +17,10 @@ from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights, require_integer, require_number
 from rom.errors import RomTypeError, RomValueError
-from rom.gathering import gather
+from rom.gathering import gather, with_trajectory_points
 from rom.model import ReducedOrderModel, checked_device
 from rom.persistence import checked_path
-from rom.preparation import Prepared, prepare
+from rom.preparation import Prepared, prepare, split_trajectories
 from rom.selection import Selection, select_closed_form, select_latent_dim, with_parameters
 from rom.training import Plan, Progress, train
 
@@ -28,7 +28,7 @@ __all__ = ["fit"]
 
 log = logging.getLogger("rom")
 
-FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
+FINISH_SECONDS = 1.0  # kept back from `max_seconds` for what follows the training
 SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
 
@@ -80,14 +80,16 @@ def fit(
     system that fails.
     """
     clock = Clock(max_seconds)
-    weights, config, path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint)
+    weights, config, path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
     target = checked_device(device)
 
     material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
     if latent_dim != "auto" and latent_dim > material.layout.n_states:
         raise RomValueError(f"latent_dim is {latent_dim}, but a state has only {material.layout.n_states} components")
 
-    prepared = prepare(material, config, 1 if latent_dim == "auto" else int(latent_dim), seed)
+    split = split_trajectories(material.trajectories, seed)
+    material = with_trajectory_points(material, split.training, system, config, seed, clock)
+    prepared = prepare(material, split, config, 1 if latent_dim == "auto" else int(latent_dim))
     selection, curve = choose(prepared, config, latent_dim, seed)
 
     networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
@@ -114,7 +116,7 @@ def fit(
 
 
 def checked(
-    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any
+    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
 ) -> tuple[LossWeights, FitConfig, Path | None]:
     """Refuse unusable settings before any work is done; fill in the defaults."""
     if latent_dim != "auto":
@@ -128,6 +130,11 @@ def checked(
     require_integer("seed", seed, low=0)
     if max_seconds is not None:
         require_number("max_seconds", max_seconds, low=0.0, exclusive=True)
+    if not isinstance(callbacks, Sequence):
+        raise RomTypeError(f"callbacks must be a sequence of functions, got {type(callbacks).__name__}; pass [callback]")
+    for callback in callbacks:
+        if not callable(callback):
+            raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
     return weights or LossWeights(), config or FitConfig(), None if checkpoint is None else checked_path(checkpoint)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from rom.config import FitConfig, require_integer
 from rom.data import Collocation, Layout, Trajectories, as_collocation, as_trajectories, require_same_layout
 from rom.errors import RomTypeError, RomValueError
 
-__all__ = ["Material", "gather"]
+__all__ = ["Material", "gather", "with_trajectory_points"]
 
 log = logging.getLogger("rom")
 
@@ -55,6 +55,7 @@ def gather(
 ) -> Material:
     """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down."""
     check_request(system, n_collocation, trajectories, n_trajectories, collocation)
+    simulation_seed, collocation_seed = own_seeds(seed)
     nothing_passed = trajectories is None and collocation is None
     origin = {"trajectories": "none", "collocation": "none"}
     groups: list[Trajectories] = []
@@ -66,7 +67,7 @@ def gather(
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
-        trajectories = simulate(system, n_trajectories, seed, clock)
+        trajectories = simulate(system, n_trajectories, simulation_seed, clock)
         groups, layout = as_trajectories(trajectories)
         layouts.append(("simulated trajectories", layout))
         origin["trajectories"] = "simulated"
@@ -78,7 +79,7 @@ def gather(
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
         pairs, layout = as_collocation(
-            collocate(system, n_collocation or DEFAULT_COLLOCATION, labelled(groups, layouts), seed, clock)
+            collocate(system, n_collocation or DEFAULT_COLLOCATION, labelled(groups, layouts), collocation_seed, clock)
         )
         layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
@@ -88,12 +89,22 @@ def gather(
         raise RomValueError(
             "there is nothing to fit: n_trajectories=0 and n_collocation=0; pass trajectories or collocation, or raise a count"
         )
-    layout = common_layout(system, layouts)
-    if pairs is not None and groups and system is not None and config.evaluate_system:
-        extra = at_trajectories(system, groups, layout, len(pairs), seed, clock)
-        pairs = joined(pairs, extra)
-        evaluations += len(extra)
-    return Material(groups, pairs, layout, evaluations, origin)
+    return Material(groups, pairs, common_layout(system, layouts), evaluations, origin)
+
+
+def with_trajectory_points(
+    material: Material, training: list[Trajectories], system: Any, config: FitConfig, seed: int, clock: Clock
+) -> Material:
+    """`material` with f evaluated at states of the `training` trajectories as further collocation pairs.
+
+    Where the flow goes is where physics matters most. Nothing is added without collocation pairs to add to, without a
+    system, or where `config.evaluate_system` forbids it. Held-out trajectories must not be among them.
+    """
+    pairs = material.collocation
+    if pairs is None or not training or system is None or not config.evaluate_system:
+        return material
+    extra = at_trajectories(system, training, material.layout, len(pairs), seed, clock)
+    return replace(material, collocation=joined(pairs, extra), evaluations=material.evaluations + len(extra))
 
 
 def check_request(
@@ -120,6 +131,16 @@ def check_request(
                 raise RomValueError(f"{name}={count} needs a system; pass one, or pass the data themselves")
         if trajectories is None and collocation is None:
             raise RomValueError("there is nothing to fit: pass a system, trajectories or collocation")
+
+
+def own_seeds(seed: int) -> tuple[int, int]:
+    """Seeds for trajectories and collocation points that differ from each other and from those a user would choose.
+
+    With equal ones the collocation points would start from the initial states of the trajectories, the held-out ones
+    included, and `sample_initial(n, seed)` would return states of the training as test data.
+    """
+    first, second = np.random.SeedSequence([seed, 4]).generate_state(2)
+    return int(first), int(second)
 
 
 def simulate(system: systems.System, n_trajectories: int | None, seed: int, clock: Clock) -> xr.Dataset:
@@ -167,6 +188,10 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
         require_same_layout(other_name, other, layout)
     if system is None:
         return layout
+    if layout.dims != tuple(system.dims) and set(layout.dims) == set(system.dims):
+        raise RomValueError(
+            f"{name}: dimensions {layout.dims} are in another order than {tuple(system.dims)} of {system.name}; use transpose"
+        )
     if layout.shape != tuple(system.shape):
         raise RomValueError(f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}")
     if layout.coords:
@@ -197,7 +222,7 @@ def at_trajectories(
     pairs = systems.collocate(
         system,
         len(x),
-        sampler=lambda n, seed: x.reshape(-1, *layout.shape),  # noqa: ARG005
+        sampler=lambda n, seed: x.reshape(-1, *layout.shape),
         parameters=p if p.shape[1] else None,
         seed=seed,
         max_seconds=clock.share(EVALUATION_SHARE),

@@ -70,7 +70,8 @@ def push_forward(function: Callable[[Tensor], Tensor], points: Tensor, tangents:
     Forward mode: the derivatives of all rows in one pass, for about the price of a second evaluation. No Jacobian is
     formed.
     """
-    return torch.func.jvp(function, (points,), (tangents,))
+    values, derivatives = torch.func.jvp(function, (points,), (tangents,))[:2]
+    return values, derivatives
 
 
 def latent_mismatch(velocity: Tensor, rate: Tensor) -> Tensor:

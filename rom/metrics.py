@@ -39,7 +39,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     parameters = group.parameters if model.parameters else None
     methods = {"fitted": model, "closed_form": closed_form_of(model)}
     columns: dict[str, list[np.ndarray]] = {}
-    norms = []
+    powers: list[np.ndarray] = []
     for method in methods.values():
         square, power, valid = [], [], []
         for chosen, states in group.blocks():
@@ -51,7 +51,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             valid.append(forecast["valid"].values)
         columns.setdefault("square", []).append(np.concatenate(square))
         columns.setdefault("valid", []).append(np.concatenate(valid))
-        norms = np.concatenate(power)
+        powers = power
+    norms = np.concatenate(powers)  # (trajectory, time)
     square, valid = np.stack(columns["square"]), np.stack(columns["valid"])  # (rom, trajectory, time)
     mse = square.mean(axis=1)
     tiny = np.finfo(float).tiny

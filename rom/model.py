@@ -154,13 +154,13 @@ class ReducedOrderModel:
         latent = self._latent(z)
         return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
 
-    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002 - h of an autonomous system
+    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:
         """dz/dt = h(z; mu), (..., d), per unit of the data's time, in the kind z was given."""
         latent = self._latent(z)
         rate = self._rate(latent, self._parameters(mu, latent.shape[:-1])) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
-    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002
+    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:
         """dphi/dx f(x) - h(phi(x); mu), (..., d), in units of its root mean square in training, component by component.
 
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and

@@ -14,16 +14,18 @@ from torch import Tensor
 from rom.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.config import FitConfig
 from rom.data import Collocation, Trajectories
+from rom.errors import RomValueError
 from rom.gathering import Material
 from rom.losses import Spreads
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
 from rom.validation import HeldOut
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["Prepared", "Split", "prepare", "split_trajectories"]
 
 HELD_OUT_SHARE = 0.1
 MAX_HELD_OUT = 64
 FEWEST_TRAJECTORIES = 4  # with fewer, none is held out
+FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
 STRETCH = 5  # longest rollout of a validation, in windows of training: a chaotic system forgets its start
 
 
@@ -67,11 +69,15 @@ class Prepared:
         return states, derivatives, parameters
 
 
-def prepare(material: Material, config: FitConfig, min_rank: int, seed: int) -> Prepared:
-    """Hold out, project and scale the data of a fit."""
-    rng = np.random.default_rng([seed, 2])
-    kept, held = split_trajectories(material.trajectories, rng)
+def prepare(material: Material, split: Split, config: FitConfig, min_rank: int) -> Prepared:
+    """Project and scale the data of a fit."""
+    rng = np.random.default_rng([split.seed, 2])
+    kept, held = split.training, split.held_out
     pairs, held_pairs = material.collocation, None
+    if not kept and pairs is not None and len(pairs) < FEWEST_POINTS:
+        raise RomValueError(
+            f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
+        )
     if not held and pairs is not None:
         order = rng.permutation(len(pairs))
         n_held = max(1, int(HELD_OUT_SHARE * len(pairs))) if len(pairs) > 1 else 0
@@ -96,16 +102,23 @@ def prepare(material: Material, config: FitConfig, min_rank: int, seed: int) -> 
     return Prepared(projection, time_scale, mean, spread, training, collocation, held_out, measure(training, collocation))
 
 
-def split_trajectories(
-    groups: list[Trajectories], rng: np.random.Generator
-) -> tuple[list[Trajectories], list[Trajectories]]:
+@dataclass(frozen=True)
+class Split:
+    """Which trajectories train and which are held out, and the seed that decided it."""
+
+    training: list[Trajectories]
+    held_out: list[Trajectories]
+    seed: int
+
+
+def split_trajectories(groups: list[Trajectories], seed: int) -> Split:
     """Training and held-out trajectories; none held out where there are fewer than `FEWEST_TRAJECTORIES`."""
     total = sum(len(group) for group in groups)
     if total < FEWEST_TRAJECTORIES:
-        return groups, []
+        return Split(groups, [], seed)
     n_held = min(max(1, round(HELD_OUT_SHARE * total)), MAX_HELD_OUT)
     is_held = np.zeros(total, dtype=bool)
-    is_held[rng.choice(total, n_held, replace=False)] = True
+    is_held[np.random.default_rng([seed, 5]).choice(total, n_held, replace=False)] = True
     kept, held, first = [], [], 0
     for group in groups:
         mask = is_held[first : first + len(group)]
@@ -113,7 +126,7 @@ def split_trajectories(
         for chosen, into in ((~mask, kept), (mask, held)):
             if chosen.any():
                 into.append(group.select(np.flatnonzero(chosen)))
-    return kept, held
+    return Split(kept, held, seed)
 
 
 def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, rng: np.random.Generator) -> np.ndarray:
@@ -207,5 +220,5 @@ def measure(training: Sequence[Rollouts], collocation: CollocationTable | None) 
     if collocation is not None:
         states.append(collocation.coordinates)
         derivatives = float(collocation.derivatives.square().mean())
-    tiny = np.finfo(np.float32).tiny
+    tiny = float(np.finfo(np.float32).tiny)
     return Spreads(max(float(torch.cat(states).var(dim=0).mean()), tiny), max(derivatives, tiny))

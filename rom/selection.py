@@ -59,7 +59,9 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
         prepared.states().numpy(),
         (states.numpy(), derivatives.numpy(), parameters.numpy()),
         latent_dim,
+        linear="linear" in config.latent_terms,
         quadratic="quadratic" in config.latent_terms,
+        quadratic_decoder=config.quadratic_decoder,
     )
     best: Selection | None = None
     double = replace(config, dtype="float64")
@@ -83,7 +85,7 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
     interval = max(intervals) if intervals else DEFAULT_INTERVAL
 
     def after_interval(substeps: int) -> Tensor:
-        rhs = lambda z: networks.latent_dynamics(z, parameters)  # noqa: E731
+        rhs = lambda z: networks.latent_dynamics(z, parameters)
         return rk4_rollout(rhs, latent, torch.tensor([interval], dtype=latent.dtype), substeps)[-1]
 
     substeps, coarse = 1, after_interval(1)

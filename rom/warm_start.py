@@ -50,20 +50,24 @@ def closed_form_models(
     coordinates: np.ndarray,
     collocation: tuple[np.ndarray, np.ndarray, np.ndarray],
     latent_dim: int,
+    linear: bool = True,
     quadratic: bool = True,
+    quadratic_decoder: bool = True,
     ridges: Sequence[float] = RIDGES,
 ) -> list[ClosedForm]:
     """One classical ROM per ridge, for the caller to choose from by validation.
 
     `coordinates` (N, r) are POD coordinates of states, for the decoder; `collocation` holds POD coordinates (M, r),
-    their time derivatives (M, r) and parameters (M, p), for the dynamics.
+    their time derivatives (M, r) and parameters (M, p), for the dynamics. Dynamics have an offset and, where asked for, a
+    linear and a quadratic part; a decoder without its quadratic part is POD alone.
     """
     d, r = latent_dim, coordinates.shape[1]
-    decoder = ridge_regression(manifold_features(coordinates[:, :d]), coordinates[:, d:])
+    decoder = ridge_regression(manifold_features(coordinates[:, :d], quadratic_decoder), coordinates[:, d:])
     states, derivatives, parameters = collocation
     y = np.concatenate([states[:, :d], parameters], axis=1)
-    operators = ridge_regression(operator_features(y, quadratic), derivatives[:, :d])
+    operators = ridge_regression(operator_features(y, linear, quadratic), derivatives[:, :d])
     k = y.shape[1]
+    n_linear = k if linear else 0
     models = []
     for strength in ridges:
         manifold = decoder(strength)
@@ -72,25 +76,30 @@ def closed_form_models(
             ClosedForm(
                 decoder_offset=np.concatenate([np.zeros(d), manifold[0]]),
                 decoder_linear=np.concatenate([np.eye(d), np.zeros((r - d, d))]),
-                decoder_quadratic=np.concatenate([np.zeros((d, d * d)), symmetric_quadratic(manifold[1:], d)]),
+                decoder_quadratic=np.concatenate(
+                    [
+                        np.zeros((d, d * d)),
+                        symmetric_quadratic(manifold[1:], d) if quadratic_decoder else np.zeros((r - d, d * d)),
+                    ]
+                ),
                 offset=theta[0],
-                linear=theta[1 : k + 1].T,
-                quadratic=symmetric_quadratic(theta[k + 1 :], k) if quadratic else np.zeros((d, k * k)),
+                linear=theta[1 : k + 1].T if linear else np.zeros((d, k)),
+                quadratic=symmetric_quadratic(theta[1 + n_linear :], k) if quadratic else np.zeros((d, k * k)),
                 ridge=strength,
             )
         )
     return models
 
 
-def manifold_features(z: np.ndarray) -> np.ndarray:
-    """1 and the distinct products z_i z_j."""
-    return np.concatenate([np.ones((len(z), 1)), distinct_products(z)], axis=1)
+def manifold_features(z: np.ndarray, quadratic: bool) -> np.ndarray:
+    """1 and, where `quadratic`, the distinct products z_i z_j."""
+    return operator_features(z, linear=False, quadratic=quadratic)
 
 
-def operator_features(y: np.ndarray, quadratic: bool) -> np.ndarray:
-    """1, y and, where `quadratic`, the distinct products y_i y_j."""
-    parts = [np.ones((len(y), 1)), y]
-    return np.concatenate([*parts, distinct_products(y)] if quadratic else parts, axis=1)
+def operator_features(y: np.ndarray, linear: bool, quadratic: bool) -> np.ndarray:
+    """1 and, where asked for, y and the distinct products y_i y_j."""
+    parts = [np.ones((len(y), 1)), *([y] if linear else []), *([distinct_products(y)] if quadratic else [])]
+    return np.concatenate(parts, axis=1)
 
 
 def distinct_products(y: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A right-hand side that torch cannot differentiate, against its built-in twin."""
 
 import numpy as np
+
 import rom
 import systems
 

@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+
 import rom
 import systems
 from cases.operator_inference import fit_operator_inference

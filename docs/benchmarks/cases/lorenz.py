@@ -1,6 +1,7 @@
 """Lorenz-63 lifted to 128 states, d = 3: how long a forecast holds, and whether its attractor is the true one."""
 
 import numpy as np
+
 import rom
 import systems
 

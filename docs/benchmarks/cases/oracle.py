@@ -1,8 +1,9 @@
 """A lifted linear system with its exact encoder, dynamics and decoder: every loss must vanish."""
 
 import numpy as np
-import systems
 import torch
+
+import systems
 from rom.architecture import build_networks
 from rom.batches import CollocationTable, Windows
 from rom.config import FitConfig
@@ -16,7 +17,7 @@ steps an interval, so that its own error lies below rounding.
 SEEDS = 3
 
 
-def run(seed: int, quick: bool) -> dict[str, float]:  # noqa: ARG001
+def run(seed: int, quick: bool) -> dict[str, float]:
     system = systems.LiftedLinear()
     n, d = system.lift.shape
     networks = build_networks(FitConfig(hidden=(), latent_hidden=(), dtype="float64"), n, d, 0)

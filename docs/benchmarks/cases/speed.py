@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 import rom
 import systems
 

@@ -1,6 +1,7 @@
 """Physics only, data only, both: the same Burgers problem with each supply of information."""
 
 import numpy as np
+
 import rom
 import systems
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: 
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
-    linear = skip_init(nn.Linear, n_in, n_out, bias=bias)
+    linear = cast(nn.Linear, skip_init(nn.Linear, n_in, n_out, bias=bias))
     for parameter in linear.parameters():
         nn.init.zeros_(parameter)
     return linear

@@ -81,16 +81,16 @@ def fit(
     """
     clock = Clock(max_seconds)
     weights, config, path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    dimension = None if latent_dim == "auto" else int(latent_dim)
+    require_dimension(dimension, getattr(system, "n_states", None))
     target = checked_device(device)
 
     material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
-    if latent_dim != "auto" and latent_dim > material.layout.n_states:
-        raise RomValueError(f"latent_dim is {latent_dim}, but a state has only {material.layout.n_states} components")
-
+    require_dimension(dimension, material.layout.n_states)
     split = split_trajectories(material.trajectories, seed)
     material = with_trajectory_points(material, split.training, system, config, seed, clock)
-    prepared = prepare(material, split, config, 1 if latent_dim == "auto" else int(latent_dim))
-    selection, curve = choose(prepared, config, latent_dim, seed)
+    prepared = prepare(material, split, config, min_rank=dimension or 1)
+    selection, curve = choose(prepared, config, dimension, seed)
 
     networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
     states, parameters = with_parameters(prepared)
@@ -138,12 +138,18 @@ def checked(
     return weights or LossWeights(), config or FitConfig(), None if checkpoint is None else checked_path(checkpoint)
 
 
-def choose(prepared: Prepared, config: FitConfig, latent_dim: Any, seed: int) -> tuple[Selection, dict[int, float]]:
+def require_dimension(dimension: int | None, n_states: int | None) -> None:
+    if dimension is not None and n_states is not None and dimension > n_states:
+        raise RomValueError(f"latent_dim is {dimension}, but a state has only {n_states} components; ask for fewer")
+
+
+def choose(
+    prepared: Prepared, config: FitConfig, dimension: int | None, seed: int
+) -> tuple[Selection, dict[int, float]]:
     """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
-    if latent_dim == "auto":
+    if dimension is None:
         return select_latent_dim(prepared, config, seed)
-    d = int(latent_dim)
-    selection = select_closed_form(prepared, config, min(d, prepared.projection.rank), seed)
+    selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed)
     return selection, {selection.closed_form.latent_dim: selection.error}
 
 

@@ -129,8 +129,10 @@ def pack(tree: Any, tensors: dict[str, Tensor]) -> Any:
     """A JSON form of nested dictionaries, lists, tuples, numbers, text and tensors; the tensors go into `tensors`."""
     if isinstance(tree, Tensor):
         key = f"t{len(tensors)}"
-        tensors[key] = tree.clone()  # safetensors refuses tensors that share memory
-        return {"tensor": key}
+        # A matrix stored by columns must come back so: products with it round differently otherwise.
+        by_columns = tree.ndim == 2 and tree.T.is_contiguous() and not tree.is_contiguous()
+        tensors[key] = (tree.T if by_columns else tree).clone()  # safetensors refuses tensors that share memory
+        return {"transposed" if by_columns else "tensor": key}
     if isinstance(tree, dict):
         return {"items": [[key, pack(value, tensors)] for key, value in tree.items()]}
     if isinstance(tree, list | tuple):
@@ -145,6 +147,8 @@ def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
     ((kind, content),) = tree.items()
     if kind == "tensor":
         return tensors[content]
+    if kind == "transposed":
+        return tensors[content].T
     if kind == "items":
         return {key: unpack(value, tensors) for key, value in content}
     values = [unpack(value, tensors) for value in content]

@@ -58,8 +58,10 @@ class Projection(nn.Module):
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
     """POD of `snapshots` (N, n): the smallest rank that loses at most `tolerance` of their variance.
 
-    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n). Where it reaches n the basis is
-    the identity: a rotation would only cost time. Computed in float64 from the smaller of the two Gram matrices.
+    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n). Where all n coordinates are asked
+    for (`min_rank`, the latent dimension) the basis is the identity: a rotation would only cost time. With fewer latent
+    states it is not, even at rank n: the encoder takes the first d coordinates, which must hold the most energy.
+    Computed in float64 from the smaller of the two Gram matrices.
     """
     snapshots = np.asarray(snapshots, dtype=np.float64)
     mean = snapshots.mean(axis=0)
@@ -73,10 +75,8 @@ def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_r
     if rank > int(np.searchsorted(-lost, -tolerance)) + 1:
         log.info("POD rank raised to %d, the latent dimension asked for", rank)
     scale = np.sqrt(max(variance[0], np.finfo(float).tiny)) if variance[0] > 0 else 1.0
-    if rank == n_states:
-        basis, lost_energy = np.eye(n_states), 0.0
-    else:
-        basis, lost_energy = basis[:, :rank], max(float(lost[rank - 1]), 0.0)
+    lost_energy = max(float(lost[rank - 1]), 0.0) if rank < n_states else 0.0
+    basis = np.eye(n_states) if min_rank >= rank == n_states else basis[:, :rank]
     return Projection(*(torch.tensor(a) for a in (mean, basis, scale)), lost_energy=lost_energy)
 
 

@@ -125,7 +125,7 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
     config = plan.config
     parameters = [p for p in networks.parameters() if p.requires_grad]
     started = time.monotonic() - training.seconds
-    next_look = (math.floor(plan.progress(training.step, training.seconds) * config.validations) + 1) / config.validations
+    next_look = after(plan.progress(training.step, training.seconds), config.validations)
     failures = 0
     while training.stopped == "running":
         progress = min(plan.progress(training.step, training.seconds), 1.0)
@@ -146,9 +146,14 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
         if progress >= next_look or progress >= 1.0:
             look(networks, plan, training, losses, progress, rate, window)
             write(plan, training, networks, optimiser)
-            next_look += 1.0 / config.validations
+            next_look = after(progress, config.validations)
             bar.update(min(progress, 1.0) - bar.n)
             bar.set_postfix_str(f"validation error {training.best_error:.2e}")
+
+
+def after(progress: float, looks: int) -> float:
+    """The first k / looks beyond `progress`: found anew each time, so that a resumed training looks at the same steps."""
+    return (math.floor(progress * looks + 1e-6) + 1) / looks
 
 
 def batch_losses(networks: Networks, plan: Plan, generator: torch.Generator, window: int) -> dict[str, Tensor]:
@@ -169,7 +174,10 @@ def finite_step(
 ) -> bool:
     """One optimiser step down the weighted sum of `losses`; False, and no step, where the gradient is not finite."""
     weights = asdict(plan.weights)
-    total = torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    terms = [weights[name] * loss for name, loss in losses.items() if weights[name] > 0.0]
+    if not terms:
+        return True
+    total = torch.stack(terms).sum()
     optimiser.zero_grad()
     total.backward()
     norm = torch.nn.utils.clip_grad_norm_(parameters, plan.config.gradient_clip)

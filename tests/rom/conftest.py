@@ -54,6 +54,24 @@ def pairs(linear):
 
 
 @pytest.fixture(scope="session")
+def duffing() -> systems.LiftedDuffing:
+    """Eight states on a curved surface: the closed form is far from exact, so training has something to do."""
+    return systems.LiftedDuffing(n=8)
+
+
+@pytest.fixture(scope="session")
+def duffing_runs(duffing):
+    """Ten trajectories of `duffing`, (trajectory, time, state_index)."""
+    return systems.simulate(duffing, 10, np.linspace(0.0, 2.0, 21), seed=1)
+
+
+@pytest.fixture(scope="session")
+def duffing_pairs(duffing):
+    """Collocation pairs of `duffing`, (point, state_index)."""
+    return systems.collocate(duffing, 300, seed=2)
+
+
+@pytest.fixture(scope="session")
 def model(linear, runs, pairs, small):
     """A hybrid fit of `linear` in float32."""
     return rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=small)

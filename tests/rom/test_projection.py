@@ -48,11 +48,21 @@ def test_derivatives_are_never_shifted():
 
 def test_full_rank_is_the_identity_and_loses_nothing():
     snapshots = np.random.default_rng(0).standard_normal((50, 6))
-    projection = fit_projection(snapshots, 0.0, 1, 64)
+    projection = fit_projection(snapshots, 0.0, min_rank=6, max_rank=64)
     assert torch.equal(projection.basis, torch.eye(6, dtype=torch.float64))
     assert projection.lost_energy == 0.0
     x = torch.from_numpy(snapshots)
     torch.testing.assert_close(projection.lift(projection.project(x)), x, rtol=0, atol=1e-14)
+
+
+def test_full_rank_with_fewer_latent_states_puts_the_most_energy_first():
+    """The closed-form encoder takes the first d coordinates: of the identity these would be any."""
+    snapshots = np.random.default_rng(0).standard_normal((50, 6)) * 10.0 ** np.arange(-5, 1)
+    projection = fit_projection(snapshots, 0.0, min_rank=2, max_rank=64)
+    assert (projection.rank, projection.lost_energy) == (6, 0.0)
+    variance = projection.project(torch.from_numpy(snapshots)).var(dim=0)
+    assert (variance.diff() < 0).all()
+    assert variance[0] > 0.99 * variance.sum()
 
 
 def test_first_coordinate_has_unit_variance():

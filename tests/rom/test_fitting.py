@@ -1,0 +1,490 @@
+"""rom.fit end to end on tiny problems: every mixture of data, its oracle, its time limit, its refusals."""
+
+import dataclasses
+import logging
+import time
+
+import numpy as np
+import pytest
+import rom
+import systems
+import torch
+import xarray as xr
+
+CLOSED_FORM = 1e-3  # seconds: no time for training, so the result is the closed-form model
+
+
+def relative_error(model, runs) -> float:
+    forecast = model.forecast(runs["state"].values[:, 0], runs["time"], parameters_of(runs))["state"].values
+    return float(np.linalg.norm(forecast - runs["state"].values) / np.linalg.norm(runs["state"].values))
+
+
+def parameters_of(runs):
+    return runs["parameters"].values if "parameters" in runs else None
+
+
+def same_weights(one, other) -> bool:
+    a, b = one._state.state_dict(), other._state.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# Oracles
+
+
+def test_closed_form_is_exact_on_a_linear_system(linear, runs, pairs, double):
+    fresh = systems.simulate(linear, 4, np.linspace(0.0, 6.0, 31), seed=30)
+    model = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, config=double, max_seconds=CLOSED_FORM)
+    assert model.history.attrs["stopped"] == "no time"
+    forecast = model.forecast(fresh["state"].isel(time=0), fresh["time"], method="dopri5")["state"].values
+    # What is left is the ridge's bias and the solver's tolerance, 1e-6: as a mean square, as all errors here, 1e-11.
+    assert np.sum((forecast - fresh["state"].values) ** 2) < 1e-10 * np.sum(fresh["state"].values ** 2)
+    assert model.history.attrs["closed_form_validation_error"] < 1e-9
+
+
+def test_closed_form_forecasts_a_quadratic_system(double):
+    """Lorenz in its three states: in the class of operator inference, for as long as chaos lets a forecast live."""
+    lorenz = systems.Lorenz()
+    points = systems.collocate(lorenz, 500, seed=1)
+    model = rom.fit(None, collocation=points, latent_dim=3, config=double, max_seconds=CLOSED_FORM)
+    runs = systems.simulate(lorenz, 4, np.linspace(0.0, 2.0, 201), seed=31)
+    forecast = model.forecast(runs["state"].isel(time=0), runs["time"], method="dopri5")
+    error = np.abs(forecast["state"] - runs["state"]).max() / np.abs(runs["state"]).max()
+    assert error < 1e-3
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+@pytest.mark.parametrize("max_seconds", [CLOSED_FORM, None], ids=["closed form", "trained"])
+def test_the_unit_of_time_does_not_matter(runs, pairs, double, unit, max_seconds):
+    def fit(factor):
+        data = runs.assign_coords(time=runs["time"] * factor)
+        points = pairs.assign(time_derivative=pairs["time_derivative"] / factor)
+        return rom.fit(None, trajectories=data, collocation=points, latent_dim=3, config=double, max_seconds=max_seconds)
+
+    plain, scaled = fit(1.0), fit(unit)
+    x0, t = runs["state"].isel(time=0), runs["time"].values
+    expected = plain.forecast(x0, t)["state"]
+    np.testing.assert_allclose(scaled.forecast(x0, t * unit)["state"], expected, rtol=0, atol=1e-6)
+    assert scaled._state.time_scale.item() == pytest.approx(unit * plain._state.time_scale.item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1e8])
+def test_the_unit_of_the_state_does_not_matter(runs, pairs, double, unit):
+    plain = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, config=double)
+    scaled = rom.fit(None, trajectories=runs * unit, collocation=pairs * unit, latent_dim=3, config=double)
+    x0, t = runs["state"].isel(time=0), runs["time"].values
+    expected = plain.forecast(x0, t)["state"]
+    np.testing.assert_allclose(scaled.forecast(x0 * unit, t)["state"] / unit, expected, rtol=0, atol=1e-5)
+
+
+# Kinds of data
+
+
+def test_one_call_makes_everything_itself(linear, small):
+    model = rom.fit(linear, 64, n_trajectories=5, latent_dim=3, config=small)
+    attrs = model.history.attrs
+    assert (attrs["trajectories"], attrs["collocation"]) == ("simulated", "evaluated")
+    assert (attrs["n_trajectories"], attrs["n_collocation"]) == (5, 128)
+    assert attrs["system"] == "LiftedLinear"
+
+
+def test_defaults_of_the_system_are_used(linear, small, monkeypatch):
+    monkeypatch.setattr("rom.gathering.DEFAULT_COLLOCATION", 50)
+    monkeypatch.setattr(systems.LiftedLinear, "default_n_trajectories", 4)
+    attrs = rom.fit(linear, config=small, latent_dim=3).history.attrs
+    assert (attrs["n_trajectories"], attrs["n_collocation"]) == (4, 100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "losses", "validated_on"),
+    [
+        ({"n_trajectories": 0, "n_collocation": 100}, "physics", "held-out collocation points"),
+        ({"n_trajectories": 6, "n_collocation": 0}, "data", "held-out trajectories"),
+        ({"n_trajectories": 3, "n_collocation": 100}, "both", "held-out collocation points"),
+        ({"n_trajectories": 3, "n_collocation": 0}, "data", "the training trajectories"),
+        ({"n_trajectories": 6, "n_collocation": 100}, "both", "held-out trajectories"),
+    ],
+)
+def test_physics_only_data_only_and_hybrid(linear, runs, small, arguments, losses, validated_on):
+    model = rom.fit(linear, latent_dim=3, config=small, **arguments)
+    names = {str(name) for name in model.history if str(name).startswith("loss_")}
+    data = {"loss_reconstruction", "loss_prediction"}
+    physics = {"loss_latent_physics", "loss_decoded_physics", "loss_collocation_reconstruction"}
+    assert names == {"physics": physics, "data": data, "both": physics | data}[losses]
+    assert model.history.attrs["validated_on"] == validated_on
+    assert relative_error(model, runs) < 0.05
+
+
+def test_only_collocation_given_means_physics_only(pairs, small, runs):
+    model = rom.fit(None, collocation=pairs, latent_dim=3, config=small)
+    assert model.history.attrs["trajectories"] == "none"
+    assert relative_error(model, runs) < 0.05
+
+
+def test_only_trajectories_given_means_data_only(linear, runs, small):
+    model = rom.fit(linear, trajectories=runs, latent_dim=3, config=small)
+    assert model.history.attrs["collocation"] == "none"
+    assert model.history.attrs["f_evaluations"] == 0
+    assert relative_error(model, runs) < 0.05
+
+
+def test_a_missing_kind_is_made_when_its_count_is_given(linear, runs, pairs, small):
+    attrs = rom.fit(linear, 100, trajectories=runs, latent_dim=3, config=small).history.attrs
+    assert (attrs["trajectories"], attrs["collocation"]) == ("given", "evaluated")
+    attrs = rom.fit(linear, collocation=pairs, n_trajectories=5, latent_dim=3, config=small).history.attrs
+    assert (attrs["trajectories"], attrs["collocation"]) == ("simulated", "given")
+
+
+def test_arrays_and_datasets_give_the_same_model(runs, pairs, small):
+    arrays = {
+        "trajectories": (runs["time"].values, runs["state"].values),
+        "collocation": (pairs["state"].values, pairs["time_derivative"].values),
+    }
+    tensors = {name: tuple(torch.from_numpy(a.copy()) for a in data) for name, data in arrays.items()}
+    reference = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, config=small)
+    for data in (arrays, tensors):
+        model = rom.fit(None, latent_dim=3, config=small, **data)
+        assert same_weights(model, reference)
+        assert model.dims == ("component",)
+
+
+def test_data_are_left_as_they_were_and_may_be_read_only(runs, pairs, small):
+    t, x = runs["time"].values.copy(), runs["state"].values.copy()
+    points, f = pairs["state"].values.copy(), pairs["time_derivative"].values.copy()
+    before = [a.copy() for a in (t, x, points, f)]
+    for array in (t, x, points, f):
+        array.setflags(write=False)
+    rom.fit(None, trajectories=(t, x), collocation=(points, f), latent_dim=3, config=small)
+    for array, copy in zip((t, x, points, f), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_lists_of_unequal_lengths_and_uneven_times(linear, runs, small):
+    rng = np.random.default_rng(5)
+    times = [np.sort(rng.choice(runs["time"].values, k, replace=False)) for k in (9, 12, 21, 15, 11, 9)]
+    states = [runs["state"].isel(trajectory=i).sel(time=t).values for i, t in enumerate(times)]
+    model = rom.fit(None, trajectories=(times, states), latent_dim=3, config=small)
+    assert model.history.attrs["n_trajectories"] == 6
+    assert relative_error(model, runs) < 0.1
+
+
+def test_shards_opened_lazily(linear, runs, small, tmp_path):
+    systems.save_trajectories(runs, tmp_path / "runs.h5")
+    lazy = systems.open_trajectories(tmp_path / "runs.h5")
+    assert same_weights(
+        rom.fit(None, trajectories=lazy, latent_dim=3, config=small),
+        rom.fit(None, trajectories=runs, latent_dim=3, config=small),
+    )
+
+
+def test_parameters_in_collocation_alone(decay, double):
+    """y = (z, mu): f is quadratic in both, so that operator inference is exact."""
+    rng = np.random.default_rng(1)
+    x, mu = rng.uniform(-2, 2, (300, 3)), rng.uniform(0.5, 2, (300, 1))
+    model = rom.fit(None, collocation=(x, decay.rhs(x, mu), mu), latent_dim=3, config=double, max_seconds=CLOSED_FORM)
+    fresh = systems.simulate(decay, 5, np.linspace(0, 2, 21), parameters="sample", seed=40)
+    assert model.parameters == ("mu0",)
+    assert relative_error(model, fresh) < 1e-3
+
+
+# Black boxes
+
+
+@pytest.fixture
+def counted(linear):
+    """`linear` as a black box that counts the states it is asked about."""
+    counts = []
+
+    def f(x):
+        counts.append(len(x))
+        return linear.rhs(x)
+
+    box = systems.from_rhs(f, n_states=12, batched=True, sampler=systems.InitialStates(linear))
+    return box, counts
+
+
+def test_a_black_box_equals_its_built_in_twin(linear, counted, runs, small):
+    box, _ = counted
+    twin = rom.fit(linear, 100, trajectories=runs, latent_dim=3, config=small)
+    assert same_weights(rom.fit(box, 100, trajectories=runs, latent_dim=3, config=small), twin)
+
+
+def test_a_black_box_without_sampler_takes_states_near_the_trajectories(linear, runs, small):
+    box = systems.from_rhs(lambda x: linear.rhs(x), n_states=12)
+    model = rom.fit(box, 100, trajectories=runs, latent_dim=3, config=small)
+    assert model.history.attrs["collocation"] == "evaluated"
+    assert relative_error(model, runs) < 0.05
+
+
+def test_evaluations_of_f_are_counted(counted, runs, small):
+    box, counts = counted
+    model = rom.fit(box, 100, trajectories=runs, latent_dim=3, config=small)
+    assert model.history.attrs["f_evaluations"] == sum(counts) == 200
+
+
+@pytest.mark.parametrize("given", ["pairs", "count"])
+def test_evaluations_while_training_can_be_forbidden(counted, runs, pairs, small, given):
+    box, counts = counted
+    config = dataclasses.replace(small, evaluate_system=False)
+    points = {"collocation": pairs} if given == "pairs" else {"n_collocation": 100}
+    model = rom.fit(box, trajectories=runs, latent_dim=3, config=config, **points)
+    expected = 0 if given == "pairs" else 100
+    assert model.history.attrs["f_evaluations"] == sum(counts) == expected
+
+
+# Choices
+
+
+def test_latent_dimension_is_chosen_with_its_curve(linear, runs, pairs, small):
+    model = rom.fit(None, trajectories=runs, collocation=pairs, config=small)
+    curve = model.history["closed_form_error"]
+    assert model.latent_dim == 3
+    assert curve["latent_dim"].values.tolist() == [1, 2, 3]
+    assert curve.sel(latent_dim=3) < 1e-6 < curve.sel(latent_dim=2)
+
+
+def test_rank_is_raised_for_the_latent_dimension(small, caplog):
+    rng = np.random.default_rng(0)
+    states = rng.standard_normal((5, 30, 8)) * 10.0 ** -np.arange(8)
+    with caplog.at_level(logging.INFO, logger="rom"):
+        config = dataclasses.replace(small, energy_tolerance=1e-3)
+        model = rom.fit(None, trajectories=(np.linspace(0, 1, 30), states), latent_dim=6, config=config)
+    assert (model.latent_dim, model.rank) == (6, 6)
+    assert "POD rank raised to 6" in caplog.text
+
+
+@pytest.mark.parametrize("terms", [("linear",), ("linear", "quadratic"), ("linear", "neural"), ("neural",), ("quadratic",)])
+def test_parts_of_the_latent_dynamics_can_be_switched_off(runs, pairs, small, terms):
+    """h has no part that was not asked for: it is even, odd or affine as its parts say."""
+    config = dataclasses.replace(small, latent_terms=terms)
+    model = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, config=config)
+    z = np.random.default_rng(0).standard_normal((20, 3))
+    even = model.latent_rhs(z) + model.latent_rhs(-z) - 2 * model.latent_rhs(0 * z)
+    odd = model.latent_rhs(z) - model.latent_rhs(-z)
+    if terms == ("linear",):
+        assert np.abs(even).max() < 1e-4
+    if terms == ("quadratic",):
+        assert np.abs(odd).max() < 1e-4
+    assert model.history.attrs["validation_error"] <= model.history.attrs["closed_form_validation_error"] * 1.001 + 1e-9
+
+
+@pytest.mark.parametrize(
+    "settings", [{"hidden": ()}, {"latent_hidden": ()}, {"quadratic_decoder": False}, {"multiscale": False}, {"dtype": "float64"}]
+)
+def test_never_worse_than_the_closed_form(small, settings):
+    """With more POD coordinates than latent states, where every part has something to do."""
+    burgers = systems.Burgers(n=32, viscosity=0.1)
+    config = dataclasses.replace(small, **settings)
+    model = rom.fit(burgers, 100, n_trajectories=6, latent_dim=4, config=config)
+    attrs = model.history.attrs
+    assert model.rank > 4
+    assert attrs["validation_error"] <= attrs["closed_form_validation_error"] * (1 + 1e-4)
+
+
+def test_training_improves_on_the_closed_form(duffing, duffing_runs, duffing_pairs):
+    config = rom.FitConfig(hidden=(32, 32), latent_hidden=(32,), steps=120, validations=5, window=10)
+    data = {"trajectories": duffing_runs, "collocation": duffing_pairs}
+    attrs = rom.fit(duffing, latent_dim=2, config=config, **data).history.attrs
+    assert attrs["validation_error"] < 0.8 * attrs["closed_form_validation_error"]
+
+
+# Determinism and side effects
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_the_same_seed_gives_the_same_weights(duffing, small, optimizer):
+    config = dataclasses.replace(small, optimizer=optimizer)
+    one, two, other = (
+        rom.fit(duffing, 200, n_trajectories=8, latent_dim=2, config=config, seed=seed) for seed in (1, 1, 2)
+    )
+    assert one.history.attrs["best_step"] > 0, "the weights must be trained ones"
+    assert same_weights(one, two)
+    assert not same_weights(one, other)
+
+
+def test_no_global_state_of_torch_or_numpy_is_changed(linear, small):
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 - the global state is what is looked at
+
+    def state():
+        return (
+            torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(),
+            torch.are_deterministic_algorithms_enabled(), torch.get_float32_matmul_precision(),
+            torch.get_rng_state().tolist(), str(np.random.get_state()),  # noqa: NPY002
+        )  # fmt: skip
+
+    before = state()
+    config = dataclasses.replace(small, optimizer="soap")
+    model = rom.fit(linear, 64, n_trajectories=5, latent_dim=3, config=config)
+    model.forecast(linear.sample_initial(2), [0.0, 1.0])
+    assert state() == before
+
+
+def test_a_global_dtype_of_float64_does_not_leak_in(linear, small):
+    reference = rom.fit(linear, 64, n_trajectories=5, latent_dim=3, config=small)
+    torch.set_default_dtype(torch.float64)
+    try:
+        model = rom.fit(linear, 64, n_trajectories=5, latent_dim=3, config=small)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    floating = {v.dtype for v in model._state.state_dict().values() if v.is_floating_point()}
+    assert floating == {torch.float32}
+    assert model.latent_dim == reference.latent_dim
+
+
+# Time
+
+
+def test_too_little_time_returns_the_closed_form_and_says_so(linear, runs, pairs, small, caplog):
+    with caplog.at_level(logging.WARNING, logger="rom"):
+        model = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, config=small, max_seconds=CLOSED_FORM)
+    assert "no time for training: the result is the closed-form model" in caplog.text
+    attrs = model.history.attrs
+    assert (attrs["stopped"], attrs["steps"]) == ("no time", 0)
+    errors = rom.evaluate(model, runs)["mse"]
+    np.testing.assert_allclose(errors.sel(rom="fitted"), errors.sel(rom="closed_form"), rtol=1e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize("limit", [3.0])
+def test_max_seconds_bounds_the_whole_call(linear, limit):
+    config = rom.FitConfig(hidden=(32,), latent_hidden=(32,))
+    started = time.monotonic()
+    model = rom.fit(linear, 500, n_trajectories=8, latent_dim=3, config=config, max_seconds=limit)
+    taken = time.monotonic() - started
+    assert taken <= 1.05 * limit + 2.0
+    assert model.history.attrs["stopped"] == "finished"
+    assert model.history["learning_rate"][-1] < 0.1 * model.history["learning_rate"].max()
+    assert taken > 0.5 * limit
+
+
+# History
+
+
+def test_history_tells_how_the_model_came_about(model, small):
+    history = model.history
+    assert history.sizes["step"] == small.validations
+    assert history["step"].values.tolist() == [10, 20, 30, 40]
+    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
+        assert history[name].dims == ("step",)
+        assert np.isfinite(history[name]).all()
+    assert (np.diff(history["best_validation_error"]) <= 0).all()
+    assert (np.diff(history["window"]) >= 0).all()
+    expected = {
+        "system": "LiftedLinear", "latent_dim": 3, "rank": 3, "validated_on": "held-out trajectories",
+        "stopped": "finished", "interrupted": False, "steps": 40, "recoveries": 0, "trajectories": "given",
+        "collocation": "given", "n_trajectories": 8, "n_collocation": 200 + 147, "f_evaluations": 147, "seed": 0,
+    }  # fmt: skip
+    assert {name: history.attrs[name] for name in expected} == expected
+    assert history.attrs["validation_error"] == history["best_validation_error"][-1]
+    assert 0 < history.attrs["training_seconds"] <= history.attrs["seconds"]
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"system": None}, ValueError, "nothing to fit: pass a system, trajectories or collocation"),
+        ({"n_collocation": 0, "n_trajectories": 0}, ValueError, "nothing to fit: n_trajectories=0 and n_collocation=0; pass"),
+        ({"system": "Burgers"}, TypeError, r"must be a systems.System or None, got str; wrap .* systems.from_rhs\(f, n_states\)"),
+        ({"system": None, "n_collocation": 10}, ValueError, "n_collocation=10 needs a system"),
+        ({"n_collocation": -1}, ValueError, "n_collocation must be at least 0, got -1"),
+        ({"n_collocation": 2.0}, TypeError, "n_collocation must be an integer, got 2.0"),
+        ({"n_trajectories": "many"}, TypeError, "n_trajectories must be an integer, got 'many'"),
+        ({"latent_dim": "Auto"}, ValueError, "latent_dim must be an integer or 'auto', got 'Auto'"),
+        ({"latent_dim": 0}, ValueError, "latent_dim must be at least 1"),
+        ({"latent_dim": 2.0}, TypeError, "latent_dim must be an integer, got 2.0"),
+        ({"latent_dim": 13, "n_collocation": 9, "n_trajectories": 0}, ValueError, "latent_dim is 13, but a state has only 12"),
+        ({"weights": {"prediction": 1}}, TypeError, r"weights must be rom.LossWeights\(...\), got dict"),
+        ({"config": {"steps": 1}}, TypeError, r"config must be rom.FitConfig\(...\), got dict"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"seed": None}, TypeError, "seed must be an integer, got None"),
+        ({"max_seconds": 0}, ValueError, "max_seconds must be finite, above 0, got 0"),
+        ({"max_seconds": "1"}, TypeError, "max_seconds must be a number, got '1'"),
+        ({"device": "gpu"}, ValueError, "device: unknown 'gpu'"),
+        ({"checkpoint": "/nowhere/at/all"}, ValueError, "the folder of /nowhere/at/all does not exist; create it first"),
+        ({"checkpoint": 3}, TypeError, "a path must be a string or a Path, got 3"),
+        ({"callbacks": [3]}, TypeError, "callbacks must be functions"),
+        ({"callbacks": print}, TypeError, "callbacks must be a sequence of functions"),
+    ],
+)
+def test_arguments_that_cannot_be(linear, small, arguments, error, message):
+    arguments = {"system": linear, "config": small} | arguments
+    with pytest.raises(error, match=message) as caught:
+        rom.fit(**arguments)
+    assert isinstance(caught.value, rom.RomError)
+
+
+def test_data_and_counts_contradict_each_other(linear, runs, pairs):
+    with pytest.raises(rom.RomValueError, match="either trajectories or n_trajectories, not both"):
+        rom.fit(linear, trajectories=runs, n_trajectories=3)
+    with pytest.raises(rom.RomValueError, match="either collocation or n_collocation, not both"):
+        rom.fit(linear, 10, collocation=pairs)
+
+
+def test_data_that_do_not_belong_together(linear, runs, pairs, decay_runs):
+    with pytest.raises(rom.RomValueError, match=r"a state has shape \(12,\), but one of Lorenz has \(3,\)"):
+        rom.fit(systems.Lorenz(), trajectories=runs)
+    with pytest.raises(rom.RomValueError, match=r"collocation: a state has shape \(12,\), but \(3,\) is expected"):
+        rom.fit(None, trajectories=decay_runs, collocation=pairs)
+    x = np.zeros((5, 3))
+    with pytest.raises(rom.RomValueError, match=r"collocation: parameters \(\) differ from \('mu',\)"):
+        rom.fit(None, trajectories=decay_runs, collocation=(x, x))
+
+
+def test_dimensions_in_another_order_than_the_systems(small):
+    plane = systems.from_rhs(lambda x: -x, shape=(3, 3), dims=("x", "y"), sampler=systems.Box(-np.ones((3, 3)), np.ones((3, 3))))
+    runs = systems.simulate(plane, 5, np.linspace(0, 1, 11))
+    turned = runs.transpose("trajectory", "time", "y", "x")
+    with pytest.raises(rom.RomValueError, match="another order"):
+        rom.fit(plane, 20, trajectories=turned, latent_dim=2, config=small)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_points_to_learn_from(linear, small, n):
+    with pytest.raises(rom.RomValueError, match=f"collocation has {n} point.* needs at least 3"):
+        rom.fit(linear, n, n_trajectories=0, latent_dim=1, config=small)
+
+
+def test_a_black_box_without_states_says_what_to_do(linear, small):
+    box = systems.from_rhs(lambda x: -x, n_states=12)
+    with pytest.raises(rom.RomValueError, match=r"no sampler of states and there are no trajectories.*from_rhs\(..., sampler="):
+        rom.fit(box, 10, n_trajectories=0, config=small)
+    with pytest.raises(systems.SystemsError, match="sampler"):
+        rom.fit(box, config=small)
+
+
+def failing(x):
+    raise ZeroDivisionError("my own bug")
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (failing, "ZeroDivisionError: my own bug"),
+        (lambda x: np.zeros(7), r"returned shape \(7,\) .*expected \(12,\)"),
+        (lambda x: np.full_like(x, np.nan), "is not finite at point 0"),
+        (lambda x: "text", "must return real numbers"),
+    ],
+    ids=["fails", "shape", "not finite", "text"],
+)
+def test_an_f_that_fails(linear, small, f, message):
+    box = systems.from_rhs(f, n_states=12, sampler=systems.InitialStates(linear), arguments="x")
+    with pytest.raises(systems.SystemsError, match=message) as caught:
+        rom.fit(box, 10, n_trajectories=0, config=small)
+    if f is failing:
+        assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_states_that_never_change_make_a_model(small):
+    """A fixed point: nothing moves, nothing divides by zero."""
+    t = np.linspace(0, 1, 11)
+    model = rom.fit(None, trajectories=(t, np.ones((5, 11, 4))), latent_dim=1, config=small)
+    np.testing.assert_allclose(model.forecast(np.ones(4), t)["state"], 1.0, atol=1e-4)
+
+
+def test_the_result_is_labelled_by_the_system(linear, runs, small):
+    arrays = (runs["time"].values, runs["state"].values)
+    model = rom.fit(linear, trajectories=arrays, latent_dim=3, config=small)
+    assert model.dims == ("state_index",)
+    assert isinstance(model.history, xr.Dataset)

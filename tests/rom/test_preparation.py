@@ -1,0 +1,145 @@
+"""From data to tensors: what is held out, how states, times and parameters are scaled."""
+
+import numpy as np
+import pytest
+import torch
+from rom.config import FitConfig
+from rom.data import as_collocation, as_trajectories
+from rom.gathering import Material
+from rom.preparation import cut, prepare, split_trajectories, spline_derivatives
+
+
+def prepared(trajectories=None, collocation=None, config=None, min_rank=1, seed=0):
+    groups, layout = as_trajectories(trajectories) if trajectories is not None else ([], None)
+    pairs, other = as_collocation(collocation) if collocation is not None else (None, None)
+    material = Material(groups, pairs, layout or other)
+    return prepare(material, split_trajectories(groups, seed), config or FitConfig(), min_rank)
+
+
+@pytest.fixture
+def waves():
+    """Times (T,) and states (N, T, 2): sin and cos of the time, each with its own phase."""
+    t = np.linspace(0.0, 3.0, 61)
+    phase = np.linspace(0, 6, 10)[:, None]
+    return t, np.stack([np.sin(t + phase), np.cos(t + phase)], axis=-1)
+
+
+@pytest.mark.parametrize(("n", "held"), [(1, 0), (3, 0), (4, 1), (10, 1), (30, 3), (2000, 64)])
+def test_whole_trajectories_are_held_out(n, held):
+    times = np.array([0.0, 1.0])
+    states = np.arange(2.0 * n).reshape(n, 2, 1)
+    groups, _ = as_trajectories((times, states))
+    split = split_trajectories(groups, seed=3)
+    parts = [np.concatenate([g.states[:, 0, 0] for g in part]) if part else [] for part in (split.training, split.held_out)]
+    assert [len(part) for part in parts] == [n - held, held]
+    assert sorted(np.concatenate(parts)) == states[:, 0, 0].tolist()
+
+
+def test_held_out_trajectories_depend_on_the_seed_alone():
+    groups, _ = as_trajectories((np.array([0.0, 1.0]), np.arange(80.0).reshape(40, 2, 1)))
+
+    def held(seed):
+        return split_trajectories(groups, seed).held_out[0].states[:, 0, 0].tolist()
+
+    assert held(1) == held(1)
+    assert held(1) != held(2)
+
+
+def test_held_out_trajectories_are_nowhere_in_the_training(waves):
+    t, x = waves
+    x = x + 100.0 * np.arange(10)[:, None, None]  # each trajectory known by its level
+    result = prepared((t, x))
+    lift = result.projection.lift
+
+    def levels(coordinates):
+        return set(np.round(lift(coordinates)[..., 0].flatten().numpy() / 100).astype(int))
+
+    training = set().union(*(levels(group.coordinates) for group in result.training))
+    held = set().union(*(levels(group.coordinates) for group in result.held_out.rollouts))
+    assert len(held) == 1
+    assert training | held == set(range(10))
+    assert not training & held
+
+
+def test_collocation_points_are_held_out_where_trajectories_are_few(waves):
+    t, x = waves
+    flat = x.reshape(-1, 2)
+    result = prepared((t, x[:3]), (flat, flat))
+    assert result.held_out.kind == "held-out collocation points"
+    assert len(result.held_out.collocation) == 61
+    assert len(result.collocation) == 610 - 61
+
+
+def test_time_is_counted_in_units_of_the_change_of_states(waves):
+    t, x = waves
+    base = prepared((t, x))
+    slow = prepared((1000 * t, x))
+    assert slow.time_scale == pytest.approx(1000 * base.time_scale, rel=1e-9)
+    torch.testing.assert_close(slow.training[0].intervals, base.training[0].intervals)
+
+
+def test_projected_derivatives_are_those_of_the_projected_states(waves):
+    t, x = waves
+    flat, velocity = x.reshape(-1, 2), np.stack([x[..., 1], -x[..., 0]], -1).reshape(-1, 2)
+    result = prepared((t, x), (flat, velocity))
+    states, derivatives, _ = result.rates(use_collocation=False)
+    by_name = {tuple(np.round(s, 9)): d for s, d in zip(result.collocation.coordinates.tolist(), result.collocation.derivatives, strict=True)}
+    for state, derivative in list(zip(states.tolist(), derivatives, strict=True))[:50]:
+        exact = by_name[tuple(np.round(state, 9))]
+        torch.testing.assert_close(derivative, exact, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])
+def test_spline_derivatives_converge(n_times, tolerance):
+    from rom.batches import Rollouts
+
+    t = torch.linspace(0, 3, n_times, dtype=torch.float64)
+    derivative = spline_derivatives(Rollouts(t.diff(), torch.sin(t)[:, None, None], None))
+    assert (derivative[:, 0, 0] - torch.cos(t)).abs().max() < tolerance
+
+
+@pytest.mark.parametrize("n_times", [2, 3, 4, 5])
+def test_spline_derivatives_of_short_trajectories(n_times):
+    """Exact for a straight line, whatever the degree."""
+    from rom.batches import Rollouts
+
+    t = torch.linspace(0, 1, n_times, dtype=torch.float64) ** 1.5
+    derivative = spline_derivatives(Rollouts(t.diff(), (2 * t)[:, None, None], None))
+    torch.testing.assert_close(derivative, torch.full((n_times, 1, 1), 2.0, dtype=torch.float64))
+
+
+def test_cut_pieces_cover_the_trajectory_and_share_their_ends():
+    from rom.batches import Rollouts
+
+    whole = Rollouts(torch.arange(1.0, 8.0), torch.arange(8.0)[:, None, None], None)
+    pieces = cut([whole], 3)
+    assert [len(piece.intervals) for piece in pieces] == [3, 3, 1]
+    assert torch.equal(torch.cat([piece.intervals for piece in pieces]), whole.intervals)
+    assert [piece.coordinates[:, 0, 0].tolist() for piece in pieces] == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
+
+
+def test_parameters_are_scaled_to_zero_mean_and_unit_spread(waves):
+    t, x = waves
+    mu = np.stack([np.linspace(1e6, 2e6, 10), np.full(10, 7.0)], axis=1)
+    result = prepared((t, x, mu))
+    assert result.parameter_mean.tolist() == pytest.approx([1.5e6, 7.0])
+    assert result.parameter_spread[1] == 1.0  # a parameter that never changes divides by nothing
+    values = result.training[0].parameters
+    assert values[:, 0].abs().max() < 2.0
+    assert not values[:, 1].any()
+
+
+def test_readonly_and_foreign_arrays(waves):
+    t, x = waves
+    x = x.astype(">f8")
+    x.setflags(write=False)
+    assert torch.isfinite(prepared((t, x)).states()).all()
+
+
+def test_spreads_are_measured_on_the_training_data(waves):
+    t, x = waves
+    flat = x.reshape(-1, 2)
+    result = prepared((t, x), (flat, 3 * flat))
+    states = result.states()
+    assert result.spreads.coordinates == pytest.approx(states.var(dim=0).mean().item())
+    assert result.spreads.derivatives == pytest.approx(result.collocation.derivatives.square().mean().item())

@@ -1,0 +1,74 @@
+"""Latent dimension, ridge and Runge-Kutta step, chosen from closed-form models on held-out data."""
+
+import numpy as np
+import pytest
+import rom
+import systems
+from rom.config import FitConfig
+from rom.data import as_collocation, as_trajectories
+from rom.gathering import Material
+from rom.preparation import prepare, split_trajectories
+from rom.selection import select_closed_form, select_latent_dim
+
+
+@pytest.fixture(scope="module")
+def rotations():
+    """Three planes that turn at their own speed and hold less and less energy: six states."""
+    speeds, sizes = np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.1, 1e-6])
+    t = np.linspace(0, 6, 61)
+    phase = np.random.default_rng(0).uniform(0, 6, (8, 1, 3))
+    angle = speeds * t[:, None] + phase
+    states = np.concatenate([sizes * np.cos(angle), sizes * np.sin(angle)], axis=-1)
+    velocity = np.concatenate([-sizes * speeds * np.sin(angle), sizes * speeds * np.cos(angle)], axis=-1)
+    return t, states, velocity
+
+
+@pytest.fixture(scope="module")
+def prepared(rotations):
+    t, states, velocity = rotations
+    groups, layout = as_trajectories((t, states))
+    pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
+    config = FitConfig(energy_tolerance=0.0)
+    return prepare(Material(groups, pairs, layout), split_trajectories(groups, 0), config, 1)
+
+
+def test_the_smallest_good_enough_dimension_is_chosen(prepared):
+    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0)
+    assert list(curve) == [1, 2, 3, 4, 5, 6]
+    assert curve[4] < 1e-4
+    assert selection.closed_form.latent_dim == next(d for d, error in curve.items() if error < 1e-3)
+    assert curve[selection.closed_form.latent_dim] == selection.error
+
+
+def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
+    best = select_closed_form(prepared, FitConfig(), 4, seed=0)
+    for ridge in (1e-10, 1e-4, 1.0):
+        monkeypatch.setattr("rom.warm_start.closed_form_models.__defaults__", (True, True, True, (ridge,)))
+        assert select_closed_form(prepared, FitConfig(), 4, seed=0).error >= best.error * (1 - 1e-9)
+
+
+def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
+    t, states, velocity = rotations
+
+    def substeps(stride):
+        groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
+        pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
+        prepared = prepare(Material(groups, pairs, layout), split_trajectories(groups, 0), FitConfig(), 4)
+        selection = select_closed_form(prepared, FitConfig(), 4, seed=0)
+        interval = float(max(group.intervals.max() for group in prepared.training))
+        assert selection.max_step == pytest.approx(interval / selection.substeps)
+        return selection.substeps
+
+    assert substeps(1) <= substeps(5) <= substeps(20)
+    assert substeps(20) > substeps(1)
+
+
+def test_auto_is_the_dimension_of_the_manifold():
+    """Six Legendre modes, of which three are functions of the others: the manifold has three dimensions."""
+    lorenz = systems.LiftedLorenz(n=32)
+    runs = systems.simulate(lorenz, 8, np.linspace(0.0, 1.0, 51), seed=1)
+    pairs = systems.collocate(lorenz, 500, sampler=systems.InitialStates(lorenz), seed=2)
+    config = rom.FitConfig(hidden=(), latent_hidden=(), steps=1, dtype="float64")
+    model = rom.fit(None, trajectories=runs, collocation=pairs, config=config)
+    curve = model.history["closed_form_error"]
+    assert curve.sel(latent_dim=3) < 0.1 * curve.sel(latent_dim=2)

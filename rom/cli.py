@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # -----------------------------------------------------------------------------------------------------------
 
 
-def list_systems(options: argparse.Namespace) -> None:
+def list_systems(options: argparse.Namespace) -> None:  # noqa: ARG001
     rows = [("system", "states", "parameters", "--set", "source")]
     for name, kind in built_in_systems().items():
         system = kind()
@@ -67,7 +67,7 @@ def simulate(options: argparse.Namespace) -> None:
 
 def fit(options: argparse.Namespace) -> None:
     system = make_system(options)
-    path = checked_path(options.output or f"{options.system.lower()}.safetensors")
+    path = checked_path(options.output or f"{kebab(type(system).__name__)}.safetensors")
     given = options.trajectories
     data: dict[str, Any] = {}
     if isinstance(given, str):
@@ -339,7 +339,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def show_warning(message: Any, *place: Any, **more: Any) -> None:
+def show_warning(message: Any, *place: Any, **more: Any) -> None:  # noqa: ARG001
     print(f"rom: warning: {one_line(message)}", file=sys.stderr)
 
 

@@ -79,8 +79,10 @@ def plot_forecast(
     flags = valid.isel(trajectory=trajectory).values
     marks = mark_times(axes, of_forecast, times_of(states), flags, training_horizon)
     figure.align_ylabels(axes)
-    if marks:
-        axes[-1].legend(handles=[*axes[-1].get_legend_handles_labels()[0], *marks], fontsize="small")
+    handles = [*axes[-1].get_legend_handles_labels()[0], *marks] if exact is not None else marks
+    if handles:  # above the last panel, where it hides nothing
+        style: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.1}
+        axes[-1].legend(handles=handles, ncols=len(handles), fontsize="small", frameon=False, **style)
     return finished(figure, path)
 
 

@@ -1,0 +1,133 @@
+"""Every code cell of the documentation runs, with small sizes, and makes the pictures that the page shows."""
+
+import ast
+import io
+import re
+import warnings
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import rom
+import systems
+
+DOCS = Path(__file__).parents[2] / "docs"
+CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+# What makes a page short enough for a test. Each text must occur in it.
+SHORTER = {
+    "quickstart.md": {
+        "n=256": "n=32",
+        "n_collocation=4096": "n_collocation=256",
+        "max_seconds=20": "max_seconds=4",
+    },
+    "trust.md": {
+        "n=256": "n=32",
+        "n_collocation=4096": "n_collocation=256",
+        "max_seconds=15": "max_seconds=4",
+        "max_seconds=5": "max_seconds=2",
+    },
+    "tutorials/burgers.md": {
+        "n=256": "n=32",
+        "n_collocation=8192": "n_collocation=256",
+        "n_trajectories=96": "n_trajectories=12",
+        "latent_dim=16": "latent_dim=6",
+        "max_seconds=40": "max_seconds=5",
+    },
+    "tutorials/own_solver.md": {
+        "n, feed, diffusivity = 64": "n, feed, diffusivity = 16",
+        "simulate(plant, 48": "simulate(plant, 8",
+        "8000": "300",
+        "latent_dim=8": "latent_dim=4",
+        "max_seconds=25": "max_seconds=5",
+        "max_seconds=8": "max_seconds=2.5",
+    },
+}
+PICTURES = {"quickstart.md": 2, "trust.md": 0, "tutorials/burgers.md": 2, "tutorials/own_solver.md": 1}
+
+
+def cells(page):
+    return CELL.findall((DOCS / page).read_text(encoding="utf-8"))
+
+
+def run(source, names, place):
+    """Run one cell; the value of its last expression, as a notebook shows it."""
+    tree = ast.parse(source, filename=place)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, place, "exec"), names)
+    return None if last is None else eval(compile(ast.Expression(last.value), place, "eval"), names)
+
+
+def picture(figure):
+    """The pixels (height, width, 3) of a figure, as it would be written."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=50)
+    width, height = (figure.get_size_inches() * 50).astype(int)
+    return np.frombuffer(buffer.getvalue(), dtype=np.uint8).reshape(height, width, 4)[..., :3]
+
+
+@pytest.fixture
+def pyplot():
+    """pyplot as in a notebook: without a window, and closed at the end."""
+    before = mpl.get_backend()
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+    yield plt
+    plt.close("all")
+    mpl.use(before)
+
+
+@pytest.mark.parametrize("page", SHORTER)
+def test_every_cell_runs_and_makes_its_pictures(page, pyplot, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    sources = cells(page)
+    for text, shorter in SHORTER[page].items():
+        assert any(text in source for source in sources), f"{page} has no {text!r} to shorten"
+        sources = [source.replace(text, shorter) for source in sources]
+    names, figures = {}, []
+    with warnings.catch_warnings():
+        # A model trained for a moment may run away far beyond its data, and says so.
+        warnings.filterwarnings("ignore", "the forecast of trajectory", RuntimeWarning)
+        for k, source in enumerate(sources):
+            shown = run(source, names, f"{page}, cell {k + 1}")
+            figures += [shown] if isinstance(shown, Figure) else []
+        figures += map(pyplot.figure, pyplot.get_fignums())
+    assert len(figures) == PICTURES[page]
+    for figure in figures:
+        assert picture(figure).std() > 10, "a blank picture"
+
+
+def test_every_page_with_cells_is_run():
+    pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md") if "_build" not in path.parts}
+    assert {page for page in pages if cells(page)} == set(SHORTER)
+
+
+@pytest.mark.parametrize("module", [rom, systems])
+def test_every_public_name_is_on_the_page_of_names(module):
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    missing = [n for n in module.__all__ if n != "DISTRIBUTION" and not re.search(rf"[`.]{n}(`|\n)", text)]
+    assert missing == []
+
+
+def test_links_between_pages_lead_somewhere():
+    for path in DOCS.rglob("*.md"):
+        if "_build" in path.parts:
+            continue
+        for target in re.findall(r"\]\(([^)#:]+\.md)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_commands_of_the_command_line_page_can_be_read():
+    from rom import cli
+
+    text = (DOCS / "command_line.md").read_text(encoding="utf-8")
+    commands = [line.split()[1:] for line in text.splitlines() if line.startswith("rom ")]
+    assert len(commands) >= 5
+    for command in commands:
+        cli.parser().parse_args(command)

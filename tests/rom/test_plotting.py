@@ -1,0 +1,238 @@
+"""Pictures: made without a display, not blank, with the right panels, labels and marks."""
+
+import sys
+import warnings
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+import rom
+from rom.plotting import plot_forecast, plot_history
+
+T = np.linspace(0.0, 4.0, 21)
+
+
+def field(n_trajectories=3, n=24):
+    x = np.linspace(-1.0, 1.0, n)
+    speed = 1.0 + np.arange(n_trajectories)[:, None, None]
+    state = np.sin(np.pi * x - speed * T[:, None])
+    coords = {
+        "trajectory": np.arange(n_trajectories),
+        "time": ("time", T, {"units": "s"}),
+        "x": ("x", x, {"units": "m"}),
+    }
+    return xr.DataArray(state, dims=("trajectory", "time", "x"), coords=coords, attrs={"units": "K"})
+
+
+def components(n, name="component"):
+    state = np.cos(np.arange(1, n + 1) * T[:, None])[None]
+    return xr.DataArray(state, dims=("trajectory", "time", name), coords={"time": T, name: np.arange(n)})
+
+
+def forecast_like(truth, error=0.01, valid_until=None):
+    valid = np.ones((truth.sizes["trajectory"], truth.sizes["time"]), dtype=bool)
+    if valid_until is not None:
+        valid[:, truth["time"].values > valid_until] = False
+    state = (truth + error * np.sin(7 * truth["time"])).transpose(*truth.dims).assign_attrs(truth.attrs)
+    return xr.Dataset({"state": state, "valid": (("trajectory", "time"), valid)})
+
+
+def pixels(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
+
+
+def panels(figure):
+    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+
+
+def texts(figure):
+    return [text.get_text() for ax in figure.axes if ax.get_legend() for text in ax.get_legend().get_texts()]
+
+
+def test_a_field_is_drawn_as_truth_forecast_difference_and_error():
+    truth = field()
+    figure = plot_forecast(truth, forecast_like(truth))
+    assert isinstance(figure, Figure)
+    assert [ax.get_title(loc="left") for ax in panels(figure)] == ["truth", "forecast", "forecast minus truth", ""]
+    assert pixels(figure).std() > 10
+
+
+def test_truth_and_forecast_share_a_scale_and_the_difference_is_symmetric_about_zero():
+    truth = field()
+    images = [ax.collections[0] for ax in panels(plot_forecast(truth, forecast_like(truth, error=0.5)))[:3]]
+    assert images[0].get_clim() == images[1].get_clim()
+    low, high = images[2].get_clim()
+    assert low == -high
+    assert high == pytest.approx(0.5, rel=0.05)
+
+
+def test_axes_are_labelled_with_units():
+    truth = field()
+    figure = plot_forecast(truth, forecast_like(truth))
+    labels = {ax.get_xlabel() for ax in figure.axes} | {ax.get_ylabel() for ax in figure.axes}
+    assert {"time [s]", "x [m]", "state [K]", "difference [K]", "relative error"} <= labels
+
+
+@pytest.mark.parametrize(("n", "lines"), [(3, 3), (8, 8), (100, 6)])
+def test_components_are_drawn_as_lines_all_of_few_and_six_of_many(n, lines):
+    truth = components(n)
+    axes = panels(plot_forecast(truth, forecast_like(truth)))
+    assert len(axes) == lines + 1
+    assert axes[0].get_ylabel() == "component 0"
+    assert axes[lines - 1].get_ylabel() == f"component {n - 1}"
+    np.testing.assert_array_equal(axes[0].lines[0].get_ydata(), truth.values[0, :, 0])
+
+
+def test_components_with_names_are_called_by_them():
+    truth = components(2, "species").assign_coords(species=["u", "v"])
+    assert [ax.get_ylabel() for ax in panels(plot_forecast(truth, forecast_like(truth)))[:2]] == ["u", "v"]
+
+
+def test_states_of_several_dimensions_are_drawn_as_lines():
+    truth = xr.concat([field(1), 2 * field(1)], dim="species").transpose("trajectory", "time", "species", "x")
+    axes = panels(plot_forecast(truth, forecast_like(truth)))
+    assert len(axes) == 7
+    assert axes[0].get_ylabel() == "species 0, x -1"
+
+
+def test_the_error_is_that_of_evaluate():
+    truth = field(2)
+    forecast = forecast_like(truth, error=0.1)
+    difference = forecast["state"] - truth
+    expected = np.sqrt((difference**2).sum("x") / (truth**2).sum("x"))
+    error_lines = panels(plot_forecast(truth, forecast, trajectory=1))[-1].lines
+    np.testing.assert_allclose(error_lines[-1].get_ydata(), expected.sel(trajectory=1), rtol=1e-12)
+    np.testing.assert_allclose(error_lines[0].get_ydata(), expected.sel(trajectory=0), rtol=1e-12)
+
+
+def test_the_end_of_validity_and_the_training_horizon_are_marked():
+    truth = field()
+    figure = plot_forecast(truth, forecast_like(truth, valid_until=2.0), training_horizon=1.0)
+    assert "training horizon" in texts(figure)
+    assert "not valid from 2.2 on" in texts(figure)
+    clean = plot_forecast(truth, forecast_like(truth))
+    assert not [text for text in texts(clean) if "valid" in text or "horizon" in text]
+
+
+@pytest.mark.parametrize("make", [field, lambda: components(3)])
+def test_values_that_are_not_finite_are_left_out(make):
+    truth = make()
+    forecast = forecast_like(truth, valid_until=2.0)
+    forecast["state"][:, 12:] = np.nan
+    assert pixels(plot_forecast(truth, forecast)).std() > 5
+
+
+@pytest.mark.parametrize("make", [field, lambda: components(3)])
+def test_a_forecast_that_runs_away_does_not_flatten_the_truth(make):
+    truth = make()
+    forecast = forecast_like(truth)
+    forecast["state"][:, 12:] *= 1e6
+    axes = panels(plot_forecast(truth, forecast))
+    scale = axes[0].collections[0].get_clim() if axes[0].collections else axes[0].get_ylim()
+    assert max(map(abs, scale)) < 5
+
+
+def test_an_exact_forecast_is_drawn():
+    truth = field()
+    assert pixels(plot_forecast(truth, forecast_like(truth, error=0.0))).std() > 5
+
+
+@pytest.mark.parametrize("make", [field, lambda: components(3)])
+def test_a_forecast_alone_is_drawn(make):
+    forecast = forecast_like(make())
+    assert pixels(plot_forecast(None, forecast.isel(trajectory=0))).std() > 5
+
+
+def test_a_dataset_or_one_trajectory_serves_as_truth():
+    truth, forecast = field(), forecast_like(field())
+    one = plot_forecast(truth.isel(trajectory=0), forecast.isel(trajectory=0))
+    many = plot_forecast(truth.to_dataset(name="state").isel(trajectory=[0]), forecast.isel(trajectory=[0]))
+    np.testing.assert_array_equal(pixels(one), pixels(many))
+
+
+@pytest.mark.parametrize("suffix", ["png", "pdf", "svg"])
+def test_a_picture_is_written(tmp_path, suffix):
+    truth = field()
+    path = tmp_path / f"picture.{suffix}"
+    plot_forecast(truth, forecast_like(truth), path)
+    assert path.stat().st_size > 5000
+
+
+def test_pyplot_and_the_settings_of_matplotlib_are_left_alone():
+    before = dict(matplotlib.rcParams)
+    truth = field()
+    figure = plot_forecast(truth, forecast_like(truth))
+    assert dict(matplotlib.rcParams) == before
+    if "matplotlib.pyplot" in sys.modules:
+        assert sys.modules["matplotlib.pyplot"].get_fignums() == []
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.isel(time=slice(0, 5)), "truth has 5 along 'time', forecast 21"),
+        (lambda t: t.assign_coords(time=T + 0.1), "different times"),
+        (lambda t: t.rename(x="y"), "truth has dimensions"),
+        (lambda t: t.values, "truth must be a DataArray"),
+    ],
+)
+def test_truth_that_does_not_fit_is_refused(change, words):
+    with pytest.raises(rom.RomError, match=words):
+        plot_forecast(change(field()), forecast_like(field()))
+
+
+def test_other_unusable_arguments_are_refused(tmp_path):
+    truth, forecast = field(), forecast_like(field())
+    with pytest.raises(rom.RomTypeError, match=r"what model\.forecast returned"):
+        plot_forecast(truth, forecast["state"])
+    with pytest.raises(rom.RomValueError, match="trajectory is 3"):
+        plot_forecast(truth, forecast, trajectory=3)
+    with pytest.raises(rom.RomValueError, match="at least 2 times"):
+        plot_forecast(None, forecast.isel(time=[0]))
+    with pytest.raises(rom.RomValueError, match="suffix"):
+        plot_forecast(truth, forecast, tmp_path / "picture.txt")
+    with pytest.raises(rom.RomValueError, match="does not exist"):
+        plot_forecast(truth, forecast, tmp_path / "nowhere" / "picture.png")
+
+
+def history(steps=5, dims=(2, 4, 8)):
+    step = 10 * np.arange(1, steps + 1)
+    falling = 0.1 * np.exp(-step / 20)
+    names = ("reconstruction", "prediction", "latent_physics", "decoded_physics", "collocation_reconstruction")
+    columns = {f"loss_{name}": ("step", (k + 1) * falling) for k, name in enumerate(names)} if steps else {}
+    columns |= {"validation_error": ("step", falling), "best_validation_error": ("step", falling)}
+    columns["closed_form_error"] = ("latent_dim", 0.1 / np.asarray(dims) ** 2)
+    attrs = {"latent_dim": dims[-1], "validated_on": "held-out trajectories", "closed_form_validation_error": 0.05}
+    return xr.Dataset(columns, {"step": step, "latent_dim": list(dims)}, attrs)
+
+
+@pytest.mark.parametrize(
+    ("steps", "dims", "titles"),
+    [
+        (5, (2, 4, 8), ["Error on held-out trajectories", "Training losses", "Choice of the latent dimension"]),
+        (5, (8,), ["Error on held-out trajectories", "Training losses"]),
+        (0, (8,), ["Choice of the latent dimension"]),
+    ],
+)
+def test_a_history_shows_what_there_is(tmp_path, steps, dims, titles):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plot_history(history(steps, dims), tmp_path / "history.png")
+    assert [ax.get_title() for ax in figure.axes] == titles
+    assert pixels(figure).std() > 5
+    assert (tmp_path / "history.png").exists()
+
+
+def test_the_closed_form_and_all_losses_are_named():
+    words = texts(plot_history(history()))
+    assert {"closed-form ROM", "best so far", "latent physics", "collocation reconstruction", "chosen: 8"} <= set(words)
+
+
+def test_only_a_history_is_drawn():
+    with pytest.raises(rom.RomTypeError, match=r"model\.history"):
+        plot_history(xr.Dataset())

@@ -68,7 +68,7 @@ class FitConfig(JsonSettings):
         hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
         latent_hidden: the same for the neural part of h.
         activation: "tanh", "silu", "gelu" or "relu".
-        multiscale: spread the length scales of the encoder's first layer from 1 to 1/50 of the data's spread.
+        multiscale: spread the length scales of the encoder's first layer, down to 1/50 of the data's spread in a plane.
         quadratic_decoder: whether the decoder has a quadratic path.
         latent_terms: the parts of h, of "linear", "quadratic" and "neural".
     Training
@@ -95,7 +95,7 @@ class FitConfig(JsonSettings):
     quadratic_decoder: bool = True
     latent_terms: tuple[str, ...] = LATENT_TERMS
     optimizer: str = "soap"
-    learning_rate: float = 1e-2
+    learning_rate: float = 2e-2
     steps: int | None = None
     collocation_batch: int = 512
     window_batch: int = 32

@@ -32,6 +32,7 @@ class Layout:
     coords: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> {dims, data, attrs}, JSON types
     parameters: tuple[str, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
+    time_attrs: dict[str, Any] = field(default_factory=dict)  # of the time: units
 
     @property
     def n_states(self) -> int:
@@ -310,7 +311,8 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
         p = dataset["parameters"]
         named = "parameter" in p.coords
         names = tuple(map(str, p["parameter"].values)) if named else plain_names(p.sizes.get("parameter", 0))
-    return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs))
+    time_attrs = plain_attrs(dataset["time"].attrs) if "time" in dataset.coords else {}
+    return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs), time_attrs)
 
 
 def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:

@@ -197,7 +197,7 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     if layout.coords:
         return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
-    return Layout(tuple(system.dims), layout.shape, coords, layout.parameters, layout.attrs)
+    return replace(layout, dims=tuple(system.dims), coords=coords)
 
 
 def at_trajectories(

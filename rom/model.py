@@ -251,7 +251,7 @@ class ReducedOrderModel:
                 "state": (("trajectory", "time", *layout.dims), values, layout.attrs),
                 "valid": (("trajectory", "time"), valid.cpu().numpy()),
             },
-            coords={"time": ("time", times, self.history.attrs.get("time_attrs", {})), **layout.labels()},
+            coords={"time": ("time", times, layout.time_attrs), **layout.labels()},
         )
         if trajectory is None:
             return dataset.isel(trajectory=0)

@@ -23,9 +23,8 @@ class MLP(nn.Module):
     """A multilayer perceptron on normalised inputs, zero at the start of training.
 
     The last layer starts at zero, so the network begins as a correction of nothing; `gain` is the size of the correction
-    that is expected, which keeps the first steps of training in proportion. With `multiscale`, the rows of the first
-    layer have norms spread logarithmically from 1 to 50, so that features exist at many length scales: an encoder may
-    have to resolve a cube root near 0.
+    that is expected, which keeps the first steps of training in proportion. With `multiscale`, the first layer has
+    features at many length scales (`spread_scales`): an encoder may have to resolve a cube root near 0.
     """
 
     shift: Tensor
@@ -77,13 +76,18 @@ class MLP(nn.Module):
 
 
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
-    """Give the rows of a first layer norms from 1 to 50, logarithmically, in random directions, biases in [-2, 2]."""
+    """Give the rows of a first layer random directions, and norms spread logarithmically from 1; biases follow suit.
+
+    For two inputs the largest norm is 50 and biases lie in [-2, 2]; both fall with the number of inputs: short length
+    scales resolve a curve in a plane, and are noise in a hundred dimensions.
+    """
     n_out, n_in = linear.weight.shape
-    norms = torch.logspace(0.0, math.log10(50.0), n_out)
+    largest = math.log10(max(2.0, 100.0 / n_in))
+    norms = torch.logspace(0.0, largest, n_out)
     directions = torch.randn(n_out, n_in, generator=generator)
     directions /= directions.norm(dim=1, keepdim=True)
     linear.weight.copy_(norms[:, None] * directions)
-    linear.bias.uniform_(-2.0, 2.0, generator=generator)
+    linear.bias.uniform_(-largest, largest, generator=generator)
 
 
 def outer_products(z: Tensor) -> Tensor:

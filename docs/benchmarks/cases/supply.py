@@ -15,8 +15,8 @@ SEEDS = 3
 
 def run(seed: int, quick: bool) -> dict[str, float]:
     burgers = systems.Burgers(n=128, viscosity=0.01)
-    runs = systems.simulate(burgers, 64, np.arange(20) * 0.1, seed=1000 + seed)
-    test = systems.simulate(burgers, 8 if quick else 64, np.arange(200) * 0.1, seed=2000 + seed)
+    runs = systems.simulate(burgers, 64, np.arange(20) * 0.1, seed=6000 + seed)
+    test = systems.simulate(burgers, 8 if quick else 64, np.arange(200) * 0.1, seed=7000 + seed)
     supplies = {
         "physics only": {"n_collocation": 8192, "n_trajectories": 0},
         "data only": {"n_collocation": 0, "trajectories": runs},

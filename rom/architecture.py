@@ -31,7 +31,7 @@ class Networks(nn.Module):
 def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: int, seed: int = 0) -> Networks:
     """Networks in `config.dtype` on the CPU. Linear and quadratic parts and all corrections start at zero."""
     r, d, k = rank, latent_dim, latent_dim + n_parameters
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed % 2**63)
 
     def correction(n_in: int, n_out: int, hidden: tuple[int, ...], multiscale: bool = False) -> MLP | None:
         return MLP(n_in, n_out, hidden, config.activation, multiscale, generator) if hidden else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -143,11 +144,15 @@ def check_keys(cls: Any, settings: dict[str, Any], error: type[RomError]) -> Non
 
 def require_integer(name: str, value: Any, low: int) -> int:
     """`value` if it is an integer >= `low`; otherwise a typed error that names it."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        integer = None
+    if integer is None or isinstance(value, bool):
         raise RomTypeError(f"{name} must be an integer, got {value!r}")
-    if value < low:
+    if integer < low:
         raise RomValueError(f"{name} must be at least {low}, got {value!r}")
-    return int(value)
+    return integer
 
 
 def require_number(name: str, value: Any, low: float, high: float = math.inf, exclusive: bool = False) -> float:

@@ -119,10 +119,10 @@ def checked(
     latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
 ) -> tuple[LossWeights, FitConfig, Path | None]:
     """Refuse unusable settings before any work is done; fill in the defaults."""
-    if latent_dim != "auto":
-        if isinstance(latent_dim, str):
-            raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
+    if not isinstance(latent_dim, str):
         require_integer("latent_dim", latent_dim, low=1)
+    elif latent_dim != "auto":
+        raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
     if weights is not None and not isinstance(weights, LossWeights):
         raise RomTypeError(f"weights must be rom.LossWeights(...), got {type(weights).__name__}")
     if config is not None and not isinstance(config, FitConfig):

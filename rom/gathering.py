@@ -12,7 +12,15 @@ import xarray as xr
 import systems
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
-from rom.data import Collocation, Layout, Trajectories, as_collocation, as_trajectories, require_same_layout
+from rom.data import (
+    Collocation,
+    Layout,
+    Trajectories,
+    as_collocation,
+    as_trajectories,
+    plain_names,
+    require_same_layout,
+)
 from rom.errors import RomTypeError, RomValueError
 
 __all__ = ["Material", "gather", "with_trajectory_points"]
@@ -186,6 +194,8 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     name, layout = layouts[0]
     for other_name, other in layouts[1:]:
         require_same_layout(other_name, other, layout)
+    # From here on a labelled one, where there is one.
+    name, layout = next(((n, one) for n, one in layouts if one.coords), layouts[0])
     if system is None:
         return layout
     if layout.dims != tuple(system.dims) and set(layout.dims) == set(system.dims):
@@ -194,6 +204,11 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
         )
     if layout.shape != tuple(system.shape):
         raise RomValueError(f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}")
+    names = tuple(parameter.name for parameter in system.parameters)
+    if layout.parameters == plain_names(len(names)):
+        layout = replace(layout, parameters=names)
+    if layout.parameters and layout.parameters != names:
+        raise RomValueError(f"{name}: parameters {layout.parameters} differ from {names} of {system.name}")
     if layout.coords:
         return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}

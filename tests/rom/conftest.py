@@ -1,7 +1,6 @@
 """Small problems and one small fitted model, shared by the tests of `rom`. Everything here takes a second or two."""
 
 import dataclasses
-import warnings
 
 import numpy as np
 import pytest
@@ -12,14 +11,15 @@ import systems
 from rom.architecture import Networks, build_networks
 from rom.config import FitConfig
 
-with warnings.catch_warnings():
-    # torch 2.13 compiles its forward-mode formulas on the first jvp, by a function that it has deprecated itself.
-    warnings.filterwarnings("ignore", "`torch.jit.script`", DeprecationWarning)
-    torch.func.jvp(torch.sin, (torch.zeros(1),), (torch.ones(1),))
-
 SMALL = rom.FitConfig(
-    hidden=(16,), latent_hidden=(16,), optimizer="adam", steps=40, validations=4, window=5, collocation_batch=64,
-    window_batch=8
+    hidden=(16,),
+    latent_hidden=(16,),
+    optimizer="adam",
+    steps=40,
+    validations=4,
+    window=5,
+    collocation_batch=64,
+    window_batch=8,
 )
 
 
@@ -53,22 +53,27 @@ def pairs(linear):
     return systems.collocate(linear, 200, seed=2)
 
 
-@pytest.fixture(scope="session")
-def duffing() -> systems.LiftedDuffing:
-    """Eight states on a curved surface: the closed form is far from exact, so training has something to do."""
-    return systems.LiftedDuffing(n=8)
+def swing(x):
+    """A damped pendulum, x1' = x2, x2' = -sin(2 x1) - 0.1 x2."""
+    return np.stack([x[..., 1], -np.sin(2 * x[..., 0]) - 0.1 * x[..., 1]], axis=-1)
 
 
 @pytest.fixture(scope="session")
-def duffing_runs(duffing):
-    """Ten trajectories of `duffing`, (trajectory, time, state_index)."""
-    return systems.simulate(duffing, 10, np.linspace(0.0, 2.0, 21), seed=1)
+def pendulum() -> systems.System:
+    """Two states with a sine among them: the closed form is far from exact, so training has something to do."""
+    return systems.from_rhs(swing, n_states=2, sampler=systems.Box((-1.5, -1.5), (1.5, 1.5)))
 
 
 @pytest.fixture(scope="session")
-def duffing_pairs(duffing):
-    """Collocation pairs of `duffing`, (point, state_index)."""
-    return systems.collocate(duffing, 300, seed=2)
+def pendulum_runs(pendulum):
+    """Forty trajectories of `pendulum`, (trajectory, time, state_index)."""
+    return systems.simulate(pendulum, 40, np.linspace(0.0, 2.0, 21), seed=1)
+
+
+@pytest.fixture(scope="session")
+def pendulum_pairs(pendulum):
+    """Collocation pairs of `pendulum`, (point, state_index)."""
+    return systems.collocate(pendulum, 300, seed=2)
 
 
 @pytest.fixture(scope="session")

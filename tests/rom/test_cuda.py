@@ -4,8 +4,9 @@ import copy
 
 import numpy as np
 import pytest
-import rom
 import torch
+
+import rom
 from rom.batches import CollocationTable, Windows
 from rom.config import LossWeights
 from rom.losses import Spreads, data_losses, physics_losses
@@ -27,11 +28,17 @@ def test_a_training_step_agrees(random_networks, normal, optimizer):
         optimiser = make_optimiser(networks, optimizer, 1e-3)
         windows = Windows(normal(4, 8, 6).to(device), torch.full((3, 8, 1), 0.1, dtype=torch.float64).to(device), None)
         points = CollocationTable(normal(16, 6, seed=1).to(device), normal(16, 6, seed=2).to(device), None)
-        losses = data_losses(networks, windows, Spreads(1.0, 1.0), 2) | physics_losses(networks, points, Spreads(1.0, 1.0))
+        losses = data_losses(networks, windows, Spreads(1.0, 1.0), 2) | physics_losses(
+            networks, points, Spreads(1.0, 1.0)
+        )
         sum(losses.values()).backward()
         gradients = [p.grad.cpu() for p in networks.parameters()]
         optimiser.step()
-        return [loss.cpu().detach() for loss in losses.values()], gradients, [p.detach().cpu() for p in networks.parameters()]
+        return (
+            [loss.cpu().detach() for loss in losses.values()],
+            gradients,
+            [p.detach().cpu() for p in networks.parameters()],
+        )
 
     for cpu, cuda in zip(step("cpu"), step("cuda"), strict=True):
         for a, b in zip(cpu, cuda, strict=True):

@@ -3,9 +3,10 @@
 import dask.array
 import numpy as np
 import pytest
-import rom
 import torch
 import xarray as xr
+
+import rom
 from rom.data import Layout, as_collocation, as_trajectories
 
 T = np.linspace(0.0, 1.0, 5)
@@ -188,7 +189,10 @@ def test_times_of_a_dataset_that_cannot_be(dataset):
 @pytest.mark.parametrize(
     ("select", "message"),
     [
-        (lambda x: x[0], r"must have shape \(trajectory, time, \*shape\), got \(5, 4\); .*leading axis: pass states\[None\]"),
+        (
+            lambda x: x[0],
+            r"must have shape \(trajectory, time, \*shape\), got \(5, 4\); .*leading axis: pass states\[None\]",
+        ),
         (lambda x: x[0, :, 0], r"must have shape \(trajectory, time, \*shape\), got \(5,\)"),
         (lambda x: x[:0], "trajectories is empty; pass at least one"),
         (lambda x: x[..., :0], r"states has an empty axis, shape \(3, 5, 0\)"),
@@ -202,13 +206,20 @@ def test_empty_sets(dataset):
     for empty in ([], ([], []), dataset.isel(trajectory=[]), [dataset.isel(trajectory=[])], dataset.isel(x=[])):
         refuses(as_trajectories, empty, ValueError, "empty")
     for empty in ((np.zeros((0, 4)), np.zeros((0, 4))), (np.zeros((4, 0)), np.zeros((4, 0)))):
-        refuses(as_collocation, empty, ValueError, "collocation is empty; pass at least one point, or None with n_collocation=0")
+        refuses(
+            as_collocation,
+            empty,
+            ValueError,
+            "collocation is empty; pass at least one point, or None with n_collocation=0",
+        )
 
 
 def test_kinds_that_cannot_be_data(states):
     for data in (states, "runs.h5", (T,), {"state": states}):
         refuses(as_trajectories, data, TypeError, r"trajectories must be .*a tuple of arrays \(times, states\)")
-        refuses(as_collocation, data, TypeError, r"collocation must be .*a tuple of arrays \(states, time_derivatives\)")
+        refuses(
+            as_collocation, data, TypeError, r"collocation must be .*a tuple of arrays \(states, time_derivatives\)"
+        )
     refuses(as_trajectories, (T, "abc"), TypeError, "must hold real numbers")
     refuses(as_collocation, ([[1.0, 2.0], [1.0]], [[1.0]]), TypeError, "not a rectangular array; pass a list")
 
@@ -216,7 +227,12 @@ def test_kinds_that_cannot_be_data(states):
 def test_collocation_of_the_wrong_shape(states):
     x = states[:, 0]
     refuses(as_collocation, (x[0], x[0]), ValueError, r"one point needs a leading axis: pass states\[None\]")
-    refuses(as_collocation, (x, x[:2]), ValueError, r"states has shape \(3, 4\), time_derivatives \(2, 4\); they must be equal")
+    refuses(
+        as_collocation,
+        (x, x[:2]),
+        ValueError,
+        r"states has shape \(3, 4\), time_derivatives \(2, 4\); they must be equal",
+    )
 
 
 def test_parameters_of_the_wrong_count(states, dataset):
@@ -233,7 +249,12 @@ def test_names_that_a_dataset_lacks(dataset):
     one = dataset.isel(trajectory=0)
     refuses(as_trajectories, one, ValueError, r"needs 'trajectory'; add it with expand_dims\('trajectory'\)")
     refuses(as_trajectories, dataset.isel(x=0), ValueError, "needs at least one of its own")
-    refuses(as_collocation, dataset.isel(time=0, drop=True).rename(trajectory="point"), ValueError, "no variable 'time_derivative'")
+    refuses(
+        as_collocation,
+        dataset.isel(time=0, drop=True).rename(trajectory="point"),
+        ValueError,
+        "no variable 'time_derivative'",
+    )
 
 
 def test_sets_that_do_not_belong_together(dataset, states):
@@ -242,7 +263,9 @@ def test_sets_that_do_not_belong_together(dataset, states):
     renamed = dataset.assign_coords(parameter=["mu", "rho"])
     refuses(as_trajectories, [dataset, renamed], ValueError, "parameters .'mu', 'rho'. differ from .'mu', 'nu'.")
     lists = ([T, T], [states[0], states[1, :, :3]])
-    refuses(as_trajectories, lists, ValueError, r"states\[1\] must have shape \(time, \*shape\) = \(5, 4\), got \(5, 3\)")
+    refuses(
+        as_trajectories, lists, ValueError, r"states\[1\] must have shape \(time, \*shape\) = \(5, 4\), got \(5, 3\)"
+    )
     refuses(as_trajectories, ([T], [states[0], states[1]]), ValueError, "times must be a list of as many arrays")
 
 

@@ -24,9 +24,7 @@ def test_order_of_the_rollout_is_four():
     times = torch.tensor([0.0, 2.0], dtype=torch.float64)
     reference = adaptive_rollout(pendulum, z0, times, rtol=1e-12, atol=1e-13)[-1]
     substeps = np.array([8, 16, 32, 64])
-    errors = [
-        (rk4_rollout(pendulum, z0, times.diff(), int(k))[-1] - reference).norm().item() for k in substeps
-    ]
+    errors = [(rk4_rollout(pendulum, z0, times.diff(), int(k))[-1] - reference).norm().item() for k in substeps]
     order = -np.polyfit(np.log(substeps), np.log(errors), 1)[0]
     assert order == pytest.approx(4.0, abs=0.15)
 

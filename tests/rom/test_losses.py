@@ -1,4 +1,4 @@
-"""The losses vanish on a problem whose encoder, dynamics and decoder are known, and cannot be lowered by shrinking z."""
+"""The losses vanish where encoder, dynamics and decoder are known exactly, and cannot be lowered by shrinking z."""
 
 from types import SimpleNamespace
 
@@ -27,9 +27,7 @@ def oracle(linear, prepared) -> Networks:
     projection = prepared.projection
     basis, mean, scale = projection.basis.numpy(), projection.mean.numpy(), float(projection.scale)
     lift = linear.lift
-    networks = build_networks(
-        FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,)), projection.rank, 3, 0
-    )
+    networks = build_networks(FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,)), projection.rank, 3, 0)
     exact = {
         networks.encoder.linear: (scale * lift.T @ basis, lift.T @ mean),
         networks.latent_dynamics.linear: (prepared.time_scale * linear.latent_matrix, np.zeros(3)),
@@ -93,9 +91,7 @@ def test_losses_in_x_are_shares_of_the_variance(oracle, prepared):
     states = prepared.collocation.coordinates
     points = CollocationTable(states - states.mean(dim=0), prepared.collocation.derivatives, None)
     spreads = Spreads(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
-    losses = physics_losses(
-        SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads
-    )
+    losses = physics_losses(SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads)
     assert losses["collocation_reconstruction"].item() == pytest.approx(1.0, rel=1e-12)
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-import rom
 import xarray as xr
+
+import rom
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_data_that_do_not_fit_the_model(model, parametric_model, truth, decay_ru
         rom.evaluate(model, [truth, truth.isel(time=slice(3))])
     with pytest.raises(rom.RomTypeError, match="trajectories must be"):
         rom.evaluate(model, truth["state"].values)
-    with pytest.raises(rom.RomValueError, match="parameters .* differ"):
+    with pytest.raises(rom.RomValueError, match=r"parameters .* differ"):
         rom.evaluate(parametric_model, decay_runs.drop_vars(["parameters", "parameter"]))
-    with pytest.raises(rom.RomValueError, match="parameters .'nu',. differ"):
+    with pytest.raises(rom.RomValueError, match=r"parameters .'nu',. differ"):
         rom.evaluate(parametric_model, decay_runs.assign_coords(parameter=["nu"]))

@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-import rom
 import torch
 import xarray as xr
+
+import rom
 from rom import model_file, persistence
 from rom.persistence import RomFileError, read_sealed, write_sealed
 
@@ -45,7 +46,7 @@ def test_everything_else_comes_back_too(model, path):
     }
 
 
-def test_labels_come_back(model, linear, path):
+def test_labels_come_back(linear, path):
     x0 = linear.sample_initial(2, seed=1)
     forecast = rom.load(path).forecast(x0, T)
     assert forecast["state"].dims == ("trajectory", "time", "state_index")
@@ -79,7 +80,8 @@ def test_loading_touches_no_global_state(path):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_another_process_makes_the_same_forecast(model, path, tmp_path):
+@pytest.mark.usefixtures("path")
+def test_another_process_makes_the_same_forecast(model, tmp_path):
     np.save(tmp_path / "x0.npy", np.linspace(-1, 1, 12))
     code = (
         "import numpy as np, rom, sys; d = sys.argv[1];"
@@ -104,7 +106,10 @@ def test_flipped_bytes_and_truncations_are_found(path, share):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(classes=["Encodr", "LatentDynamics", "Decoder"]), "a network 'Encodr' .*did you mean 'Encoder'"),
+        (
+            lambda d: d.update(classes=["Encodr", "LatentDynamics", "Decoder"]),
+            "a network 'Encodr' .*did you mean 'Encoder'",
+        ),
         (lambda d: d["config"].update(hiden=[3]), "unknown setting 'hiden'; did you mean 'hidden'"),
         (lambda d: d.update(latent_dim=4), "cannot be read by this version"),
         (lambda d: d.update(rank="three"), "cannot be read by this version"),
@@ -135,7 +140,9 @@ def test_an_older_schema_says_what_to_do(model, tmp_path, monkeypatch):
     monkeypatch.setattr(persistence, "SCHEMA", 0)
     model.save(tmp_path / "old")
     monkeypatch.undo()
-    with pytest.raises(RomFileError, match="has schema 0, this version reads schema 1; install the version that wrote it"):
+    with pytest.raises(
+        RomFileError, match="has schema 0, this version reads schema 1; install the version that wrote it"
+    ):
         rom.load(tmp_path / "old")
 
 

@@ -36,9 +36,7 @@ def test_networks_are_row_wise(random_networks, normal, activation, multiscale):
             torch.testing.assert_close(batch[row], single[0], rtol=0, atol=1e-13)
     z = normal(5, 2, seed=4)
     torch.testing.assert_close(networks.decoder(z)[3], networks.decoder(z[3]), rtol=0, atol=1e-13)
-    torch.testing.assert_close(
-        networks.latent_dynamics(z)[3], networks.latent_dynamics(z[3]), rtol=0, atol=1e-13
-    )
+    torch.testing.assert_close(networks.latent_dynamics(z)[3], networks.latent_dynamics(z[3]), rtol=0, atol=1e-13)
 
 
 def test_corrections_start_at_zero(normal):
@@ -52,9 +50,7 @@ def test_normalisation_keeps_small_directions_bounded(normal):
     mlp.normalise_to(inputs)
     scaled = (inputs - mlp.shift) * mlp.inverse_spread
     assert scaled[:, 0].std().item() == pytest.approx(1.0)
-    assert (
-        scaled[:, 1].std().item() < 1e-6
-    )  # at least a hundredth of the largest spread: rounding is not blown up
+    assert scaled[:, 1].std().item() < 1e-6  # at least a hundredth of the largest spread: rounding is not blown up
 
 
 def test_outer_products_are_all_products():
@@ -66,9 +62,7 @@ def test_the_parameters_enter_the_latent_dynamics(random_networks, normal):
     z, mu = normal(3, 2), normal(3, 1, seed=5)
     rate = networks.latent_dynamics(z, mu)
     assert not torch.allclose(rate, networks.latent_dynamics(z, mu + 1.0))
-    torch.testing.assert_close(
-        networks.latent_dynamics(z, mu[:1]), networks.latent_dynamics(z, mu[:1].expand(3, 1))
-    )
+    torch.testing.assert_close(networks.latent_dynamics(z, mu[:1]), networks.latent_dynamics(z, mu[:1].expand(3, 1)))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +82,7 @@ def test_networks_are_of_one_dtype(dtype):
 
 def test_same_seed_same_networks_and_no_global_random_state():
     before = torch.get_rng_state()
-    one, two, other = (
-        build_networks(FitConfig(hidden=(4,)), 4, 2, 0, seed=s).state_dict() for s in (1, 1, 2)
-    )
+    one, two, other = (build_networks(FitConfig(hidden=(4,)), 4, 2, 0, seed=s).state_dict() for s in (1, 1, 2))
     assert all(torch.equal(one[k], two[k]) for k in one)
     assert any(not torch.equal(one[k], other[k]) for k in one)
     assert torch.equal(before, torch.get_rng_state())

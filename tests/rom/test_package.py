@@ -8,7 +8,9 @@ import rom
 
 
 def run_python(code, cwd=None):
-    return subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=cwd, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=cwd, capture_output=True, text=True, check=False
+    )
 
 
 def test_every_public_name_exists_and_is_documented():

@@ -6,11 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
-import rom
 import torch
+from safetensors.torch import save
+
+import rom
 from rom import persistence
 from rom.persistence import RomFileError, pack, read_sealed, unpack, write_sealed
-from safetensors.torch import save
 
 
 @pytest.fixture
@@ -54,13 +55,19 @@ def test_any_truncation_is_found(sealed):
         with pytest.raises(RomFileError):
             read_sealed(sealed, "model")
     sealed.write_bytes(content + b"\0")
-    with pytest.raises(RomFileError, match="truncated or altered.*restore it from a copy"):
+    with pytest.raises(RomFileError, match=r"truncated or altered.*restore it from a copy"):
         read_sealed(sealed, "model")
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\x89HDF\r\n\x1a\n" + b"\0" * 100, b"{}", save({"w": torch.ones(2)}), save({"w": torch.ones(2)}, {"sha256": "x"})],
+    [
+        b"",
+        b"\x89HDF\r\n\x1a\n" + b"\0" * 100,
+        b"{}",
+        save({"w": torch.ones(2)}),
+        save({"w": torch.ones(2)}, {"sha256": "x"}),
+    ],
     ids=["empty", "hdf5", "text", "safetensors", "safetensors-with-metadata"],
 )
 def test_foreign_files_are_refused(tmp_path, content):
@@ -104,7 +111,9 @@ def test_an_older_schema_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(persistence, "SCHEMA", 0)
     write_sealed(path, "model", {}, {})
     monkeypatch.undo()
-    with pytest.raises(RomFileError, match=r"schema 0, this version reads schema \d.*install the version that wrote it"):
+    with pytest.raises(
+        RomFileError, match=r"schema 0, this version reads schema \d.*install the version that wrote it"
+    ):
         read_sealed(path, "model")
 
 
@@ -113,7 +122,9 @@ def test_another_kind_is_named(sealed):
         read_sealed(sealed, "checkpoint")
 
 
-@pytest.mark.parametrize("header", ["[]", '{"__metadata__": []}', '{"__metadata__": {"latentrom": "[1]", "sha256": "%s"}}'])
+@pytest.mark.parametrize(
+    "header", ["[]", '{"__metadata__": []}', '{"__metadata__": {"latentrom": "[1]", "sha256": "%s"}}']
+)
 def test_a_well_sealed_file_of_nonsense_is_refused(tmp_path, header):
     """The checksum is no secret: behind it the document is still checked."""
     text = header % ("0" * 64) if "%s" in header else header[:-1] + ',"sha256":"' + "0" * 64 + '"' + header[-1]
@@ -131,7 +142,7 @@ def test_a_missing_file_and_a_missing_folder(tmp_path):
         with pytest.raises(FileNotFoundError, match="no such file") as caught:
             rom.load(path)
         assert isinstance(caught.value, rom.RomError)
-    with pytest.raises(rom.RomValueError, match="the folder of .* does not exist; create it first"):
+    with pytest.raises(rom.RomValueError, match=r"the folder of .* does not exist; create it first"):
         write_sealed(tmp_path / "nowhere" / "a.safetensors", "model", {}, {})
     with pytest.raises(rom.RomTypeError, match="a path must be a string or a Path, got 3"):
         rom.load(3)
@@ -146,7 +157,7 @@ def test_a_failed_write_leaves_the_old_file(sealed, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(rom.RomError, match="cannot write .*No space left"):
+    with pytest.raises(rom.RomError, match=r"cannot write .*No space left"):
         write_sealed(sealed, "model", {}, {})
     monkeypatch.undo()
     assert sealed.read_bytes() == before

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import torch
+
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import cut, prepare, split_trajectories, spline_derivatives
+from rom.preparation import cut, prepare, spline_derivatives, split_trajectories
 
 
 def prepared(trajectories=None, collocation=None, config=None, min_rank=1, seed=0):
@@ -30,7 +31,9 @@ def test_whole_trajectories_are_held_out(n, held):
     states = np.arange(2.0 * n).reshape(n, 2, 1)
     groups, _ = as_trajectories((times, states))
     split = split_trajectories(groups, seed=3)
-    parts = [np.concatenate([g.states[:, 0, 0] for g in part]) if part else [] for part in (split.training, split.held_out)]
+    parts = [
+        np.concatenate([g.states[:, 0, 0] for g in part]) if part else [] for part in (split.training, split.held_out)
+    ]
     assert [len(part) for part in parts] == [n - held, held]
     assert sorted(np.concatenate(parts)) == states[:, 0, 0].tolist()
 
@@ -83,7 +86,10 @@ def test_projected_derivatives_are_those_of_the_projected_states(waves):
     flat, velocity = x.reshape(-1, 2), np.stack([x[..., 1], -x[..., 0]], -1).reshape(-1, 2)
     result = prepared((t, x), (flat, velocity))
     states, derivatives, _ = result.rates(use_collocation=False)
-    by_name = {tuple(np.round(s, 9)): d for s, d in zip(result.collocation.coordinates.tolist(), result.collocation.derivatives, strict=True)}
+    by_name = {
+        tuple(np.round(s, 9)): d
+        for s, d in zip(result.collocation.coordinates.tolist(), result.collocation.derivatives, strict=True)
+    }
     for state, derivative in list(zip(states.tolist(), derivatives, strict=True))[:50]:
         exact = by_name[tuple(np.round(state, 9))]
         torch.testing.assert_close(derivative, exact, rtol=0, atol=1e-4)

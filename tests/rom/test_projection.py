@@ -62,7 +62,7 @@ def test_full_rank_with_fewer_latent_states_puts_the_most_energy_first():
     assert (projection.rank, projection.lost_energy) == (6, 0.0)
     variance = projection.project(torch.from_numpy(snapshots)).var(dim=0)
     assert (variance.diff() < 0).all()
-    assert variance[0] > 0.99 * variance.sum()
+    assert variance[0] > 0.98 * variance.sum()
 
 
 def test_first_coordinate_has_unit_variance():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import rom
 import systems
 from rom.config import FitConfig

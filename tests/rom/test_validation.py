@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from rom.batches import CollocationTable, Rollouts
 from rom.losses import Spreads, physics_losses
 from rom.validation import WORST, HeldOut, validation_error

@@ -76,10 +76,7 @@ def test_ridge_regression_is_the_normal_equation_in_scaled_features():
     )
     spread = np.sqrt(np.mean(features**2, axis=0))
     scaled = features / spread
-    expected = (
-        np.linalg.solve(scaled.T @ scaled / 30 + strength * np.eye(4), scaled.T @ targets / 30)
-        / spread[:, None]
-    )
+    expected = np.linalg.solve(scaled.T @ scaled / 30 + strength * np.eye(4), scaled.T @ targets / 30) / spread[:, None]
     np.testing.assert_allclose(ridge_regression(features, targets)(strength), expected, rtol=1e-9)
 
 
@@ -92,9 +89,7 @@ def test_a_feature_that_vanishes_gets_no_coefficient():
 def test_a_stronger_ridge_gives_smaller_operators():
     rng = np.random.default_rng(5)
     z = rng.standard_normal((40, 2))
-    models = closed_form_models(
-        z, (z, rng.standard_normal((40, 2)), np.zeros((40, 0))), 2, ridges=(1e-6, 1e-2, 1.0)
-    )
+    models = closed_form_models(z, (z, rng.standard_normal((40, 2)), np.zeros((40, 0))), 2, ridges=(1e-6, 1e-2, 1.0))
     sizes = [np.linalg.norm(m.linear) + np.linalg.norm(m.quadratic) for m in models]
     assert sizes == sorted(sizes, reverse=True)
     assert [m.ridge for m in models] == [1e-6, 1e-2, 1.0]

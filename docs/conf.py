@@ -20,7 +20,7 @@ html_theme = "furo"
 html_title = f"latentrom {release}"
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
-nb_execution_mode = "cache"
+nb_execution_mode = "force"  # a cache would not see that the package itself has changed
 nb_execution_timeout = 180
 nb_execution_raise_on_error = True
 # Results differ from machine to machine in the last digits; a page shows those of its own build.

@@ -43,7 +43,8 @@ SHORTER = {
         "8000": "300",
         "latent_dim=8": "latent_dim=4",
         "max_seconds=25": "max_seconds=5",
-        "max_seconds=8": "max_seconds=2.5",
+        "latent_dim=6": "latent_dim=3",
+        "max_seconds=10": "max_seconds=2.5",
     },
 }
 PICTURES = {"quickstart.md": 2, "trust.md": 0, "tutorials/burgers.md": 2, "tutorials/own_solver.md": 1}

@@ -19,7 +19,7 @@ picture = sys.argv[1] if len(sys.argv) > 1 else "burgers.png"
 burgers = systems.Burgers(n=1024, viscosity=0.01)  # trajectories of `rom.fit` end at t = 2
 
 started = time.perf_counter()
-model = rom.fit(burgers, n_collocation=16_384, n_trajectories=128, latent_dim=16, max_seconds=80)
+model = rom.fit(burgers, n_collocation=16_384, n_trajectories=128, max_seconds=80)
 print(f"fit: {time.perf_counter() - started:.0f} s, simulation included")
 print(model)
 

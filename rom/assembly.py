@@ -21,13 +21,13 @@ from rom.gathering import Material
 from rom.losses import push_forward
 from rom.model import ModelState, ReducedOrderModel
 from rom.preparation import Prepared
+from rom.region import fit_region
 from rom.selection import Selection, with_parameters
 from rom.training import Plan, Training, TrainingData
 from rom.validation import HeldOut
 
 __all__ = ["assemble", "fingerprint", "to_device"]
 
-MARGIN = 1.05  # of the radius of the region seen in training
 CHUNK = 8192  # rows encoded at a time
 
 
@@ -89,19 +89,17 @@ def assemble(
 ) -> ReducedOrderModel:
     """The finished model: networks with the projection around them, the region they were trained in, and the record."""
     target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
-    centre, whitening, radius = region(latent_states(networks, prepared, target))
+    regions = [fit_region(latent_states(n, prepared, target)).to(**target) for n in (networks, closed_form)]
     state = ModelState(
         prepared.projection.to(**target),
         networks,
         closed_form,
+        *regions,
         **{
             name: torch.as_tensor(value, **target)
             for name, value in {
                 "time_scale": prepared.time_scale,
                 "max_step": selection.max_step,
-                "centre": centre,
-                "whitening": whitening,
-                "radius": radius,
                 "residual_spread": residual_spread(networks, prepared, target),
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
@@ -118,15 +116,6 @@ def latent_states(networks: Networks, prepared: Prepared, target: dict[str, Any]
     with torch.no_grad():
         parts = [networks.encoder(rows.to(**target)).double().cpu() for rows in prepared.states().split(CHUNK)]
     return torch.cat(parts).numpy()
-
-
-def region(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """The ellipsoid |W^T (z - c)| <= radius around latent states (N, d), with W from their covariance."""
-    centre = latent.mean(axis=0)
-    variance, axes = np.linalg.eigh(np.atleast_2d(np.cov(latent.T)))
-    variance = np.maximum(variance, 1e-12 * max(variance[-1], np.finfo(float).tiny))
-    whitening = axes / np.sqrt(variance)
-    return centre, whitening, MARGIN * float(np.linalg.norm((latent - centre) @ whitening, axis=1).max())
 
 
 def residual_spread(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:
@@ -192,7 +181,7 @@ def record(
         "time_scale": prepared.time_scale,
         "trajectories": material.origin["trajectories"],
         "collocation": material.origin["collocation"],
-        "n_trajectories": material.n_trajectories,
+        "n_trajectories": material.split.n_trajectories,
         "n_collocation": 0 if material.collocation is None else len(material.collocation),
         "f_evaluations": material.evaluations,
         "seed": plan.seed,

@@ -17,10 +17,10 @@ from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights, require_integer, require_number
 from rom.errors import RomTypeError, RomValueError
-from rom.gathering import gather, with_trajectory_points
+from rom.gathering import gather
 from rom.model import ReducedOrderModel, checked_device
 from rom.persistence import checked_path
-from rom.preparation import Prepared, prepare, split_trajectories
+from rom.preparation import Prepared, prepare
 from rom.selection import Selection, select_closed_form, select_latent_dim, with_parameters
 from rom.training import Plan, Progress, train
 
@@ -29,6 +29,7 @@ __all__ = ["fit"]
 log = logging.getLogger("rom")
 
 FINISH_SECONDS = 1.0  # kept back from `max_seconds` for what follows the training
+LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
 
@@ -87,14 +88,13 @@ def fit(
 
     material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
     require_dimension(dimension, material.layout.n_states)
-    split = split_trajectories(material.trajectories, seed)
-    material = with_trajectory_points(material, split.training, system, config, seed, clock)
-    prepared = prepare(material, split, config, min_rank=dimension or 1)
+    prepared = prepare(material, config, min_rank=dimension or 1)
     selection, curve = choose(prepared, config, dimension, seed)
 
     networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
     states, parameters = with_parameters(prepared)
-    start_from(networks, selection.closed_form, states, parameters, gain=expected_correction(selection))
+    correction = expected_correction(selection)
+    start_from(networks, selection.closed_form, states, parameters, gain=correction)
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)
@@ -103,6 +103,7 @@ def fit(
         held_out,
         weights,
         config,
+        proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
         seconds=training_seconds(clock),
         checkpoint=path,
@@ -149,12 +150,17 @@ def choose(
     """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
     if dimension is None:
         return select_latent_dim(prepared, config, seed)
+    if dimension > prepared.projection.rank:
+        log.warning("latent_dim lowered from %d to %d, the POD rank of the data", dimension, prepared.projection.rank)
     selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed)
     return selection, {selection.closed_form.latent_dim: selection.error}
 
 
 def expected_correction(selection: Selection) -> float:
-    """The size of the corrections that the networks must learn: some times the relative error of the closed form."""
+    """The size of the corrections that the networks must learn: some times the relative error of the closed form.
+
+    Corrections start at this size, and for small ones the learning rate is smaller: a good start is not shaken to pieces.
+    """
     return min(1.0, 3.0 * math.sqrt(selection.error))
 
 

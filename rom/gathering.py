@@ -22,8 +22,9 @@ from rom.data import (
     require_same_layout,
 )
 from rom.errors import RomTypeError, RomValueError
+from rom.split import Split, split_trajectories
 
-__all__ = ["Material", "gather", "with_trajectory_points"]
+__all__ = ["Material", "gather"]
 
 log = logging.getLogger("rom")
 
@@ -35,20 +36,18 @@ PROBE = 256  # collocation points whose price is measured where time is limited
 
 @dataclass(frozen=True)
 class Material:
-    """All data of a fit: groups of trajectories with equal times, collocation pairs, how states are labelled.
+    """All data of a fit: trajectories, collocation pairs, how states are labelled.
 
-    `evaluations` counts the values of f that were asked of the system; `origin` says where each kind of data came from.
+    `exact_along_trajectories`: whether the pairs include states of the training trajectories. `evaluations` counts the
+    values of f at collocation states; `origin` says where each kind of data came from.
     """
 
-    trajectories: list[Trajectories]
+    split: Split
     collocation: Collocation | None
     layout: Layout
+    exact_along_trajectories: bool = False
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def n_trajectories(self) -> int:
-        return sum(len(group) for group in self.trajectories)
 
 
 def gather(
@@ -68,51 +67,44 @@ def gather(
     origin = {"trajectories": "none", "collocation": "none"}
     groups: list[Trajectories] = []
     layouts: list[tuple[str, Layout]] = []
-    evaluations = 0
 
     if trajectories is not None:
         groups, layout = as_trajectories(trajectories)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
-        trajectories = simulate(system, n_trajectories, simulation_seed, clock)
-        groups, layout = as_trajectories(trajectories)
-        layouts.append(("simulated trajectories", layout))
-        origin["trajectories"] = "simulated"
+        runs = simulate(system, n_trajectories, simulation_seed, clock)
+        if runs is not None:
+            groups, layout = as_trajectories(runs)
+            layouts.append(("simulated trajectories", layout))
+            origin["trajectories"] = "simulated"
+    split = split_trajectories(groups, seed)
 
     pairs: Collocation | None = None
+    evaluations = 0
     if collocation is not None:
         pairs, layout = as_collocation(collocation)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
-        pairs, layout = as_collocation(
-            collocate(system, n_collocation or DEFAULT_COLLOCATION, labelled(groups, layouts), collocation_seed, clock)
-        )
+        near = labelled(split.training, layouts[0][1]) if split.training else None
+        dataset, evaluations = collocate(system, n_collocation or DEFAULT_COLLOCATION, near, collocation_seed, clock)
+        pairs, layout = as_collocation(dataset)
         layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
-        evaluations += len(pairs)
 
     if not groups and pairs is None:
         raise RomValueError(
-            "there is nothing to fit: n_trajectories=0 and n_collocation=0; pass trajectories or collocation, or raise a count"
+            "there is nothing to fit: no trajectories and no collocation points; pass some, raise n_trajectories or "
+            "n_collocation, or raise max_seconds if there was no time for them"
         )
-    return Material(groups, pairs, common_layout(system, layouts), evaluations, origin)
-
-
-def with_trajectory_points(
-    material: Material, training: list[Trajectories], system: Any, config: FitConfig, seed: int, clock: Clock
-) -> Material:
-    """`material` with f evaluated at states of the `training` trajectories as further collocation pairs.
-
-    Where the flow goes is where physics matters most. Nothing is added without collocation pairs to add to, without a
-    system, or where `config.evaluate_system` forbids it. Held-out trajectories must not be among them.
-    """
-    pairs = material.collocation
-    if pairs is None or not training or system is None or not config.evaluate_system:
-        return material
-    extra = at_trajectories(system, training, material.layout, len(pairs), seed, clock)
-    return replace(material, collocation=joined(pairs, extra), evaluations=material.evaluations + len(extra))
+    layout = common_layout(system, layouts)
+    exact = bool(pairs is not None and groups and system is not None and config.evaluate_system)
+    if exact:
+        assert pairs is not None
+        extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
+        pairs, evaluations = joined(pairs, extra), evaluations + len(extra)
+    return Material(split, pairs, layout, exact, evaluations, origin)
 
 
 def check_request(
@@ -151,42 +143,64 @@ def own_seeds(seed: int) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def simulate(system: systems.System, n_trajectories: int | None, seed: int, clock: Clock) -> xr.Dataset:
-    return systems.simulate(system, n_trajectories, seed=seed, max_seconds=clock.share(SIMULATION_SHARE))
+def simulate(system: systems.System, n_trajectories: int | None, seed: int, clock: Clock) -> xr.Dataset | None:
+    """Trajectories of the system; None where `max_seconds` left no time for a single one."""
+    limit = clock.share(SIMULATION_SHARE)
+    try:
+        return systems.simulate(system, n_trajectories, seed=seed, max_seconds=limit)
+    except systems.IntegrationError:
+        if limit is None or clock.elapsed < limit:
+            raise
+        log.warning("max_seconds left no time for a single trajectory; raise it, or pass trajectories")
+        return None
 
 
-def collocate(system: systems.System, n: int, near: Any, seed: int, clock: Clock) -> xr.Dataset:
-    """Pairs from the system's own sampler; of a black box without one, near the trajectories."""
+def collocate(
+    system: systems.System, n: int, near: list[xr.Dataset] | None, seed: int, clock: Clock
+) -> tuple[xr.Dataset, int]:
+    """Pairs from the system's own sampler, of a black box without one near the trajectories; how often f was asked.
+
+    Where trajectories come with parameters, each point takes those of one of them.
+    """
     if system.sampler is None and near is None:
         raise RomValueError(
             f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
-    source = {} if system.sampler is not None else {"near": near}
+    source: dict[str, Any] = {"seed": seed} if system.sampler is not None else {"seed": seed, "near": near}
+    known = None
+    if near is not None and "parameters" in near[0]:
+        rows = np.concatenate([group["parameters"].values for group in near])
+        known = rows[np.random.default_rng([seed, 6]).integers(len(rows), size=n)]
+
+    def pairs(count: int) -> xr.Dataset:
+        parameters = None if known is None else known[:count]
+        return systems.collocate(system, count, parameters=parameters, max_seconds=limit, **source)
+
     limit = clock.share(EVALUATION_SHARE)
+    probed = 0
     if limit is not None and n > PROBE:
         # States of a sampler can cost as much as f: a small number first tells how many there is time for.
         started = clock.elapsed
-        systems.collocate(system, PROBE, seed=seed, max_seconds=limit, **source)
+        probed = pairs(PROBE).sizes["point"]
         affordable = int(PROBE * limit / max(clock.elapsed - started, 1e-3))
         if affordable < n:
             log.warning("max_seconds leaves time for about %d of %d collocation points", affordable, n)
         n = max(PROBE, min(n, affordable))
-    return systems.collocate(system, n, seed=seed, max_seconds=limit, **source)
+    dataset = pairs(n)
+    return dataset, probed + dataset.sizes["point"]
 
 
-def labelled(groups: list[Trajectories], layouts: list[tuple[str, Layout]]) -> list[xr.Dataset] | None:
+def labelled(groups: list[Trajectories], layout: Layout) -> list[xr.Dataset]:
     """The trajectories as Datasets again, as `systems` wants them."""
-    if not groups:
-        return None
-    layout = layouts[0][1]
-    return [
-        xr.Dataset(
-            {"state": (("trajectory", "time", *layout.dims), group.states.reshape(*group.states.shape[:2], *layout.shape))},
-            coords={"time": group.times},
-        )
-        for group in groups
-    ]
+    datasets = []
+    for group in groups:
+        states = group.states.reshape(*group.states.shape[:2], *layout.shape)
+        dataset = xr.Dataset({"state": (("trajectory", "time", *layout.dims), states)}, coords={"time": group.times})
+        if layout.parameters:
+            dataset["parameters"] = (("trajectory", "parameter"), group.parameters)
+        datasets.append(dataset)
+    return datasets
 
 
 def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:

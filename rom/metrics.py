@@ -75,5 +75,5 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
 def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
     """The closed-form model that the training of `model` started from, as a model of its own."""
     state = copy.deepcopy(model._state)
-    state.networks = state.closed_form
+    state.networks, state.region = state.closed_form, state.closed_form_region
     return ReducedOrderModel(state, model._layout, model.config, model.history)

@@ -22,6 +22,7 @@ from rom.errors import RomTypeError, RomValueError, nearest
 from rom.integrators import adaptive_rollout, rk4_step
 from rom.losses import push_forward
 from rom.projection import Projection
+from rom.region import Region
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
@@ -34,24 +35,31 @@ class ModelState(nn.Module):
     """All numbers of a model: what `save` stores and `to` moves.
 
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
-    in units of it; `centre` (d,), `whitening` (d, d) and `radius` (), the ellipsoid of latent states seen in training;
-    `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p,).
+    in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p,). The closed-form model that the
+    networks started from stays beside them, with its own region.
     """
 
     time_scale: Tensor
     max_step: Tensor
-    centre: Tensor
-    whitening: Tensor
-    radius: Tensor
     residual_spread: Tensor
     parameter_mean: Tensor
     parameter_spread: Tensor
 
-    def __init__(self, projection: Projection, networks: Networks, closed_form: Networks, **buffers: Tensor):
+    def __init__(
+        self,
+        projection: Projection,
+        networks: Networks,
+        closed_form: Networks,
+        region: Region,
+        closed_form_region: Region,
+        **buffers: Tensor,
+    ):
         super().__init__()
         self.projection = projection
         self.networks = networks
         self.closed_form = closed_form
+        self.region = region
+        self.closed_form_region = closed_form_region
         for name, value in buffers.items():
             self.register_buffer(name, value)
 
@@ -61,14 +69,16 @@ class ModelState(nn.Module):
         d, p = latent_dim, n_parameters
         dtype = getattr(torch, config.dtype)
         shapes = {
-            "time_scale": (), "max_step": (), "centre": (d,), "whitening": (d, d), "radius": (),
-            "residual_spread": (d,), "parameter_mean": (p,), "parameter_spread": (p,),
+            "time_scale": (), "max_step": (), "residual_spread": (d,),
+            "parameter_mean": (p,), "parameter_spread": (p,),
         }  # fmt: skip
         projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
         return ModelState(
             projection.to(dtype),
             build_networks(config, rank, d, p),
             build_networks(closed_form_config(config), rank, d, p),
+            Region.empty(d).to(dtype),
+            Region.empty(d).to(dtype),
             **{name: torch.zeros(shape, dtype=dtype) for name, shape in shapes.items()},
         )
 
@@ -77,10 +87,6 @@ class ModelState(nn.Module):
 
     def decode(self, latent: Tensor) -> Tensor:
         return self.projection.lift(self.networks.decoder(latent))
-
-    def inside(self, latent: Tensor) -> Tensor:
-        """Whether latent states (..., d) lie in the region seen in training; False where not finite."""
-        return ((latent - self.centre) @ self.whitening).norm(dim=-1) <= self.radius
 
 
 class ReducedOrderModel:
@@ -101,7 +107,7 @@ class ReducedOrderModel:
     @property
     def latent_dim(self) -> int:
         """d, the number of latent states."""
-        return len(self._state.centre)
+        return len(self._state.region.centre)
 
     @property
     def rank(self) -> int:
@@ -125,7 +131,7 @@ class ReducedOrderModel:
 
     @property
     def device(self) -> torch.device:
-        return self._state.centre.device
+        return self._state.region.centre.device
 
     def __repr__(self) -> str:
         facts = self.history.attrs
@@ -240,7 +246,7 @@ class ReducedOrderModel:
         latent: (time, trajectory, d); decoded: (trajectory, time, n), which can overflow where the latent state does not.
         """
         finite = (latent.isfinite().all(dim=-1).T & decoded.isfinite().all(dim=-1)).cumprod(dim=1).bool()
-        valid = (self._state.inside(latent).T & finite).cumprod(dim=1).bool()
+        valid = (self._state.region.contains(latent).T & finite).cumprod(dim=1).bool()
         return valid, finite
 
     def _labelled(self, states: Tensor, valid: Tensor, times: np.ndarray, trajectory: Any) -> xr.Dataset:
@@ -276,7 +282,7 @@ class ReducedOrderModel:
 
     def _tensor(self, name: str, values: Any) -> Tensor:
         """`values` on the model's device and in its dtype; torch tensors keep their gradients."""
-        target = {"device": self.device, "dtype": self._state.centre.dtype}
+        target = {"device": self.device, "dtype": self._state.region.centre.dtype}
         if isinstance(values, Tensor):
             if not values.dtype.is_floating_point:
                 raise RomTypeError(f"{name} must be a floating-point tensor, got {values.dtype}")

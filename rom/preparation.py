@@ -18,13 +18,11 @@ from rom.errors import RomValueError
 from rom.gathering import Material
 from rom.losses import Spreads
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
+from rom.split import HELD_OUT_SHARE
 from rom.validation import HeldOut
 
-__all__ = ["Prepared", "Split", "prepare", "split_trajectories"]
+__all__ = ["Prepared", "prepare"]
 
-HELD_OUT_SHARE = 0.1
-MAX_HELD_OUT = 64
-FEWEST_TRAJECTORIES = 4  # with fewer, none is held out
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
 STRETCH = 5  # longest rollout of a validation, in windows of training: a chaotic system forgets its start
 
@@ -45,23 +43,23 @@ class Prepared:
     collocation: CollocationTable | None
     held_out: HeldOut
     spreads: Spreads
+    exact_along_trajectories: bool
 
     def states(self) -> Tensor:
         """POD coordinates (N, r) of all training states of both kinds."""
         parts = [group.coordinates.flatten(0, 1) for group in self.training]
         return torch.cat(parts + ([self.collocation.coordinates] if self.collocation is not None else []))
 
-    def rates(self, use_collocation: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    def rates(self) -> tuple[Tensor, Tensor, Tensor]:
         """States (N, r), their time derivatives (N, r) and parameters (N, p), for operator inference.
 
-        Derivatives along trajectories are those of a spline through the snapshots; they are left out where there are
-        enough values of f, which are exact.
+        Derivatives along trajectories are those of a spline through the snapshots, unless f was evaluated there.
         """
         parts = []
-        if use_collocation and self.collocation is not None:
+        if self.collocation is not None:
             c = self.collocation
             parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
-        for group in self.training:
+        for group in [] if self.exact_along_trajectories else self.training:
             n_times = group.coordinates.shape[0]
             mu = no_parameters(group.parameters, len(group)).repeat(n_times, 1)
             parts.append((group.coordinates.flatten(0, 1), spline_derivatives(group).flatten(0, 1), mu))
@@ -69,10 +67,10 @@ class Prepared:
         return states, derivatives, parameters
 
 
-def prepare(material: Material, split: Split, config: FitConfig, min_rank: int) -> Prepared:
+def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     """Project and scale the data of a fit."""
-    rng = np.random.default_rng([split.seed, 2])
-    kept, held = split.training, split.held_out
+    kept, held = material.split.training, material.split.held_out
+    rng = np.random.default_rng([material.split.seed, 2])
     pairs, held_pairs = material.collocation, None
     if not kept and pairs is not None and len(pairs) < FEWEST_POINTS:
         raise RomValueError(
@@ -99,34 +97,17 @@ def prepare(material: Material, split: Split, config: FitConfig, min_rank: int) 
         held_out = HeldOut("held-out collocation points", collocation=table(held_pairs, time_scale))
     else:
         held_out = HeldOut("the training trajectories", cut(training, STRETCH * config.window))
-    return Prepared(projection, time_scale, mean, spread, training, collocation, held_out, measure(training, collocation))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Which trajectories train and which are held out, and the seed that decided it."""
-
-    training: list[Trajectories]
-    held_out: list[Trajectories]
-    seed: int
-
-
-def split_trajectories(groups: list[Trajectories], seed: int) -> Split:
-    """Training and held-out trajectories; none held out where there are fewer than `FEWEST_TRAJECTORIES`."""
-    total = sum(len(group) for group in groups)
-    if total < FEWEST_TRAJECTORIES:
-        return Split(groups, [], seed)
-    n_held = min(max(1, round(HELD_OUT_SHARE * total)), MAX_HELD_OUT)
-    is_held = np.zeros(total, dtype=bool)
-    is_held[np.random.default_rng([seed, 5]).choice(total, n_held, replace=False)] = True
-    kept, held, first = [], [], 0
-    for group in groups:
-        mask = is_held[first : first + len(group)]
-        first += len(group)
-        for chosen, into in ((~mask, kept), (mask, held)):
-            if chosen.any():
-                into.append(group.select(np.flatnonzero(chosen)))
-    return Split(kept, held, seed)
+    return Prepared(
+        projection=projection,
+        time_scale=time_scale,
+        parameter_mean=mean,
+        parameter_spread=spread,
+        training=training,
+        collocation=collocation,
+        held_out=held_out,
+        spreads=measure(training, collocation),
+        exact_along_trajectories=material.exact_along_trajectories,
+    )
 
 
 def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, rng: np.random.Generator) -> np.ndarray:
@@ -146,7 +127,7 @@ def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, 
 
 
 def parameter_scaling(material: Material) -> tuple[np.ndarray, np.ndarray]:
-    parts = [group.parameters for group in material.trajectories]
+    parts = [group.parameters for group in (*material.split.training, *material.split.held_out)]
     if material.collocation is not None:
         parts.append(material.collocation.parameters)
     values = np.concatenate(parts)

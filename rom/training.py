@@ -52,6 +52,7 @@ class Plan:
     held_out: HeldOut
     weights: LossWeights
     config: FitConfig
+    proportion: float = 1.0  # of the learning rate: small where the start is good
     seed: int = 0
     seconds: float | None = None  # of wall clock, for the training alone
     checkpoint: Path | None = None
@@ -102,9 +103,10 @@ def train(networks: Networks, plan: Plan) -> Training:
     The first look at the held-out data is at the closed-form model that training starts from, so the result is never
     worse than that one there. Ctrl-C ends the training and keeps the best state.
     """
-    optimiser = make_optimiser(networks, plan.config.optimizer, plan.config.learning_rate)
+    rate = plan.proportion * plan.config.learning_rate
+    optimiser = make_optimiser(networks, plan.config.optimizer, rate)
     error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    training = Training(best=weights_of(networks), best_error=error, peak_rate=plan.config.learning_rate)
+    training = Training(best=weights_of(networks), best_error=error, peak_rate=rate)
     if plan.checkpoint is not None and plan.checkpoint.exists():
         resume(plan, training, networks, optimiser)
     if plan.seconds == 0.0:
@@ -270,6 +272,8 @@ def write(plan: Plan, training: Training, networks: Networks, optimiser: torch.o
         return
     tensors: dict[str, Tensor] = {}
     record = {f.name: getattr(training, f.name) for f in fields(training) if f.name != "rows"}
+    if training.stopped != "finished":
+        record["stopped"] = "running"  # whoever repeats the call wants it to go on
     state = {
         "training": record | {"rows": [asdict(row) for row in training.rows]},
         "networks": dict(networks.state_dict()),

@@ -399,7 +399,7 @@ def test_history_tells_how_the_model_came_about(model, small):
         (
             {"n_collocation": 0, "n_trajectories": 0},
             ValueError,
-            "nothing to fit: n_trajectories=0 and n_collocation=0; pass",
+            "nothing to fit: no trajectories and no collocation points; pass",
         ),
         (
             {"system": "Burgers"},

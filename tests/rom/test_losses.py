@@ -12,13 +12,14 @@ from rom.config import FitConfig, LossWeights
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.losses import Spreads, data_losses, latent_mismatch, physics_losses
-from rom.preparation import prepare, split_trajectories
+from rom.preparation import prepare
+from rom.split import split_trajectories
 
 
 @pytest.fixture(scope="module")
 def prepared(runs, pairs):
     (groups, layout), (collocation, _) = as_trajectories(runs), as_collocation(pairs)
-    return prepare(Material(groups, collocation, layout), split_trajectories(groups, seed=0), FitConfig(), 3)
+    return prepare(Material(split_trajectories(groups, seed=0), collocation, layout), FitConfig(), 3)
 
 
 @pytest.fixture(scope="module")

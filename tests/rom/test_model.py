@@ -140,7 +140,7 @@ def test_valid_stays_false_after_the_region_was_left(double_model, x0):
     )
     times = np.linspace(0.0, 30.0, 301)
     forecast = model.forecast(x0, times)
-    inside = model._state.inside(torch.from_numpy(model.encode(forecast["state"].values))).numpy()
+    inside = model._state.region.contains(torch.from_numpy(model.encode(forecast["state"].values))).numpy()
     left = ~inside
     returns = left.any(axis=1) & (inside & (np.cumsum(left, axis=1) > 0)).any(axis=1)
     assert returns.all(), "the orbit must come back for this test to mean anything"

@@ -130,7 +130,7 @@ def test_well_sealed_files_that_make_no_model_are_refused(path, change, message)
 
 def test_a_missing_tensor_is_refused(path):
     document, tensors = read_sealed(path, "model")
-    tensors.pop("radius")
+    tensors.pop("region.radius")
     write_sealed(path, "model", document, tensors)
     with pytest.raises(RomFileError, match="radius"):
         rom.load(path)

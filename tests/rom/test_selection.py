@@ -8,7 +8,8 @@ import systems
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import prepare, split_trajectories
+from rom.preparation import prepare
+from rom.split import split_trajectories
 from rom.selection import select_closed_form, select_latent_dim
 
 
@@ -30,7 +31,7 @@ def prepared(rotations):
     groups, layout = as_trajectories((t, states))
     pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
     config = FitConfig(energy_tolerance=0.0)
-    return prepare(Material(groups, pairs, layout), split_trajectories(groups, 0), config, 1)
+    return prepare(Material(split_trajectories(groups, 0), pairs, layout), config, 1)
 
 
 def test_the_smallest_good_enough_dimension_is_chosen(prepared):
@@ -54,7 +55,7 @@ def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
     def substeps(stride):
         groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
         pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
-        prepared = prepare(Material(groups, pairs, layout), split_trajectories(groups, 0), FitConfig(), 4)
+        prepared = prepare(Material(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
         selection = select_closed_form(prepared, FitConfig(), 4, seed=0)
         interval = float(max(group.intervals.max() for group in prepared.training))
         assert selection.max_step == pytest.approx(interval / selection.substeps)

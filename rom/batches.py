@@ -83,7 +83,9 @@ class SnapshotTable:
     def of(groups: Sequence[Rollouts]) -> SnapshotTable:
         """The table of `groups` of trajectories."""
         n_times = np.concatenate([np.full(len(g), g.coordinates.shape[0]) for g in groups])
-        parameters = [g.parameters.repeat_interleave(g.coordinates.shape[0], 0) for g in groups if g.parameters is not None]
+        parameters = [
+            g.parameters.repeat_interleave(g.coordinates.shape[0], 0) for g in groups if g.parameters is not None
+        ]
         intervals = [torch.cat([g.intervals, g.intervals.new_zeros(1)]).repeat(len(g)) for g in groups]
         return SnapshotTable(
             coordinates=torch.cat([g.coordinates.transpose(0, 1).flatten(0, 1) for g in groups]),

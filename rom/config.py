@@ -21,7 +21,7 @@ DTYPES = ("float32", "float64")
 class JsonSettings:
     """To and from plain dictionaries, with unknown keys refused by name."""
 
-    def __new__(cls, *values: Any, **settings: Any) -> Self:
+    def __new__(cls, *_values: Any, **settings: Any) -> Self:
         check_keys(cls, settings, RomTypeError)
         return super().__new__(cls)
 
@@ -129,7 +129,9 @@ class FitConfig(JsonSettings):
         require_choice("FitConfig.optimizer", self.optimizer, OPTIMIZERS)
         require_choice("FitConfig.dtype", self.dtype, DTYPES)
         if not isinstance(self.latent_terms, tuple) or not self.latent_terms:
-            raise RomValueError(f"FitConfig.latent_terms must be a tuple of some of {LATENT_TERMS}, got {self.latent_terms!r}")
+            raise RomValueError(
+                f"FitConfig.latent_terms must be a tuple of some of {LATENT_TERMS}, got {self.latent_terms!r}"
+            )
         for term in self.latent_terms:
             require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
 
@@ -160,7 +162,9 @@ def require_number(name: str, value: Any, low: float, high: float = math.inf, ex
     if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str | complex):
         raise RomTypeError(f"{name} must be a number, got {value!r}")
     if not math.isfinite(value) or value > high or value < low or (exclusive and value == low):
-        limits = f"{'above' if exclusive else 'at least'} {low:g}" + (f" and at most {high:g}" if high < math.inf else "")
+        limits = f"{'above' if exclusive else 'at least'} {low:g}" + (
+            f" and at most {high:g}" if high < math.inf else ""
+        )
         raise RomValueError(f"{name} must be finite, {limits}, got {value!r}")
     return float(value)
 

@@ -133,7 +133,9 @@ def checked_times(name: str, times: Any) -> np.ndarray:
     if (steps <= 0).any():
         k = int(np.argmax(steps <= 0))
         kind = "repeats" if steps[k] == 0 else "decreases"
-        raise RomValueError(f"{name} {kind} at index {k + 1} ({values[k]:g} then {values[k + 1]:g}); times must increase strictly")
+        raise RomValueError(
+            f"{name} {kind} at index {k + 1} ({values[k]:g} then {values[k + 1]:g}); times must increase strictly"
+        )
     return values
 
 
@@ -155,7 +157,10 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     if isinstance(data, list | tuple) and not data:
         raise RomValueError(EMPTY)
     if isinstance(data, list | tuple) and all(isinstance(part, xr.Dataset) for part in data):
-        parts = [trajectories_of_dataset(f"trajectories[{k}]" if len(data) > 1 else "trajectories", part) for k, part in enumerate(data)]
+        parts = [
+            trajectories_of_dataset(f"trajectories[{k}]" if len(data) > 1 else "trajectories", part)
+            for k, part in enumerate(data)
+        ]
         layout = parts[0][1]
         for k, (_, other) in enumerate(parts):
             require_same_layout(f"trajectories[{k}]", other, layout)
@@ -337,9 +342,13 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
             f"{name}: dimensions {layout.dims} are in another order than {expected.dims} of the other data; use transpose"
         )
     if layout.shape != expected.shape:
-        raise RomValueError(f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data")
+        raise RomValueError(
+            f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data"
+        )
     if layout.parameters != expected.parameters:
-        raise RomValueError(f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data")
+        raise RomValueError(
+            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data"
+        )
 
 
 def parameters_of_dataset(name: str, dataset: xr.Dataset, leading: str) -> np.ndarray:

@@ -91,7 +91,9 @@ def fit(
     prepared = prepare(material, config, min_rank=dimension or 1)
     selection, curve = choose(prepared, config, dimension, seed)
 
-    networks = build_networks(config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed)
+    networks = build_networks(
+        config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed
+    )
     states, parameters = with_parameters(prepared)
     correction = expected_correction(selection)
     start_from(networks, selection.closed_form, states, parameters, gain=correction)
@@ -132,7 +134,9 @@ def checked(
     if max_seconds is not None:
         require_number("max_seconds", max_seconds, low=0.0, exclusive=True)
     if not isinstance(callbacks, Sequence):
-        raise RomTypeError(f"callbacks must be a sequence of functions, got {type(callbacks).__name__}; pass [callback]")
+        raise RomTypeError(
+            f"callbacks must be a sequence of functions, got {type(callbacks).__name__}; pass [callback]"
+        )
     for callback in callbacks:
         if not callable(callback):
             raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")

@@ -99,9 +99,9 @@ def gather(
             "n_collocation, or raise max_seconds if there was no time for them"
         )
     layout = common_layout(system, layouts)
-    exact = bool(pairs is not None and groups and system is not None and config.evaluate_system)
-    if exact:
-        assert pairs is not None
+    exact = False
+    if pairs is not None and groups and system is not None and config.evaluate_system:
+        exact = True  # where the flow goes is where physics matters most
         extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
         pairs, evaluations = joined(pairs, extra), evaluations + len(extra)
     return Material(split, pairs, layout, exact, evaluations, origin)
@@ -217,7 +217,9 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
             f"{name}: dimensions {layout.dims} are in another order than {tuple(system.dims)} of {system.name}; use transpose"
         )
     if layout.shape != tuple(system.shape):
-        raise RomValueError(f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}")
+        raise RomValueError(
+            f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}"
+        )
     names = tuple(parameter.name for parameter in system.parameters)
     if layout.parameters == plain_names(len(names)):
         layout = replace(layout, parameters=names)
@@ -251,7 +253,7 @@ def at_trajectories(
     pairs = systems.collocate(
         system,
         len(x),
-        sampler=lambda n, seed: x.reshape(-1, *layout.shape),
+        sampler=lambda _n, _seed: x.reshape(-1, *layout.shape),
         parameters=p if p.shape[1] else None,
         seed=seed,
         max_seconds=clock.share(EVALUATION_SHARE),

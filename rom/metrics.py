@@ -44,7 +44,9 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         square, power, valid = [], [], []
         for chosen, states in group.blocks():
             mu = None if parameters is None else parameters[chosen]
-            forecast = method.forecast(states.reshape(len(states), len(group.times), *layout.shape)[:, 0], group.times, mu)
+            forecast = method.forecast(
+                states.reshape(len(states), len(group.times), *layout.shape)[:, 0], group.times, mu
+            )
             values = forecast["state"].values.reshape(states.shape)
             square.append(((values - states) ** 2).mean(axis=2))
             power.append((states**2).mean(axis=2))

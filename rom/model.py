@@ -160,13 +160,13 @@ class ReducedOrderModel:
         latent = self._latent(z)
         return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
 
-    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:
+    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002 - h is autonomous
         """dz/dt = h(z; mu), (..., d), per unit of the data's time, in the kind z was given."""
         latent = self._latent(z)
         rate = self._rate(latent, self._parameters(mu, latent.shape[:-1])) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
-    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:
+    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002
         """dphi/dx f(x) - h(phi(x); mu), (..., d), in units of its root mean square in training, component by component.
 
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
@@ -174,7 +174,9 @@ class ReducedOrderModel:
         """
         states, velocities = self._flat("x", x), self._flat("time_derivative", time_derivative)
         if states.shape != velocities.shape:
-            raise RomValueError(f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)")
+            raise RomValueError(
+                f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)"
+            )
         projection = self._state.projection
         latent, velocity = push_forward(
             self._state.networks.encoder,
@@ -273,7 +275,9 @@ class ReducedOrderModel:
 
     def to(self, device: str | torch.device) -> Self:
         """The same model on another device. Raises `RomValueError` for one that is not there."""
-        return type(self)(copy.deepcopy(self._state).to(checked_device(device)), self._layout, self.config, self.history)
+        return type(self)(
+            copy.deepcopy(self._state).to(checked_device(device)), self._layout, self.config, self.history
+        )
 
     # -- arguments ----------------------------------------------------------------------------------------------------
 
@@ -355,7 +359,9 @@ class ReducedOrderModel:
         require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
         return ((values - self._state.parameter_mean) / self._state.parameter_spread).expand(*leading, len(names))
 
-    def _like(self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]) -> Any:
+    def _like(
+        self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
+    ) -> Any:
         """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
         result = result.reshape(*result.shape[:-1], *shape)
         if isinstance(given, Tensor):

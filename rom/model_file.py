@@ -52,7 +52,9 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
     try:
         for name in document["classes"]:
             if name not in REGISTRY:
-                raise RomFileError(f"{path} holds a network {name!r} that this version does not know; {nearest(name, REGISTRY)}")
+                raise RomFileError(
+                    f"{path} holds a network {name!r} that this version does not know; {nearest(name, REGISTRY)}"
+                )
         layout = layout_of(document["layout"])
         config = FitConfig.from_dict(document["config"])
         state = ModelState.empty(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -46,7 +47,7 @@ class MLP(nn.Module):
         self.register_buffer("gain", torch.ones(()))
         widths = [n_in, *hidden, n_out]
         layers: list[nn.Module] = []
-        for k, (a, b) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for k, (a, b) in enumerate(pairwise(widths)):
             linear = cast(nn.Linear, skip_init(nn.Linear, a, b))  # the usual start would draw from the global generator
             last = k == len(widths) - 2
             with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import torch
 from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
-from rom.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.batches import CollocationTable, Rollouts
 from rom.config import FitConfig
 from rom.data import Collocation, Trajectories
 from rom.errors import RomValueError

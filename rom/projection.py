@@ -89,5 +89,3 @@ def principal_directions(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     variance, weights = np.linalg.eigh(centred @ centred.T / n_snapshots)
     directions, _ = np.linalg.qr(centred.T @ weights[:, ::-1])
     return np.clip(variance[::-1], 0.0, None), directions
-
-

@@ -85,7 +85,9 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
     interval = max(intervals) if intervals else DEFAULT_INTERVAL
 
     def after_interval(substeps: int) -> Tensor:
-        rhs = lambda z: networks.latent_dynamics(z, parameters)
+        def rhs(z: Tensor) -> Tensor:
+            return networks.latent_dynamics(z, parameters)
+
         return rk4_rollout(rhs, latent, torch.tensor([interval], dtype=latent.dtype), substeps)[-1]
 
     substeps, coarse = 1, after_interval(1)

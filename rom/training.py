@@ -205,7 +205,13 @@ def window_length(plan: Plan, progress: float) -> int:
 
 
 def look(
-    networks: Networks, plan: Plan, training: Training, losses: dict[str, Tensor], progress: float, rate: float, window: int
+    networks: Networks,
+    plan: Plan,
+    training: Training,
+    losses: dict[str, Tensor],
+    progress: float,
+    rate: float,
+    window: int,
 ) -> None:
     """Validate, keep the state if it is the best so far, tell the callbacks, and say whether to stop."""
     error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
@@ -226,7 +232,7 @@ def look(
     stale = sum(r.step > training.best_step for r in training.rows)
     if progress >= 1.0:
         training.stopped = "finished"
-    elif any([callback(row) is True for callback in plan.callbacks]):
+    elif True in [callback(row) for callback in plan.callbacks]:
         training.stopped = "callback"
     elif plan.config.patience is not None and stale >= plan.config.patience:
         training.stopped = "patience"

@@ -172,9 +172,7 @@ class BlackBox(System):
             )
         values = values.astype(float)
         if values.shape != x.shape:
-            raise EvaluationError(
-                f"{self.name} returned shape {values.shape} for {where}, expected {x.shape}"
-            )
+            raise EvaluationError(f"{self.name} returned shape {values.shape} for {where}, expected {x.shape}")
         return values
 
     def _takes_batches(self, states: np.ndarray, mu: np.ndarray, t: Any) -> bool:
@@ -216,16 +214,12 @@ def _default_dims(shape: tuple[int, ...]) -> tuple[str, ...]:
     return ("state_index",) if len(shape) == 1 else tuple(f"axis_{i}" for i in range(len(shape)))
 
 
-def _coords(
-    coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tuple[int, ...]
-) -> dict[str, np.ndarray]:
+def _coords(coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     grid = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
     if coords is None:
         return grid
     if not isinstance(coords, Mapping):
-        raise SystemsTypeError(
-            f"coords must be a mapping from dimension to array, got {type(coords).__name__}"
-        )
+        raise SystemsTypeError(f"coords must be a mapping from dimension to array, got {type(coords).__name__}")
     for dim, values in coords.items():
         if dim not in grid:
             raise SystemsValueError(f"coords has {dim!r}, which is not in dims; {nearest(dim, dims)}")
@@ -280,9 +274,7 @@ def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter,
         if "mu" in order and not declared:
             raise SystemsValueError("arguments holds 'mu', so declare parameters=... with a default for each")
         if declared and "mu" not in order:
-            raise SystemsValueError(
-                "parameters are declared, so arguments must hold 'mu': f would never see them"
-            )
+            raise SystemsValueError("parameters are declared, so arguments must hold 'mu': f would never see them")
         return order
     ask = "state their order, for instance arguments=('t', 'x')"
     try:

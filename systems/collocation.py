@@ -40,14 +40,10 @@ def collocate(
     SystemsTypeError for arguments that cannot be used.
     """
     if not isinstance(system, System):
-        raise SystemsTypeError(
-            f"system must be a systems.System, got {system!r}; from_rhs makes one of a function"
-        )
+        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
     n, seed, deadline = check_count(n), check_seed(seed), deadline_in(max_seconds)
     if near is not None and sampler is not None:
-        raise SystemsValueError(
-            "give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))"
-        )
+        raise SystemsValueError("give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))")
     if near is not None:
         sampler = NearTrajectories(near)
     elif sampler is None:

@@ -116,9 +116,7 @@ class LawsonDormandPrince(OdeSolver):
         """exp(c_i h symbol) of each stage, and the weights h a_ij exp((c_i - c_j) h symbol) of others."""
         if self._tables is not None and self._tables[0] == h:
             return self._tables[1:]
-        decay = {
-            gap: np.exp(gap * h * self._symbol) for gap in {c - b for c in self.C for b in self.C if c >= b}
-        }
+        decay = {gap: np.exp(gap * h * self._symbol) for gap in {c - b for c in self.C for b in self.C if c >= b}}
         own = [decay[c] for c in self.C]
         others = [
             [h * a * decay[c - b] for a, b in zip(row, self.C, strict=False)]
@@ -168,9 +166,7 @@ class LawsonDormandPrince(OdeSolver):
         return True, None
 
     def _dense_output_impl(self):
-        raise NotImplementedError(
-            "LawsonDormandPrince has no dense output: let its steps end at the output times"
-        )
+        raise NotImplementedError("LawsonDormandPrince has no dense output: let its steps end at the output times")
 
 
 def march(solver: Any, t: np.ndarray) -> np.ndarray:
@@ -268,9 +264,7 @@ def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float
         if one_step is not None:
             y = march(one_step(fun, t[0], y0.ravel(), t[1], **tolerances), t)
         else:
-            result = solve_ivp(
-                fun, (t[0], t[-1]), y0.ravel(), method=cast(Any, method), t_eval=t, **tolerances
-            )
+            result = solve_ivp(fun, (t[0], t[-1]), y0.ravel(), method=cast(Any, method), t_eval=t, **tolerances)
             if not result.success:
                 raise IntegrationFailure(str(result.message))
             y = result.y.T

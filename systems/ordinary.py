@@ -18,9 +18,7 @@ from systems.system import Parameter, System, as_floating, like
 def _lorenz_rhs(x: Any, mu: Any, xp: Any) -> Any:
     x1, x2, x3 = x[..., 0], x[..., 1], x[..., 2]
     sigma, rho, beta = mu[..., 0], mu[..., 1], mu[..., 2]
-    return xp.stack(
-        xp.broadcast_arrays(sigma * (x2 - x1), x1 * (rho - x3) - x2, x1 * x2 - beta * x3), axis=-1
-    )
+    return xp.stack(xp.broadcast_arrays(sigma * (x2 - x1), x1 * (rho - x3) - x2, x1 * x2 - beta * x3), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -46,9 +44,7 @@ class Lorenz(System):
     dims: ClassVar[tuple[str, ...]] = ("component",)
     shape: ClassVar[tuple[int, ...]] = (3,)
     time_scale: ClassVar[float] = 1.1
-    citation: ClassVar[str] = (
-        "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
-    )
+    citation: ClassVar[str] = "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -133,16 +129,12 @@ class LiftedSystem(System):
         return self._push(z, self._latent_rhs(z, mu, t, xp), xp)
 
     def _formulation(self, mu):
-        return Formulation(
-            forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t)
-        )
+        return Formulation(forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t))
 
 
 def _check_last(array: Any, size: int, name: str, system: str) -> None:
     if array.ndim == 0 or array.shape[-1] != size:
-        raise SystemsValueError(
-            f"{name} must have shape (..., {size}) for {system}, got {tuple(array.shape)}"
-        )
+        raise SystemsValueError(f"{name} must have shape (..., {size}) for {system}, got {tuple(array.shape)}")
 
 
 def _superpose(weights: Any, rows: Any) -> Any:
@@ -299,9 +291,7 @@ class LiftedLorenz(LiftedSystem):
         return self.decode(InitialStates(self.lorenz)(n, seed) / self.SCALE)
 
     def _sampler(self) -> Sampler:
-        box = Box(
-            low=np.array((-25.0, -30.0, 0.0)) / self.SCALE, high=np.array((25.0, 30.0, 55.0)) / self.SCALE
-        )
+        box = Box(low=np.array((-25.0, -30.0, 0.0)) / self.SCALE, high=np.array((25.0, 30.0, 55.0)) / self.SCALE)
         return Mixture((InitialStates(self), Lifted(self, box)))
 
 
@@ -331,9 +321,7 @@ class LiftedLinear(LiftedSystem):
         check_count(self.n, "n", smallest=3)
         for field in ("decay", "rate"):
             if not getattr(self, field) > 0:
-                raise SystemsValueError(
-                    f"{field} must be positive for a stable system, got {getattr(self, field)}"
-                )
+                raise SystemsValueError(f"{field} must be positive for a stable system, got {getattr(self, field)}")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -352,9 +340,7 @@ class LiftedLinear(LiftedSystem):
     @cached_property
     def latent_matrix(self) -> np.ndarray:
         """B, (3, 3)."""
-        return np.array(
-            [[-self.decay, -self.omega, 0.0], [self.omega, -self.decay, 0.0], [0.0, 0.0, -self.rate]]
-        )
+        return np.array([[-self.decay, -self.omega, 0.0], [self.omega, -self.decay, 0.0], [0.0, 0.0, -self.rate]])
 
     def _encode(self, x, xp):
         return x @ like(self.lift, x, xp)

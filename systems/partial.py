@@ -58,9 +58,7 @@ class Burgers(System):
         if not (np.isfinite(self.viscosity) and self.viscosity > 0):
             raise SystemsValueError(f"viscosity must be positive and finite, got {self.viscosity}")
         if self.initial not in INITIAL_STATES:
-            raise SystemsValueError(
-                f"unknown initial {self.initial!r}; {nearest(self.initial, INITIAL_STATES)}"
-            )
+            raise SystemsValueError(f"unknown initial {self.initial!r}; {nearest(self.initial, INITIAL_STATES)}")
 
     @property
     def shape(self) -> tuple[int, ...]:

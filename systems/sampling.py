@@ -52,9 +52,7 @@ def _bounds(low: Any, high: Any, names: tuple[str, str] = ("low", "high")) -> tu
     try:
         low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
     except (TypeError, ValueError) as error:
-        raise SystemsValueError(
-            f"{names[0]} and {names[1]} must be arrays of numbers of one shape: {error}"
-        ) from error
+        raise SystemsValueError(f"{names[0]} and {names[1]} must be arrays of numbers of one shape: {error}") from error
     for name, value in zip(names, (low, high), strict=True):
         if not np.isfinite(value).all():
             raise SystemsValueError(f"{name} must be finite, got {value}")
@@ -74,9 +72,7 @@ class _Bounded:
         low, high = _bounds(self.low, self.high)
         if not (low < high).all():
             at = tuple(int(i) for i in np.argwhere(~(low < high))[0])
-            raise SystemsValueError(
-                f"low must be below high, but low{list(at)} = {low[at]}, high = {high[at]}"
-            )
+            raise SystemsValueError(f"low must be below high, but low{list(at)} = {low[at]}, high = {high[at]}")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
@@ -252,9 +248,7 @@ class NearTrajectories:
         sets = list(sets) if isinstance(sets, Sequence) else [sets]
         for one in sets:
             if not isinstance(one, xr.Dataset) or "state" not in one:
-                raise SystemsTypeError(
-                    "trajectories must be a Dataset with a variable `state`, or a list of them"
-                )
+                raise SystemsTypeError("trajectories must be a Dataset with a variable `state`, or a list of them")
             if one["state"].dims[:2] != ("trajectory", "time"):
                 raise SystemsValueError(
                     f"state must have dimensions (trajectory, time, ...), got {one['state'].dims}; "

@@ -119,9 +119,7 @@ def _check_dataset(dataset: Any) -> None:
         raise SystemsValueError(f"dataset is empty: state has shape {state.shape}")
     if "time" in state.dims:
         if "time" not in dataset.coords:
-            raise SystemsValueError(
-                "dataset must have the coordinate 'time'; add it by assign_coords(time=...)"
-            )
+            raise SystemsValueError("dataset must have the coordinate 'time'; add it by assign_coords(time=...)")
         if dataset["time"].dtype.kind not in "fiu" or not (np.diff(dataset["time"].values) > 0).all():
             raise SystemsValueError("the coordinate 'time' must hold numbers and be strictly increasing")
     for name, variable in dataset.variables.items():
@@ -239,8 +237,7 @@ def _reading(path: Path):
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise SystemsFileError(
-            f"{str(path)!r} cannot be read: it is truncated, altered, or no HDF5 file ({error}). "
-            "Make or copy it again"
+            f"{str(path)!r} cannot be read: it is truncated, altered, or no HDF5 file ({error}). Make or copy it again"
         ) from error
 
 
@@ -312,9 +309,7 @@ class _StoredArray(BackendArray):
         self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read
-        )
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         try:
@@ -329,9 +324,7 @@ class _StoredArray(BackendArray):
         return values
 
     def _damaged(self, why: str) -> SystemsFileError:
-        return SystemsFileError(
-            f"{str(self.path)!r}: {self.name!r} cannot be read, {why}. Make or copy the file again"
-        )
+        return SystemsFileError(f"{str(self.path)!r}: {self.name!r} cannot be read, {why}. Make or copy the file again")
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
@@ -350,23 +343,13 @@ def _attributes(item: h5py.Dataset) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    return (
-        value.decode()
-        if isinstance(value, bytes)
-        else value.item()
-        if isinstance(value, np.generic)
-        else value
-    )
+    return value.decode() if isinstance(value, bytes) else value.item() if isinstance(value, np.generic) else value
 
 
 def _signature(dataset: xr.Dataset) -> Any:
     """Equal for sets that can be joined along trajectories (or points)."""
     leading = dataset["state"].dims[0]
-    coords = [
-        (name, c.dims, c.values.tobytes())
-        for name, c in sorted(dataset.coords.items())
-        if leading not in c.dims
-    ]
+    coords = [(name, c.dims, c.values.tobytes()) for name, c in sorted(dataset.coords.items()) if leading not in c.dims]
     variables = [
         (name, v.dims, tuple(v.sizes[d] for d in v.dims if d != leading), v.dtype.str)
         for name, v in sorted(dataset.data_vars.items())

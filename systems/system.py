@@ -38,8 +38,7 @@ class Parameter:
             raise SystemsValueError(f"parameter {self.name!r}: default, low and high must be finite")
         if not self.low <= self.default <= self.high:
             raise SystemsValueError(
-                f"parameter {self.name!r} needs low <= default <= high, "
-                f"got {self.low} <= {self.default} <= {self.high}"
+                f"parameter {self.name!r} needs low <= default <= high, got {self.low} <= {self.default} <= {self.high}"
             )
 
 
@@ -165,18 +164,14 @@ class System(abc.ABC):
         """
         if isinstance(x, xr.DataArray):
             if not set(self.dims) <= set(x.dims):
-                raise SystemsValueError(
-                    f"x must have the dimensions {self.dims} of {self.name}, got {x.dims}"
-                )
+                raise SystemsValueError(f"x must have the dimensions {self.dims} of {self.name}, got {x.dims}")
             x = x.transpose(..., *self.dims)
             return x.copy(data=self.rhs(x.values, mu, t))
         x, xp = as_floating(x, "x")
         k = len(self.shape)
         if x.ndim < k or tuple(x.shape[x.ndim - k :]) != self.shape:
             expected = ", ".join(map(str, self.shape))
-            raise SystemsValueError(
-                f"x must have shape (..., {expected}) for {self.name}, got {tuple(x.shape)}"
-            )
+            raise SystemsValueError(f"x must have shape (..., {expected}) for {self.name}, got {tuple(x.shape)}")
         return self._rhs(x, self._parameter_array(mu, x, xp), t, xp)
 
     @final
@@ -209,9 +204,7 @@ class System(abc.ABC):
                 raise EvaluationError(f"{self.name}: {message}")
 
         x = np.asarray(self.sample_initial(3, seed).values)
-        check(
-            x.shape == (3, *self.shape), f"sample_initial(3) has shape {x.shape}, expected {(3, *self.shape)}"
-        )
+        check(x.shape == (3, *self.shape), f"sample_initial(3) has shape {x.shape}, expected {(3, *self.shape)}")
         check(x.dtype == np.float64, f"sample_initial must return float64, got {x.dtype}")
         check(bool(np.isfinite(x).all()), "sample_initial returned values that are not finite")
         two = self.sample_initial(2, seed).values
@@ -319,9 +312,7 @@ def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
         if not isinstance(dim, str) or not dim:
             raise SystemsTypeError(f"dims must be names, got {dim!r}")
         if dim in reserved:
-            raise SystemsValueError(
-                f"the name {dim!r} in dims is taken by the data's own dimensions; choose another"
-            )
+            raise SystemsValueError(f"the name {dim!r} in dims is taken by the data's own dimensions; choose another")
     if len(set(dims)) != len(dims):
         raise SystemsValueError(f"dims must differ from each other, got {dims}")
     return dims

@@ -30,7 +30,7 @@ from systems.errors import (
     SystemsValueError,
     nearest,
 )
-from systems.integrators import SMALLEST_RTOL, IntegrationFailure, OutOfTime, integrate
+from systems.integrators import SMALLEST_RTOL, IntegrationFailure, integrate
 from systems.sampling import _child_seed, check_count, check_seed
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
@@ -83,9 +83,7 @@ def simulate(
     trajectory could be integrated.
     """
     if not isinstance(system, System):
-        raise SystemsTypeError(
-            f"system must be a systems.System, got {system!r}; from_rhs makes one of a function"
-        )
+        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
     t = check_times(system.default_times if t is None else t)
     check_tolerance(rtol, "rtol", SMALLEST_RTOL)
     check_tolerance(atol, "atol", 0.0)
@@ -288,9 +286,7 @@ def check_times(t: Any) -> np.ndarray:
             "use numpy.unique to sort times and drop repeated ones"
         )
     if t.size == 1:
-        raise SystemsValueError(
-            f"t must have at least two times, the first that of the initial states, got {t}"
-        )
+        raise SystemsValueError(f"t must have at least two times, the first that of the initial states, got {t}")
     return t
 
 
@@ -361,10 +357,7 @@ def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.n
         for key in parameters:
             if key not in names:
                 raise SystemsValueError(f"{system.name} has no parameter {key!r}; {nearest(key, names)}")
-        columns = [
-            as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]")
-            for p in system.parameters
-        ]
+        columns = [as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]") for p in system.parameters]
         for name, column in zip(names, columns, strict=True):
             if column.shape not in ((), (n,)):
                 raise SystemsValueError(
@@ -399,9 +392,7 @@ def _check_method(method: Any) -> str | type[OdeSolver] | None:
     if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
         return method
     if not isinstance(method, str):
-        raise SystemsTypeError(
-            f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}"
-        )
+        raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
     if method not in METHODS:
         raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
     return method

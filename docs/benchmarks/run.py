@@ -65,7 +65,11 @@ def table(case: Any, kept: dict[str, Any]) -> str:
         spread = f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else ""
         lines.append(f"| {name} | {statistics.median(values):.3g} | {spread} |")
     where = kept["machine"]
-    lines += ["", f"{len(runs)} seed(s); {where['processor']}, {where['cores']} cores, {where['gpu']}, torch {where['torch']}.", ""]
+    lines += [
+        "",
+        f"{len(runs)} seed(s); {where['processor']}, {where['cores']} cores, {where['gpu']}, torch {where['torch']}.",
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -9,8 +9,8 @@ from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.preparation import prepare
-from rom.split import split_trajectories
 from rom.selection import select_closed_form, select_latent_dim
+from rom.split import split_trajectories
 
 
 @pytest.fixture(scope="module")

@@ -46,9 +46,7 @@ def test_a_black_box_is_its_built_in_twin(f):
     assert not lorenz.is_black_box
     x = STATES(7, 0)
     for leading in [(7,), (7, 1), (1, 7)]:
-        np.testing.assert_allclose(
-            system.rhs(x.reshape(*leading, 3)), lorenz.rhs(x).reshape(*leading, 3), rtol=1e-12
-        )
+        np.testing.assert_allclose(system.rhs(x.reshape(*leading, 3)), lorenz.rhs(x).reshape(*leading, 3), rtol=1e-12)
     np.testing.assert_allclose(system.rhs(x[0]), lorenz.rhs(x[0]), rtol=1e-12)
     t = np.linspace(0, 1, 5)
     twin = systems.simulate(lorenz, t=t, initial=x)
@@ -250,8 +248,6 @@ def test_refusals_say_what_to_do(make, error, message):
 
 
 def test_the_users_own_exception_is_chained():
-    with pytest.raises(
-        systems.EvaluationError, match=r"fails\(x\) failed on state 0: ZeroDivisionError"
-    ) as caught:
+    with pytest.raises(systems.EvaluationError, match=r"fails\(x\) failed on state 0: ZeroDivisionError") as caught:
         systems.from_rhs(fails, 3).rhs(np.ones((2, 3)))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

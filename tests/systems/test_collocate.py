@@ -12,9 +12,7 @@ VALUE, TYPE = systems.SystemsValueError, systems.SystemsTypeError
 lorenz = systems.Lorenz()
 
 
-@pytest.mark.parametrize(
-    "system", [lorenz, systems.LiftedDuffing(), systems.Burgers(n=48)], ids=lambda s: s.name
-)
+@pytest.mark.parametrize("system", [lorenz, systems.LiftedDuffing(), systems.Burgers(n=48)], ids=lambda s: s.name)
 def test_pairs_are_labelled_and_exact(system):
     pairs = systems.collocate(system, 50, seed=3)
     assert pairs["state"].dims == pairs["time_derivative"].dims == ("point", *system.dims)
@@ -97,9 +95,7 @@ def test_refusals_say_what_to_do(arguments, options, error, message):
 
 def test_a_point_where_f_is_not_finite_is_named():
     system = systems.from_rhs(lambda x: np.log(x), 2, sampler=lambda n, _: np.ones((n, 2)) - np.eye(n, 2, -3))
-    with pytest.raises(
-        systems.EvaluationError, match=r"not finite at point 3: f\[0\] is -inf.*Keep the sampler"
-    ):
+    with pytest.raises(systems.EvaluationError, match=r"not finite at point 3: f\[0\] is -inf.*Keep the sampler"):
         systems.collocate(system, 6)
 
 

@@ -73,9 +73,7 @@ def test_distributions():
 
 def test_sobol_fills_more_evenly_than_chance():
     unit = (np.zeros(2), np.ones(2))
-    assert stats.qmc.discrepancy(systems.Sobol(*unit)(256, 0)) < 0.1 * stats.qmc.discrepancy(
-        systems.Box(*unit)(256, 0)
-    )
+    assert stats.qmc.discrepancy(systems.Sobol(*unit)(256, 0)) < 0.1 * stats.qmc.discrepancy(systems.Box(*unit)(256, 0))
 
 
 def test_states_of_several_dimensions():
@@ -164,7 +162,5 @@ def test_a_flow_that_does_not_exist_is_reported():
         return x**2
 
     system = systems.from_rhs(explode, 2, sampler=systems.Box([1.0, 1.0], [2.0, 2.0]))
-    with pytest.raises(
-        systems.EvaluationError, match=r"short flow could not be integrated.*shorter duration"
-    ):
+    with pytest.raises(systems.EvaluationError, match=r"short flow could not be integrated.*shorter duration"):
         systems.ShortFlows(system, duration=5.0)(3, 0)

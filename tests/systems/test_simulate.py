@@ -100,9 +100,7 @@ def explode(x):
 def test_failures_are_reported_and_never_stored():
     system = systems.from_rhs(explode, 1)
     x0 = np.array([[0.1], [2.0], [0.2], [5.0]])
-    with pytest.warns(
-        systems.IntegrationWarning, match=r"2 of 4 trajectories .* absent: 1, 3; trajectory 1: "
-    ):
+    with pytest.warns(systems.IntegrationWarning, match=r"2 of 4 trajectories .* absent: 1, 3; trajectory 1: "):
         runs = systems.simulate(system, t=[0.0, 1.0], initial=x0)
     assert runs["trajectory"].values.tolist() == [0, 2]
     np.testing.assert_allclose(runs["state"].values[:, 1, 0], [0.1 / 0.9, 0.2 / 0.8], rtol=1e-8)

@@ -151,9 +151,7 @@ def test_flipped_bytes_of_data_fail_the_checksum(file):
     file.write_bytes(data)
     opened = systems.open_trajectories(file)
     np.testing.assert_array_equal(opened["state"][0], runs["state"][0])
-    with pytest.raises(
-        systems.SystemsFileError, match=r"runs.h5.*'state' cannot be read, its checksum fails"
-    ):
+    with pytest.raises(systems.SystemsFileError, match=r"runs.h5.*'state' cannot be read, its checksum fails"):
         opened["state"][1].load()
 
 
@@ -248,9 +246,7 @@ def test_a_full_disk_leaves_what_was_there(file, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        systems.SystemsOSError, match=r"runs.h5' could not be written: No space left"
-    ) as caught:
+    with pytest.raises(systems.SystemsOSError, match=r"runs.h5' could not be written: No space left") as caught:
         systems.save_trajectories(runs.isel(trajectory=[0]), file)
     assert isinstance(caught.value.__cause__, OSError)
     assert file.read_bytes() == before

@@ -58,17 +58,13 @@ def test_error_follows_the_tolerance(rtol):
     assert np.abs(states - reference).max() < 2 * rtol * np.abs(reference).max()
 
 
-@pytest.mark.parametrize(
-    "system", [systems.Burgers(n=96, viscosity=0.03), systems.Lorenz()], ids=["stiff", "not"]
-)
+@pytest.mark.parametrize("system", [systems.Burgers(n=96, viscosity=0.03), systems.Lorenz()], ids=["stiff", "not"])
 def test_agrees_with_an_integrator_of_another_kind(system):
     x0 = np.asarray(system.sample_initial(2))
     t = np.linspace(0, 1, 4)
     states = systems.simulate(system, t=t, initial=x0)["state"].values
     for i in range(2):
-        other = solve_ivp(
-            lambda s, x: system.rhs(x, None, s), (0, 1), x0[i], "Radau", t, rtol=1e-10, atol=1e-11
-        )
+        other = solve_ivp(lambda s, x: system.rhs(x, None, s), (0, 1), x0[i], "Radau", t, rtol=1e-10, atol=1e-11)
         np.testing.assert_allclose(states[i], other.y.T, atol=3e-7)
 
 

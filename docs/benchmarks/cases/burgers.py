@@ -12,9 +12,10 @@ TITLE = "Burgers, harmonic initial states, d = 16"
 NOTE = """
 nu = 0.01, 128 points, 256 trajectories x 20 snapshots of 0.1 and 16,384 collocation points, 180 s. Test: 64 other
 trajectories over 200 snapshots, ten times the training horizon. "closed_form" is POD + operator inference + quadratic
-manifold, the start of our own fit; "POD + operator inference" is written apart from the package, with a linear decoder, the
-same data and d, f at all snapshots, and its ridge chosen by rollouts on held-out trajectories. "POD projection" is the error of the best linear decoder of the training data, given
-the true state at every time: no linear 16-dimensional model can be below it by much.
+manifold, the start of our own fit; "POD + operator inference" is written apart from the package, with a linear decoder,
+the same number of data, the same d, f at all snapshots, and its ridge chosen by rollouts on held-out trajectories. "POD
+projection" is the error of the best linear decoder of the training data, given the true state at every time: no linear
+16-dimensional model can be below it by much.
 """
 SEEDS = 3
 

@@ -17,7 +17,7 @@ steps an interval, so that its own error lies below rounding.
 SEEDS = 3
 
 
-def run(seed: int, quick: bool) -> dict[str, float]:
+def run(seed: int, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is quick
     system = systems.LiftedLinear()
     n, d = system.lift.shape
     networks = build_networks(FitConfig(hidden=(), latent_hidden=(), dtype="float64"), n, d, 0)
@@ -31,5 +31,7 @@ def run(seed: int, quick: bool) -> dict[str, float]:
     intervals = torch.full((10, 8, 1), 0.1, dtype=torch.float64)
     points = CollocationTable(*(torch.from_numpy(pairs[v].values) for v in ("state", "time_derivative")), None)
     spreads = Spreads(float(states.var()), float(points.derivatives.square().mean()))
-    losses = data_losses(networks, Windows(states, intervals, None), spreads, 64) | physics_losses(networks, points, spreads)
+    losses = data_losses(networks, Windows(states, intervals, None), spreads, 64) | physics_losses(
+        networks, points, spreads
+    )
     return {name: float(loss.detach()) for name, loss in losses.items()}

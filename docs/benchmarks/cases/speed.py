@@ -36,12 +36,17 @@ def run(seed: int, quick: bool) -> dict[str, float]:
         latent = np.repeat(model.encode(states)[:, None], len(times), axis=1)
         figures[f"forecast, {name}, s"] = seconds
         figures[f"of it decoding, {name}, s"] = median_seconds(lambda latent=latent: model.decode(latent), repeats)
-        lawson = median_seconds(lambda x0=x0: systems.simulate(burgers, t=times, initial=x0, rtol=1e-5, atol=1e-6), 1 if count > 1 else 3)
+        lawson = median_seconds(
+            lambda x0=x0: systems.simulate(burgers, t=times, initial=x0, rtol=1e-5, atol=1e-6), 1 if count > 1 else 3
+        )
         figures[f"FOM by Lawson 1e-5, {name}, s"] = lawson
         figures[f"FOM by Lawson 1e-5 / forecast, {name}"] = lawson / seconds
         if count == 1:
             rk45 = median_seconds(
-                lambda states=states: solve_ivp(lambda _t, y: burgers.rhs(y), (0, 10), states[0], t_eval=times, rtol=1e-3, atol=1e-5), 1
+                lambda states=states: solve_ivp(
+                    lambda _t, y: burgers.rhs(y), (0, 10), states[0], t_eval=times, rtol=1e-3, atol=1e-5
+                ),
+                1,
             )
             figures["FOM by solve_ivp RK45 1e-3, 1 state, s"] = rk45
             figures["FOM by solve_ivp RK45 1e-3 / forecast, 1 state"] = rk45 / seconds

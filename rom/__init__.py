@@ -8,6 +8,7 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
         "install latentrom in an environment of its own, or remove the other package"
     )
 
+from rom import plotting
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueError
 from rom.fitting import fit
@@ -31,4 +32,5 @@ __all__ = [
     "evaluate",
     "fit",
     "load",
+    "plotting",
 ]

@@ -22,7 +22,7 @@ from rom.losses import push_forward
 from rom.model import ModelState, ReducedOrderModel
 from rom.preparation import Prepared
 from rom.region import fit_region
-from rom.selection import Selection, with_parameters
+from rom.selection import Selection
 from rom.training import Plan, Training, TrainingData
 from rom.validation import HeldOut
 
@@ -138,7 +138,7 @@ def rows_of(prepared: Prepared, target: dict[str, Any]) -> Iterator[tuple[Tensor
         columns = (pairs.coordinates, pairs.derivatives, pairs.parameters)
     else:
         states, derivatives, _ = prepared.rates()
-        columns = (states, derivatives, with_parameters(prepared)[1])
+        columns = (states, derivatives, prepared.with_parameters()[1])
     for k in range(0, len(columns[0]), CHUNK):
         states, derivatives, parameters = (None if c is None else c[k : k + CHUNK].to(**target) for c in columns)
         assert states is not None
@@ -182,7 +182,10 @@ def record(
         "trajectories": material.origin["trajectories"],
         "collocation": material.origin["collocation"],
         "n_trajectories": material.split.n_trajectories,
-        "n_collocation": 0 if material.collocation is None else len(material.collocation),
+        "n_collocation": 0
+        if material.collocation is None
+        else len(material.collocation) - material.n_trajectory_points,
+        "n_trajectory_points": material.n_trajectory_points,
         "f_evaluations": material.evaluations,
         "seed": plan.seed,
         "weights": json.dumps(plan.weights.to_dict()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import os
 import re
 import sys
 import warnings
@@ -18,8 +19,9 @@ import xarray as xr
 import rom
 import systems
 from rom.data import numeric
-from rom.errors import RomFileNotFoundError, RomValueError, nearest
+from rom.errors import RomError, RomFileNotFoundError, RomValueError, nearest
 from rom.persistence import checked_path
+from rom.plotting import plot_forecast
 
 __all__ = ["built_in_systems", "main"]
 
@@ -104,15 +106,13 @@ def forecast(options: argparse.Namespace) -> None:
         exact = truth["state"].values
         error = np.linalg.norm(result["state"].values - exact) / np.linalg.norm(exact)
         print(f"relative error against the full-order model: {error:.3e}")
-    if options.output is not None:
-        many = result if "trajectory" in result.dims else result.expand_dims("trajectory")
-        systems.save_trajectories(many.assign(valid=many["valid"].astype("int8")), options.output)
-        print(f"{options.output}: written")
+    # The picture first: it needs no more than the forecast, and should not be lost to a full disk.
     if options.plot is not None:
-        from rom.plotting import plot_forecast  # matplotlib takes a while to load
-
         plot_forecast(truth, result, options.plot)
         print(f"{options.plot}: written")
+    if options.output is not None:
+        save_forecast(result, checked_path(options.output))
+        print(f"{options.output}: written")
 
 
 # -----------------------------------------------------------------------------------------------------------
@@ -189,6 +189,19 @@ def reference(model: rom.ReducedOrderModel, options: argparse.Namespace) -> xr.D
         )
     mu = parameters_of(options.mu)
     return systems.simulate(system, 1, options.times, seed=options.seed, parameters=mu)
+
+
+def save_forecast(result: xr.Dataset, path: Path) -> None:
+    """Write a forecast as netCDF-4, in which states may be NaN where the forecast broke off."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            result.to_netcdf(beside, engine="h5netcdf")
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
+        raise RomError(f"cannot write {path}: {error}") from error
 
 
 def read_initial(path: str) -> Any:
@@ -284,7 +297,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--times", type=times, required=True, metavar="A:B:N", help="N times from A to B")
     one.add_argument("--seed", type=count, default=1, metavar="S", help="of the random state (default: 1)")
     one.add_argument("--mu", nargs="+", type=pair, metavar="NAME=VALUE", help="parameters of the model")
-    one.add_argument("-o", "--output", metavar="FILE", help="HDF5 file of the forecast")
+    one.add_argument("-o", "--output", metavar="FILE", help="netCDF-4 (HDF5) file of the forecast")
     one.add_argument("--plot", metavar="FILE.png", help="picture of truth, forecast and error")
     add_settings(one)
     return command

@@ -60,7 +60,7 @@ class LossWeights(JsonSettings):
 
 @dataclass(frozen=True)
 class FitConfig(JsonSettings):
-    """How `rom.fit` builds and trains a model. The defaults are the measured best over the benchmark problems.
+    """How `rom.fit` builds and trains a model. The defaults were chosen on problems apart from the benchmarks.
 
     Projection
         energy_tolerance: share of the variance of the states that the POD coordinates may lose.

@@ -40,7 +40,10 @@ class Layout:
 
     def labels(self) -> dict[str, xr.Variable]:
         """The coordinates as xarray variables."""
-        return {name: xr.Variable(c["dims"], np.asarray(c["data"]), c["attrs"]) for name, c in self.coords.items()}
+        return {
+            name: xr.Variable(c["dims"], np.asarray(c["data"], dtype=c.get("dtype")), c["attrs"])
+            for name, c in self.coords.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
         layout = parts[0][1]
         for k, (_, other) in enumerate(parts):
             require_same_layout(f"trajectories[{k}]", other, layout)
-        groups = [group for group, _ in parts if len(group)]
+        groups = merged([group for group, _ in parts if len(group)])
     elif isinstance(data, tuple) and len(data) in (2, 3):
         groups, layout = trajectories_of_arrays(*data)
     else:
@@ -177,7 +180,8 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     first = 0
     for group in groups:
         for chosen, states in group.blocks():
-            require_finite("trajectories: state", states, ("trajectory", "time index"), offset=first + chosen.start)
+            shaped = states.reshape(*states.shape[:2], *layout.shape)
+            require_finite("trajectories: state", shaped, ("trajectory", "time index"), offset=first + chosen.start)
         first += len(group)
     return groups, layout
 
@@ -190,8 +194,24 @@ def trajectories_of_dataset(name: str, dataset: xr.Dataset) -> tuple[Trajectorie
     layout = layout_of(dataset, state, ("trajectory", "time"))
     parameters = parameters_of_dataset(name, dataset, "trajectory")
     times = checked_times(f"{name}['time']", dataset["time"].values)
+    if state.chunks is None and dataset.encoding.get("source"):
+        state = state.chunk({"trajectory": 1})  # opened from one file: `.data` would read all of it
     states = state.data.reshape(*state.shape[:2], layout.n_states)
     return Trajectories(times, states, parameters), layout
+
+
+def merged(groups: list[Trajectories]) -> list[Trajectories]:
+    """Neighbouring groups with equal times as one, where both are in memory."""
+    result: list[Trajectories] = []
+    for group in groups:
+        last = result[-1] if result else None
+        in_memory = last is not None and isinstance(last.states, np.ndarray) and isinstance(group.states, np.ndarray)
+        if last is not None and in_memory and np.array_equal(last.times, group.times):
+            states = np.concatenate([last.states, group.states])
+            result[-1] = Trajectories(group.times, states, np.concatenate([last.parameters, group.parameters]))
+        else:
+            result.append(group)
+    return result
 
 
 def trajectories_of_arrays(times: Any, states: Any, parameters: Any = None) -> tuple[list[Trajectories], Layout]:
@@ -307,7 +327,7 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
     if not dims:
         raise RomValueError(f"state has only the dimensions {state.dims}; it needs at least one of its own")
     coords = {
-        str(name): {"dims": list(c.dims), "data": c.values.tolist(), "attrs": plain_attrs(c.attrs)}
+        str(name): {"dims": list(c.dims), **plain_labels(c.values), "attrs": plain_attrs(c.attrs)}
         for name, c in state.coords.items()
         if c.dims and set(c.dims) <= set(dims)
     }
@@ -318,6 +338,20 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
         names = tuple(map(str, p["parameter"].values)) if named else plain_names(p.sizes.get("parameter", 0))
     time_attrs = plain_attrs(dataset["time"].attrs) if "time" in dataset.coords else {}
     return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs), time_attrs)
+
+
+def plain_labels(values: np.ndarray) -> dict[str, Any]:
+    """The values of a coordinate in JSON types, with the dtype that brings them back. Objects become text."""
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    data = (
+        values.astype(str)
+        if values.dtype.kind == "M"
+        else values.astype(np.int64)
+        if values.dtype.kind == "m"
+        else values
+    )
+    return {"data": data.tolist(), "dtype": str(values.dtype)}
 
 
 def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:
@@ -345,6 +379,13 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data"
         )
+    for coord in layout.coords.keys() & expected.coords.keys():
+        one, other = (np.asarray(c.coords[coord]["data"]) for c in (layout, expected))
+        numbers = one.dtype.kind in "iuf" and other.dtype.kind in "iuf"
+        if one.shape != other.shape or not (np.allclose(one, other) if numbers else np.array_equal(one, other)):
+            raise RomValueError(
+                f"{name}: the grid {coord!r} differs from that of the other data; bring both to one grid"
+            )
     if layout.parameters != expected.parameters:
         raise RomValueError(
             f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data"

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,18 @@ from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights, require_integer, require_number
 from rom.errors import RomTypeError, RomValueError
-from rom.gathering import gather
+from rom.gathering import Material, gather
 from rom.model import ReducedOrderModel, checked_device
 from rom.persistence import checked_path
 from rom.preparation import Prepared, prepare
-from rom.selection import Selection, select_closed_form, select_latent_dim, with_parameters
+from rom.selection import Selection, select_closed_form, select_latent_dim
 from rom.training import Plan, Progress, train
 
 __all__ = ["fit"]
 
 log = logging.getLogger("rom")
 
-FINISH_SECONDS = 1.0  # kept back from `max_seconds` for what follows the training
+FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
@@ -41,8 +42,8 @@ def fit(
     n_trajectories: int | None = None,
     collocation: Any = None,
     latent_dim: int | str = "auto",
-    weights: LossWeights | None = None,
-    config: FitConfig | None = None,
+    weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
+    config: FitConfig = FitConfig(),  # noqa: B008 - frozen
     seed: int = 0,
     device: str | torch.device = "auto",
     max_seconds: float | None = None,
@@ -81,20 +82,23 @@ def fit(
     system that fails.
     """
     clock = Clock(max_seconds)
-    weights, config, path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
     dimension = None if latent_dim == "auto" else int(latent_dim)
     require_dimension(dimension, getattr(system, "n_states", None))
     target = checked_device(device)
 
     material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
     require_dimension(dimension, material.layout.n_states)
+    require_weight(material, weights)
+    started = clock.elapsed
     prepared = prepare(material, config, min_rank=dimension or 1)
-    selection, curve = choose(prepared, config, dimension, seed)
+    preparation = clock.elapsed - started
+    selection, curve = choose(prepared, config, dimension, seed, clock)
 
     networks = build_networks(
         config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed
     )
-    states, parameters = with_parameters(prepared)
+    states, parameters = prepared.with_parameters()
     correction = expected_correction(selection)
     start_from(networks, selection.closed_form, states, parameters, gain=correction)
     networks.to(target)
@@ -107,28 +111,27 @@ def fit(
         config,
         proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
-        seconds=training_seconds(clock),
         checkpoint=path,
-        fingerprint=fingerprint(prepared, selection, weights, config, seed),
+        fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )
-    training = train(networks, plan)
+    training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
     reference = closed_form_networks(config, selection.closed_form).to(target)
     return assemble(material, prepared, selection, curve, networks, reference, training, plan, system, clock)
 
 
 def checked(
     latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
-) -> tuple[LossWeights, FitConfig, Path | None]:
-    """Refuse unusable settings before any work is done; fill in the defaults."""
+) -> Path | None:
+    """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
     if not isinstance(latent_dim, str):
         require_integer("latent_dim", latent_dim, low=1)
     elif latent_dim != "auto":
         raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
-    if weights is not None and not isinstance(weights, LossWeights):
+    if not isinstance(weights, LossWeights):
         raise RomTypeError(f"weights must be rom.LossWeights(...), got {type(weights).__name__}")
-    if config is not None and not isinstance(config, FitConfig):
+    if not isinstance(config, FitConfig):
         raise RomTypeError(f"config must be rom.FitConfig(...), got {type(config).__name__}")
     require_integer("seed", seed, low=0)
     if max_seconds is not None:
@@ -140,7 +143,7 @@ def checked(
     for callback in callbacks:
         if not callable(callback):
             raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
-    return weights or LossWeights(), config or FitConfig(), None if checkpoint is None else checked_path(checkpoint)
+    return None if checkpoint is None else checked_path(checkpoint)
 
 
 def require_dimension(dimension: int | None, n_states: int | None) -> None:
@@ -148,14 +151,24 @@ def require_dimension(dimension: int | None, n_states: int | None) -> None:
         raise RomValueError(f"latent_dim is {dimension}, but a state has only {n_states} components; ask for fewer")
 
 
+def require_weight(material: Material, weights: LossWeights) -> None:
+    """Refuse weights under which no data count."""
+    of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
+    physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)
+    if of_data + (sum(physics) if material.collocation is not None else 0.0) <= 0.0:
+        raise RomValueError(
+            "weights are zero for all losses of the data that there are; give one of them a positive weight"
+        )
+
+
 def choose(
-    prepared: Prepared, config: FitConfig, dimension: int | None, seed: int
+    prepared: Prepared, config: FitConfig, dimension: int | None, seed: int, clock: Clock
 ) -> tuple[Selection, dict[int, float]]:
     """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
     if dimension is None:
-        return select_latent_dim(prepared, config, seed)
+        return select_latent_dim(prepared, config, seed, clock)
     if dimension > prepared.projection.rank:
-        log.warning("latent_dim lowered from %d to %d, the POD rank of the data", dimension, prepared.projection.rank)
+        log.warning("latent_dim lowered from %d to %d, the POD rank", dimension, prepared.projection.rank)
     selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed)
     return selection, {selection.closed_form.latent_dim: selection.error}
 
@@ -172,11 +185,14 @@ def n_parameters(prepared: Prepared) -> int:
     return len(prepared.parameter_mean)
 
 
-def training_seconds(clock: Clock) -> float | None:
-    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use."""
+def training_seconds(clock: Clock, preparation: float) -> float | None:
+    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use.
+
+    What follows the training passes over the data about as often as their `preparation`, whose seconds are known.
+    """
     if clock.remaining is None:
         return None
-    left = clock.remaining - FINISH_SECONDS
+    left = clock.remaining - FINISH_SECONDS - 0.5 * preparation
     if left < SHORTEST_TRAINING:
         log.warning("max_seconds leaves no time for training: the result is the closed-form model")
         return 0.0

@@ -38,14 +38,14 @@ PROBE = 256  # collocation points whose price is measured where time is limited
 class Material:
     """All data of a fit: trajectories, collocation pairs, how states are labelled.
 
-    `exact_along_trajectories`: whether the pairs include states of the training trajectories. `evaluations` counts the
-    values of f at collocation states; `origin` says where each kind of data came from.
+    `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
+    of f at collocation states; `origin` says where each kind of data came from.
     """
 
     split: Split
     collocation: Collocation | None
     layout: Layout
-    exact_along_trajectories: bool = False
+    n_trajectory_points: int = 0
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
 
@@ -99,12 +99,24 @@ def gather(
             "n_collocation, or raise max_seconds if there was no time for them"
         )
     layout = common_layout(system, layouts)
-    exact = False
-    if pairs is not None and groups and system is not None and config.evaluate_system:
-        exact = True  # where the flow goes is where physics matters most
-        extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
-        pairs, evaluations = joined(pairs, extra), evaluations + len(extra)
-    return Material(split, pairs, layout, exact, evaluations, origin)
+    n_extra = 0
+    if pairs is not None and system is not None and config.evaluate_system:
+        evaluations += require_autonomous(system, pairs, layout)
+        if groups:  # where the flow goes is where physics matters most
+            extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
+            pairs, n_extra = joined(pairs, extra), len(extra)
+    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin)
+
+
+def require_autonomous(system: systems.System, pairs: Collocation, layout: Layout) -> int:
+    """A `RomValueError` for a system whose f depends on time: h(z; mu) could not follow it. Returns the values of f used."""
+    x = pairs.states[:1].reshape(1, *layout.shape)
+    mu = pairs.parameters[:1] if pairs.parameters.shape[1] else None
+    if not np.allclose(system.rhs(x, mu, 0.0), system.rhs(x, mu, 1.2345 * system.time_scale), rtol=1e-9, atol=0.0):
+        raise RomValueError(
+            f"system: f of {system.name} depends on time, and models are autonomous; make time a component of the state"
+        )
+    return 2
 
 
 def check_request(

@@ -14,7 +14,7 @@ class LatentDynamics(nn.Module):
     """h(z; mu) = c + A y + H (y x y) + MLP(y) with y = (z, mu), mu in units of its spread in training.
 
     The polynomial part is operator inference (Peherstorfer & Willcox 2016), which the field's quadratic systems obey
-    exactly in POD coordinates up to closure; the neural part is the latent neural ODE (Lee & Parish 2020).
+    exactly in POD coordinates up to closure; the neural part is the latent neural ODE (Lee & Parish 2021).
 
     Shapes: z (..., d), mu (..., p) or None where p = 0; dz/dt (..., d).
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from rom.data import as_trajectories, plain_names
+from rom.architecture import closed_form_config
+from rom.data import as_trajectories, plain_names, require_same_layout
 from rom.errors import RomValueError
 from rom.model import ReducedOrderModel
 
@@ -29,17 +31,15 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
     groups, layout = as_trajectories(trajectories)
-    if layout.shape != model.shape:
-        raise RomValueError(f"trajectories: a state has shape {layout.shape}, but the model's has {model.shape}")
-    if model.parameters and layout.parameters not in (model.parameters, plain_names(len(model.parameters))):
-        raise RomValueError(f"trajectories: parameters {layout.parameters} differ from {model.parameters} of the model")
+    if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
+        layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
+    require_same_layout("trajectories", layout, model._layout)
     if len(groups) != 1:
         raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")
     group = groups[0]
     parameters = group.parameters if model.parameters else None
     methods = {"fitted": model, "closed_form": closed_form_of(model)}
-    columns: dict[str, list[np.ndarray]] = {}
-    powers: list[np.ndarray] = []
+    squares, valids, power = [], [], []
     for method in methods.values():
         square, power, valid = [], [], []
         for chosen, states in group.blocks():
@@ -51,11 +51,10 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             square.append(((values - states) ** 2).mean(axis=2))
             power.append((states**2).mean(axis=2))
             valid.append(forecast["valid"].values)
-        columns.setdefault("square", []).append(np.concatenate(square))
-        columns.setdefault("valid", []).append(np.concatenate(valid))
-        powers = power
-    norms = np.concatenate(powers)  # (trajectory, time)
-    square, valid = np.stack(columns["square"]), np.stack(columns["valid"])  # (rom, trajectory, time)
+        squares.append(np.concatenate(square))
+        valids.append(np.concatenate(valid))
+    norms = np.concatenate(power)  # (trajectory, time)
+    square, valid = np.stack(squares), np.stack(valids)  # (rom, trajectory, time)
     mse = square.mean(axis=1)
     tiny = np.finfo(float).tiny
     return xr.Dataset(
@@ -70,12 +69,26 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             ),
             "valid": (("rom", "time"), valid.mean(axis=1)),
         },
-        coords={"rom": list(methods), "time": group.times, "horizon": group.times - group.times[0]},
+        coords={
+            "rom": list(methods),
+            "time": group.times,
+            "horizon": group.times - group.times[0],
+            "trajectory": trajectory_labels(trajectories, len(group)),
+        },
     )
+
+
+def trajectory_labels(trajectories: Any, count: int) -> np.ndarray:
+    """The coordinate of a Dataset's trajectories, or else their positions."""
+    if isinstance(trajectories, xr.Dataset) and "trajectory" in trajectories.coords:
+        return trajectories["trajectory"].values
+    return np.arange(count)
 
 
 def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
     """The closed-form model that the training of `model` started from, as a model of its own."""
     state = copy.deepcopy(model._state)
-    state.networks, state.region = state.closed_form, state.closed_form_region
-    return ReducedOrderModel(state, model._layout, model.config, model.history)
+    state.networks, state.region = copy.deepcopy(state.closed_form), copy.deepcopy(state.closed_form_region)
+    history = model.history.copy()
+    history.attrs["validation_error"] = history.attrs["closed_form_validation_error"]
+    return ReducedOrderModel(state, model._layout, closed_form_config(model.config), history)

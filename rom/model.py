@@ -92,7 +92,7 @@ class ModelState(nn.Module):
 class ReducedOrderModel:
     """A reduced-order model z = phi(x), dz/dt = h(z; mu), x = psi(z), as `rom.fit` and `rom.load` return it.
 
-    Complete and immutable: forecasting needs neither the system nor the data. `history` (xarray.Dataset) tells how the
+    Complete: forecasting needs neither the system nor the data. `history` (xarray.Dataset) tells how the
     model came about.
     """
 
@@ -226,11 +226,7 @@ class ReducedOrderModel:
     def _roll_out(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, method: str) -> Tensor:
         """Latent states (time, trajectory, d) at scaled `times`."""
         if method == "dopri5" and len(times) > 1:
-            # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
-            t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
-            dynamics = copy.deepcopy(self._state.networks.latent_dynamics).double()
-            mu = None if parameters is None else parameters.double()
-            return adaptive_rollout(lambda z: dynamics(z, mu), z0.double(), t).to(z0.dtype)
+            return self._roll_out_adaptively(z0, times, parameters)
         latent = torch.empty((len(times), *z0.shape), dtype=z0.dtype, device=z0.device)
         latent[0] = z = z0
         longest = float(self._state.max_step)
@@ -241,6 +237,23 @@ class ReducedOrderModel:
                 z = rk4_step(lambda z: dynamics(z, parameters), z, interval / n_steps)
             latent[k + 1] = z
         return latent
+
+    def _roll_out_adaptively(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None) -> Tensor:
+        """The same with adaptive steps; NaN for a trajectory on which no step is small enough."""
+        # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
+        t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
+        dynamics = copy.deepcopy(self._state.networks.latent_dynamics).double()
+        mu = None if parameters is None else parameters.double()
+        try:
+            return adaptive_rollout(lambda z: dynamics(z, mu), z0.double(), t).to(z0.dtype)
+        except AssertionError:  # how torchdiffeq says that its step underflows
+            if len(z0) == 1:
+                latent = torch.full((len(times), *z0.shape), torch.nan, dtype=z0.dtype, device=z0.device)
+                latent[0] = z0
+                return latent
+        rows = range(len(z0))
+        alone = [(z0[k : k + 1], None if parameters is None else parameters[k : k + 1]) for k in rows]
+        return torch.cat([self._roll_out_adaptively(z, times, mu_k) for z, mu_k in alone], dim=1)
 
     def _trust(self, latent: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
         """`valid` and `finite` (trajectory, time): once false, false for good.
@@ -378,7 +391,11 @@ class ReducedOrderModel:
 
 def forecast_times(t: Any, x0: Any) -> np.ndarray:
     """Times (T,) in float64. Raises `RomValueError` unless finite, strictly increasing and not before x0's own time."""
-    times = np.atleast_1d(numeric("t", t)).astype(np.float64)
+    times = numeric("t", t).astype(np.float64)
+    if times.ndim == 0:
+        raise RomValueError(
+            f"t must have shape (time,) and start at the time of x0: for one later state, pass [t0, {times:g}]"
+        )
     if times.ndim != 1 or len(times) == 0:
         raise RomValueError(f"t must have shape (time,) with at least one time, got {times.shape}")
     require_finite("t", times, ("index",))
@@ -401,6 +418,12 @@ def checked_device(device: Any) -> torch.device:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise RomValueError(f"device: unknown {device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise RomValueError(f"device: {device!r} was asked for, but torch sees no CUDA device; use 'auto' or 'cpu'")
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RomValueError(
+            f"device: {device!r} was asked for, but torch has no such device here; use 'auto' or 'cpu'"
+        ) from error
+    if chosen.type == "meta":
+        raise RomValueError("device: 'meta' holds no numbers; use 'auto' or 'cpu'")
     return chosen

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from torch import nn
 
 from rom.config import FitConfig
 from rom.data import Layout
-from rom.errors import RomError, nearest
+from rom.errors import RomError
 from rom.latent_dynamics import LatentDynamics
 from rom.model import ModelState, ReducedOrderModel, checked_device
 from rom.networks import Decoder, Encoder
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["load", "save_model"]
 
-REGISTRY: dict[str, type[nn.Module]] = {c.__name__: c for c in (Encoder, LatentDynamics, Decoder)}
+CLASSES = [c.__name__ for c in (Encoder, LatentDynamics, Decoder)]
 
 
 def save_model(model: ReducedOrderModel, path: str | os.PathLike) -> None:
@@ -50,11 +49,8 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
     target = checked_device(device)
     document, tensors = read_sealed(path, "model")
     try:
-        for name in document["classes"]:
-            if name not in REGISTRY:
-                raise RomFileError(
-                    f"{path} holds a network {name!r} that this version does not know; {nearest(name, REGISTRY)}"
-                )
+        if document["classes"] != CLASSES:
+            raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {CLASSES}")
         layout = layout_of(document["layout"])
         config = FitConfig.from_dict(document["config"])
         state = ModelState.empty(

@@ -1,4 +1,4 @@
-"""From data to tensors: hold out, project, scale, and put on the device."""
+"""From data to tensors: project, scale, and say what is held out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from rom.validation import HeldOut
 __all__ = ["Prepared", "prepare"]
 
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
-STRETCH = 5  # longest rollout of a validation, in windows of training: a chaotic system forgets its start
+LONGEST_ROLLOUT = 200  # intervals of a validation rollout: a chaotic system forgets its start
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Prepared:
     collocation: CollocationTable | None
     held_out: HeldOut
     spreads: Spreads
-    exact_along_trajectories: bool
+    exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
 
     def states(self) -> Tensor:
         """POD coordinates (N, r) of all training states of both kinds."""
@@ -64,6 +64,14 @@ class Prepared:
             parts.append((group.coordinates.flatten(0, 1), spline_derivatives(group).flatten(0, 1), mu))
         states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
         return states, derivatives, parameters
+
+    def with_parameters(self) -> tuple[Tensor, Tensor | None]:
+        """All training states (N, r), and their parameters (N, p) or None."""
+        parts = [
+            None if g.parameters is None else g.parameters.repeat(g.coordinates.shape[0], 1) for g in self.training
+        ] + ([self.collocation.parameters] if self.collocation is not None else [])
+        present = [p for p in parts if p is not None]
+        return self.states(), torch.cat(present) if present else None
 
 
 def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
@@ -91,11 +99,11 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
     if held:
-        held_out = HeldOut("held-out trajectories", cut(rollouts(held, time_scale), STRETCH * config.window))
+        held_out = HeldOut("held-out trajectories", cut(rollouts(held, time_scale), LONGEST_ROLLOUT))
     elif held_pairs is not None and len(held_pairs):
         held_out = HeldOut("held-out collocation points", collocation=table(held_pairs, time_scale))
     else:
-        held_out = HeldOut("the training trajectories", cut(training, STRETCH * config.window))
+        held_out = HeldOut("the training trajectories", cut(training, LONGEST_ROLLOUT))
     return Prepared(
         projection=projection,
         time_scale=time_scale,
@@ -105,7 +113,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         collocation=collocation,
         held_out=held_out,
         spreads=measure(training, collocation),
-        exact_along_trajectories=material.exact_along_trajectories,
+        exact_along_trajectories=material.n_trajectory_points > 0,
     )
 
 
@@ -114,7 +122,8 @@ def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, 
     n_states = pairs.states.shape[1] if pairs is not None else groups[0].states.shape[2]
     total = sum(len(g) * len(g.times) for g in groups) + (len(pairs) if pairs is not None else 0)
     # The eigenproblem has the smaller of the two sizes: where that is n, further snapshots are cheap.
-    share = min(1.0, max(MAX_SNAPSHOTS, 16 * min(n_states, MAX_SNAPSHOTS)) / total)
+    limit = max(MAX_SNAPSHOTS, 16 * n_states) if n_states <= MAX_SNAPSHOTS else MAX_SNAPSHOTS
+    share = min(1.0, limit / total)
     parts = []
     for group in groups:
         for _, states in group.blocks():

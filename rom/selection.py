@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rom.architecture import Networks, closed_form_networks
+from rom.clock import Clock
 from rom.config import FitConfig
 from rom.integrators import rk4_rollout
 from rom.preparation import Prepared
@@ -32,7 +32,7 @@ SAMPLE = 512
 
 @dataclass(frozen=True)
 class Selection:
-    """A closed-form model, its validation error in shares of the variance, and Runge-Kutta steps per interval."""
+    """A closed-form model, its validation error in shares of the variance, Runge-Kutta steps per interval, and the longest."""
 
     closed_form: ClosedForm
     error: float
@@ -40,14 +40,22 @@ class Selection:
     max_step: float
 
 
-def select_latent_dim(prepared: Prepared, config: FitConfig, seed: int) -> tuple[Selection, dict[int, float]]:
-    """The smallest model that is good enough or close to the best, and the curve of error against dimension."""
-    rank = prepared.projection.rank
-    candidates = [d for d in CANDIDATE_DIMENSIONS if d <= rank]
-    selections = {d: select_closed_form(prepared, config, d, seed) for d in candidates}
+def select_latent_dim(
+    prepared: Prepared, config: FitConfig, seed: int, clock: Clock
+) -> tuple[Selection, dict[int, float]]:
+    """The smallest model that is good enough or close to the best, and the curve of error against dimension.
+
+    Once half of the time is over, no further dimension is tried.
+    """
+    selections: dict[int, Selection] = {}
+    for d in CANDIDATE_DIMENSIONS:
+        out_of_time = clock.remaining is not None and clock.elapsed > clock.remaining
+        if d > prepared.projection.rank or (selections and out_of_time):
+            break
+        selections[d] = select_closed_form(prepared, config, d, seed)
     curve = {d: selection.error for d, selection in selections.items()}
     bound = max(GOOD_ENOUGH, CLOSE_TO_BEST * min(curve.values()))
-    chosen = next(d for d in candidates if curve[d] <= bound)
+    chosen = next(d for d in curve if curve[d] <= bound)
     log.info("latent dimension %d of %s", chosen, {d: f"{error:.1e}" for d, error in curve.items()})
     return selections[chosen], curve
 
@@ -103,15 +111,6 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
 
 def sample(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:
     """Some training states (N, r) with their parameters (N, p)."""
-    states, parameters = with_parameters(prepared)
+    states, parameters = prepared.with_parameters()
     chosen = np.random.default_rng([seed, 3]).permutation(len(states))[:SAMPLE]
     return states[chosen], None if parameters is None else parameters[chosen]
-
-
-def with_parameters(prepared: Prepared) -> tuple[Tensor, Tensor | None]:
-    """All training states (N, r), and parameters (N, p) or None."""
-    parts: Sequence[Tensor | None] = [
-        None if g.parameters is None else g.parameters.repeat(g.coordinates.shape[0], 1) for g in prepared.training
-    ] + ([prepared.collocation.parameters] if prepared.collocation is not None else [])
-    present = [p for p in parts if p is not None]
-    return prepared.states(), torch.cat(present) if present else None

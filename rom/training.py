@@ -229,10 +229,11 @@ def look(
     )
     training.rows.append(row)
     log.info("step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, error, training.best_error)
+    asked = [callback(row) is True for callback in plan.callbacks]
     stale = sum(r.step > training.best_step for r in training.rows)
     if progress >= 1.0:
         training.stopped = "finished"
-    elif True in [callback(row) for callback in plan.callbacks]:
+    elif any(asked):
         training.stopped = "callback"
     elif plan.config.patience is not None and stale >= plan.config.patience:
         training.stopped = "patience"

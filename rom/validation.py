@@ -34,20 +34,23 @@ class HeldOut:
 def validation_error(networks: Networks, held_out: HeldOut, spreads: Spreads, substeps: int) -> float:
     """Mean square error of rollouts in shares of the variance, or the sum of the physics losses on held-out points."""
     if held_out.rollouts:
-        errors = [rollout_errors(networks, group, substeps) for group in held_out.rollouts]
-        return float(torch.cat(errors).mean()) / spreads.coordinates
+        errors = torch.cat([rollout_errors(networks, group, substeps) for group in held_out.rollouts])
+        return float(bounded(errors / spreads.coordinates).mean())
     assert held_out.collocation is not None
-    error = sum(physics_losses(networks, held_out.collocation, spreads).values())
-    return float(torch.nan_to_num(torch.as_tensor(error), nan=WORST, posinf=WORST))
+    return float(bounded(torch.stack([*physics_losses(networks, held_out.collocation, spreads).values()]).sum()))
 
 
 def rollout_errors(networks: Networks, group: Rollouts, substeps: int) -> Tensor:
-    """Mean square error (N,) in POD coordinates of each trajectory predicted from its first state; `WORST` where it fails."""
+    """Mean square error (N,) in POD coordinates of each trajectory predicted from its first state."""
     latent = rk4_rollout(
         lambda z: networks.latent_dynamics(z, group.parameters),
         networks.encoder(group.coordinates[0]),
         group.intervals,
         substeps,
     )
-    error = (networks.decoder(latent) - group.coordinates).square().mean(dim=(0, 2))
-    return torch.nan_to_num(error, nan=WORST, posinf=WORST).clamp(max=WORST)
+    return (networks.decoder(latent) - group.coordinates).square().mean(dim=(0, 2))
+
+
+def bounded(errors: Tensor) -> Tensor:
+    """`errors` in shares of the variance, at most `WORST` and that where they are not finite."""
+    return torch.nan_to_num(errors, nan=WORST, posinf=WORST).clamp(max=WORST)

@@ -36,15 +36,6 @@ class ClosedForm:
     def latent_dim(self) -> int:
         return self.decoder_linear.shape[1]
 
-    def rate(self, z: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-        """dz/dt at z (B, d) and mu (B, p)."""
-        y = np.concatenate([z, parameters], axis=1)
-        return self.offset + y @ self.linear.T + all_products(y) @ self.quadratic.T
-
-    def decode(self, z: np.ndarray) -> np.ndarray:
-        """POD coordinates (B, r) of z (B, d)."""
-        return self.decoder_offset + z @ self.decoder_linear.T + all_products(z) @ self.decoder_quadratic.T
-
 
 def closed_form_models(
     coordinates: np.ndarray,
@@ -106,11 +97,6 @@ def distinct_products(y: np.ndarray) -> np.ndarray:
     """Products y_i y_j with i <= j: (N, k) to (N, k (k + 1) / 2)."""
     i, j = np.triu_indices(y.shape[1])
     return y[:, i] * y[:, j]
-
-
-def all_products(y: np.ndarray) -> np.ndarray:
-    """All products y_i y_j: (N, k) to (N, k^2), in the order of `rom.networks.outer_products`."""
-    return (y[:, :, None] * y[:, None, :]).reshape(len(y), -1)
 
 
 def symmetric_quadratic(coefficients: np.ndarray, k: int) -> np.ndarray:

@@ -67,7 +67,7 @@ def table(case: Any, kept: dict[str, Any]) -> str:
     where = kept["machine"]
     lines += [
         "",
-        f"{len(runs)} seed(s); {where['processor']}, {where['cores']} cores, {where['gpu']}, torch {where['torch']}.",
+        f"{len(runs)} seed(s); {where['processor']}, {where['cores']} core(s), {where['gpu']}, torch {where['torch']}.",
         "",
     ]
     return "\n".join(lines)
@@ -82,7 +82,7 @@ def machine() -> dict[str, Any]:
     ]
     return {
         "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU",
         "python": platform.python_version(),
         "torch": torch.__version__,

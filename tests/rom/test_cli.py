@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import rom
 import systems
@@ -110,9 +111,9 @@ def test_forecast_of_a_system_prints_the_error_and_draws(model, tmp_path, capsys
     error = float(np.sqrt(((forecast["state"] - truth) ** 2).sum() / (truth**2).sum()))
     assert printed == pytest.approx(error, rel=1e-3)
     assert picture.stat().st_size > 5000
-    stored = systems.open_trajectories(output)
-    np.testing.assert_array_equal(stored["state"].values, forecast["state"].values)
-    np.testing.assert_array_equal(stored["valid"].values, forecast["valid"].values)
+    with xr.open_dataset(output) as stored:
+        xr.testing.assert_equal(stored, forecast)
+        assert stored["valid"].dtype == bool
 
 
 @pytest.mark.parametrize(("many", "shape"), [(False, (16,)), (True, (3, 16))])
@@ -130,13 +131,39 @@ def test_forecast_starts_from_an_array(model, tmp_path, capsys, many, shape):
 def test_forecast_starts_from_the_first_states_of_a_file_of_trajectories(model, runs, tmp_path):
     command = ["forecast", model, "--initial", runs, "--times", "0:1:3", "-o", tmp_path / "f.h5"]
     assert cli.main([str(a) for a in command]) == 0
-    assert systems.open_trajectories(tmp_path / "f.h5")["state"].sizes["trajectory"] == 5
+    with xr.open_dataset(tmp_path / "f.h5") as stored:
+        assert stored["state"].sizes["trajectory"] == 5
 
 
 def test_the_end_of_validity_is_said(model, tmp_path, capsys):
     np.save(tmp_path / "x0.npy", 100 * systems.Burgers(n=16).sample_initial(1, seed=2).values)
     assert cli.main(["forecast", str(model), "--initial", str(tmp_path / "x0.npy"), "--times", "0:0.01:2"]) == 0
     assert "not valid from t = 0 on" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_forecast_that_broke_off_is_drawn_and_saved(model, tmp_path, capsys):
+    np.save(tmp_path / "x0.npy", 1e4 * systems.Burgers(n=16).sample_initial(1, seed=2).values)
+    picture, output = tmp_path / "f.png", tmp_path / "f.h5"
+    command = ["forecast", model, "--initial", tmp_path / "x0.npy", "--times", "0:5:6", "-o", output, "--plot", picture]
+    assert cli.main([str(a) for a in command]) == 0
+    assert "states are NaN" in capsys.readouterr().err
+    assert picture.stat().st_size > 5000
+    with xr.open_dataset(output) as stored:
+        assert stored["state"].isel(time=0).notnull().all()
+        assert stored["state"].isel(time=-1).isnull().all()
+        assert not stored["valid"].any()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.h5", "f.png", "x0.npy"]
+
+
+def test_a_forecast_that_cannot_be_written_leaves_the_picture(model, runs, tmp_path, capsys):
+    (tmp_path / "f.h5").mkdir()
+    picture = tmp_path / "f.png"
+    command = ["forecast", model, "--initial", runs, "--times", "0:1:3", "-o", tmp_path / "f.h5", "--plot", picture]
+    assert cli.main([str(a) for a in command]) == 2
+    assert f"cannot write {tmp_path / 'f.h5'}" in capsys.readouterr().err
+    assert picture.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.h5", "f.png"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_parameters_of_the_trajectories_are_used(parametric_model, decay_runs):
 
 
 def test_data_that_do_not_fit_the_model(model, parametric_model, truth, decay_runs):
-    with pytest.raises(rom.RomValueError, match=r"a state has shape \(3,\), but the model's has \(12,\)"):
+    with pytest.raises(rom.RomValueError, match=r"a state has shape \(3,\), but \(12,\) is expected"):
         rom.evaluate(model, decay_runs)
     with pytest.raises(rom.RomValueError, match="evaluate each set of equal times by itself"):
         rom.evaluate(model, [truth, truth.isel(time=slice(3))])

@@ -428,7 +428,7 @@ def test_methods_and_devices_that_are_not_there(model, x0):
     with pytest.raises(rom.RomValueError, match="device: unknown 'gpu'; use 'auto', 'cpu', 'cuda'"):
         model.to("gpu")
     if not torch.cuda.is_available():
-        with pytest.raises(rom.RomValueError, match="torch sees no CUDA device; use 'auto' or 'cpu'"):
+        with pytest.raises(rom.RomValueError, match="torch has no such device here; use 'auto' or 'cpu'"):
             model.to("cuda")
 
 

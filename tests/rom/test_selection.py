@@ -5,6 +5,7 @@ import pytest
 
 import rom
 import systems
+from rom.clock import Clock
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
@@ -35,7 +36,7 @@ def prepared(rotations):
 
 
 def test_the_smallest_good_enough_dimension_is_chosen(prepared):
-    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0)
+    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0, clock=Clock())
     assert list(curve) == [1, 2, 3, 4, 5, 6]
     assert curve[4] < 1e-4
     assert selection.closed_form.latent_dim == next(d for d, error in curve.items() if error < 1e-3)

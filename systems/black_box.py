@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ import array_api_compat
 import numpy as np
 
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
-from systems.sampling import Sampler, check_count
+from systems.sampling import Sampler, check_count, check_number
 from systems.system import Parameter, System, check_dims
 from systems.trajectories import as_numbers
 
@@ -117,20 +117,20 @@ class BlackBox(System):
     def _initial(self, n, seed):
         if self.states is None:
             raise SystemsValueError(
-                f"{self.name} has no initial states of its own: give initial=... (an array of states) to "
+                f"{self._called} has no initial states of its own: give initial=... (an array of states) to "
                 "simulate, or sampler=... to from_rhs, for instance systems.Box(low, high)"
             )
         states = as_numbers(self.states(n, seed), "states of the sampler")
         if states.shape != (n, *self.shape):
             raise SystemsValueError(
-                f"the sampler of {self.name} must return shape {(n, *self.shape)}, got {states.shape}"
+                f"the sampler of {self._called} must return shape {(n, *self.shape)}, got {states.shape}"
             )
         return states
 
     def _rhs(self, x, mu, t, xp):  # noqa: ARG002
         if not array_api_compat.is_numpy_array(x):
             raise SystemsTypeError(
-                f"{self.name} is a black box and takes NumPy arrays, got {type(x).__name__}; "
+                f"{self._called} is a black box and takes NumPy arrays, got {type(x).__name__}; "
                 "for a tensor give x.detach().cpu().numpy(), and no gradient will pass"
             )
         batch = x.shape[: x.ndim - len(self.shape)]
@@ -241,17 +241,27 @@ def _parameters(parameters: Any) -> tuple[Parameter, ...]:
         made = []
         for name, value in parameters.items():
             if isinstance(value, Parameter):
+                if value.name != name:
+                    raise SystemsValueError(
+                        f"parameters[{name!r}] holds a Parameter named {value.name!r}; give both the same name"
+                    )
                 made.append(value)
             elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
-                default, low, high = map(float, value)
-                made.append(Parameter(name, default, low, high))
-            elif isinstance(value, int | float):
+                made.append(
+                    Parameter(name, *(check_number(v, f"parameters[{name!r}][{i}]") for i, v in enumerate(value)))
+                )
+            elif isinstance(value, int | float | np.number):
                 made.append(Parameter(name, float(value), float(value), float(value)))
             else:
                 raise SystemsTypeError(
                     f"parameters[{name!r}] must be a Parameter, (default, low, high) or number, got {value!r}"
                 )
         parameters = made
+    if isinstance(parameters, str) or not isinstance(parameters, Iterable):
+        raise SystemsTypeError(
+            "parameters must be a sequence of systems.Parameter, or a mapping such as {'nu': (0.1, 0.05, 0.2)}, "
+            f"got {parameters!r}"
+        )
     parameters = tuple(parameters)
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Parameter):
@@ -265,6 +275,8 @@ def _parameters(parameters: Any) -> tuple[Parameter, ...]:
 def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter, ...]) -> tuple[str, ...]:
     """The order of f's arguments, stated or read from its signature."""
     if arguments is not None:
+        if not isinstance(arguments, Iterable):
+            raise SystemsTypeError(f"arguments must be a tuple of names, such as ('t', 'x'), got {arguments!r}")
         order = (arguments,) if isinstance(arguments, str) else tuple(arguments)
         for name in order:
             if name not in ARGUMENTS:

@@ -50,7 +50,7 @@ def collocate(
         sampler = system.sampler
     if sampler is None:
         raise SystemsValueError(
-            f"{system.name} has no sampler of states: give near=trajectories or sampler=..., "
+            f"{system._called} has no sampler of states: give near=trajectories or sampler=..., "
             "for instance systems.Box(low, high)"
         )
     if not callable(sampler):
@@ -97,7 +97,7 @@ def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None, deadlin
         if not np.isfinite(f).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(f))[0])
             raise EvaluationError(
-                f"f of {system.name} is not finite at point {start + at[0]}: f{list(at[1:])} is {f[at]}. "
+                f"f of {system._called} is not finite at point {start + at[0]}: f{list(at[1:])} is {f[at]}. "
                 "Keep the sampler within the region where f is defined"
             )
         values[block] = f

@@ -11,7 +11,17 @@ import numpy as np
 
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation
-from systems.sampling import Box, Gaussian, InitialStates, Lifted, Mixture, Sampler, check_count
+from systems.sampling import (
+    Box,
+    Gaussian,
+    InitialStates,
+    Lifted,
+    Mixture,
+    Sampler,
+    check_count,
+    check_number,
+    check_seed,
+)
 from systems.system import Parameter, System, as_floating, like
 
 
@@ -45,6 +55,9 @@ class Lorenz(System):
     shape: ClassVar[tuple[int, ...]] = (3,)
     time_scale: ClassVar[float] = 1.1
     citation: ClassVar[str] = "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
+
+    def __post_init__(self):
+        _check_numbers(self, "sigma", "rho", "beta")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -105,14 +118,17 @@ class LiftedSystem(System):
 
     @final
     def encode(self, x: Any) -> Any:
-        """The latent coordinates (..., d) of states (..., n), in x's kind, dtype and device."""
+        """The latent coordinates (..., d) of states (..., n): an array of x's namespace, dtype and device.
+
+        Of a DataArray they are a NumPy array: latent coordinates have no labels.
+        """
         x, xp = as_floating(getattr(x, "values", x) if hasattr(x, "dims") else x, "x")
         _check_last(x, self.shape[0], "x", self.name)
         return self._encode(x, xp)
 
     @final
     def decode(self, z: Any) -> Any:
-        """The states (..., n) at latent coordinates (..., d), in z's kind, dtype and device."""
+        """The states (..., n) at latent coordinates (..., d): an array of z's namespace, dtype and device."""
         z, xp = as_floating(z, "z")
         _check_last(z, self.latent_dim, "z", self.name)
         return self._decode(z, xp)
@@ -130,6 +146,11 @@ class LiftedSystem(System):
 
     def _formulation(self, mu):
         return Formulation(forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t))
+
+
+def _check_numbers(system: Any, *fields: str) -> None:
+    for name in fields:
+        check_number(getattr(system, name), name)
 
 
 def _check_last(array: Any, size: int, name: str, system: str) -> None:
@@ -175,6 +196,7 @@ class LiftedDuffing(LiftedSystem):
 
     def __post_init__(self):
         check_count(self.n, "n", smallest=2)
+        check_seed(self.seed)
         Box(self.low, self.high)
 
     @property
@@ -244,6 +266,7 @@ class LiftedLorenz(LiftedSystem):
 
     def __post_init__(self):
         check_count(self.n, "n", smallest=6)
+        _check_numbers(self, "sigma", "rho", "beta")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -319,6 +342,8 @@ class LiftedLinear(LiftedSystem):
 
     def __post_init__(self):
         check_count(self.n, "n", smallest=3)
+        check_seed(self.seed)
+        _check_numbers(self, "decay", "omega", "rate")
         for field in ("decay", "rate"):
             if not getattr(self, field) > 0:
                 raise SystemsValueError(f"{field} must be positive for a stable system, got {getattr(self, field)}")

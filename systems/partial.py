@@ -11,7 +11,7 @@ from scipy.fft import irfft, rfft
 
 from systems.errors import SystemsValueError, nearest
 from systems.integrators import Formulation
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count
+from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_number
 from systems.system import Parameter, System, like
 
 INITIAL_STATES = ("harmonic", "gaussian", "bumps", "mixed")
@@ -55,8 +55,8 @@ class Burgers(System):
 
     def __post_init__(self):
         check_count(self.n, "n", smallest=4)
-        if not (np.isfinite(self.viscosity) and self.viscosity > 0):
-            raise SystemsValueError(f"viscosity must be positive and finite, got {self.viscosity}")
+        if not check_number(self.viscosity, "viscosity") > 0:
+            raise SystemsValueError(f"viscosity must be positive, got {self.viscosity}")
         if self.initial not in INITIAL_STATES:
             raise SystemsValueError(f"unknown initial {self.initial!r}; {nearest(self.initial, INITIAL_STATES)}")
 

@@ -38,6 +38,15 @@ def check_count(n: Any, name: str = "n", smallest: int = 1) -> int:
     return int(n)
 
 
+def check_number(value: Any, name: str) -> float:
+    """value as a finite float, or an error that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise SystemsTypeError(f"{name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise SystemsValueError(f"{name} must be finite, got {value}")
+    return float(value)
+
+
 def check_seed(seed: Any) -> int:
     """seed as an int, or an error."""
     return check_count(seed, "seed", smallest=0)
@@ -92,6 +101,14 @@ class Box(_Bounded):
 @dataclass(frozen=True, eq=False)
 class Sobol(_Bounded):
     """Scrambled Sobol points in the box low <= x < high (scipy.stats.qmc); at most 21,201 numbers a state."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.low.size > qmc.Sobol.MAXDIM:
+            raise SystemsValueError(
+                f"low and high have {self.low.size:,} numbers, but Sobol points exist for {qmc.Sobol.MAXDIM:,} at most; "
+                "use LatinHypercube or Box"
+            )
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
         rng = np.random.default_rng(check_seed(seed))
@@ -169,7 +186,7 @@ class ShortFlows:
     32 flows (they are integrated together, and so share their times). spacing > 1 puts more points at early
     times, for systems whose late states are all alike.
 
-    system: System or anything with `rhs`, `shape`.
+    system: System; it is integrated as `simulate` does, in its own formulation where it has one.
     initial: sampler of the states at which flows start; the system's initial states by default.
     duration: in the system's time units; the span of its default times by default.
     rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an
@@ -187,10 +204,10 @@ class ShortFlows:
 
     def __post_init__(self):
         check_count(self.points_per_flow, "points_per_flow")
-        if self.duration is not None and not (math.isfinite(self.duration) and self.duration > 0):
-            raise SystemsValueError(f"duration must be positive and finite, got {self.duration}")
-        if not (math.isfinite(self.spacing) and self.spacing > 0):
-            raise SystemsValueError(f"spacing must be positive and finite, got {self.spacing}")
+        if self.duration is not None and not check_number(self.duration, "duration") > 0:
+            raise SystemsValueError(f"duration must be positive, got {self.duration}")
+        if not check_number(self.spacing, "spacing") > 0:
+            raise SystemsValueError(f"spacing must be positive, got {self.spacing}")
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
         n, m = check_count(n), self.points_per_flow
@@ -258,9 +275,9 @@ class NearTrajectories:
                 raise SystemsValueError(f"trajectories are empty: state has shape {one['state'].shape}")
         if not sets:
             raise SystemsValueError("trajectories must hold at least one Dataset, got an empty list")
-        if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise SystemsValueError(f"noise must be finite and not negative, got {self.noise}")
-        if not 0 <= self.exact <= 1:
+        if check_number(self.noise, "noise") < 0:
+            raise SystemsValueError(f"noise must not be negative, got {self.noise}")
+        if not 0 <= check_number(self.exact, "exact") <= 1:
             raise SystemsValueError(f"exact must be between 0 and 1, got {self.exact}")
         object.__setattr__(self, "trajectories", tuple(sets))
 

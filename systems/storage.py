@@ -53,6 +53,8 @@ def save_trajectories(dataset: xr.Dataset, path: str | os.PathLike) -> Path:
     SystemsOSError if the file cannot be written (a full disk, no permission); what was there before is then
     untouched.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise SystemsTypeError(f"path must be the path of a file, such as 'runs.h5', got {path!r}")
     path = Path(path)
     _check_dataset(dataset)
     data = _image(dataset, path.name)
@@ -79,7 +81,8 @@ def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> 
 
     path: one file, a pattern such as "runs/*.h5", a folder of .h5 files, or a list of files.
 
-    Returns a Dataset, its trajectories in the order of the (sorted) files; a list of Datasets, one for each
+    Returns a Dataset, its trajectories in the order of the list of files, or of their sorted names where a pattern or
+    a folder is given; a list of Datasets, one for each
     group of files with equal times, grids and variables, when they differ. Several files make dask
     arrays, one chunk per trajectory.
 
@@ -219,6 +222,9 @@ def _files(path: Any) -> list[Path]:
         found = list(path)
         if not found:
             raise SystemsValueError("path is an empty list; give at least one file")
+        for i, file in enumerate(found):
+            if not isinstance(file, str | os.PathLike):
+                raise SystemsTypeError(f"path[{i}] must be the path of a file, got {file!r}")
     else:
         raise SystemsTypeError(f"path must be a file, a pattern or a list of files, got {path!r}")
     return [Path(file) for file in found]

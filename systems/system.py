@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, final
 
 import array_api_compat
@@ -15,14 +15,14 @@ import xarray as xr
 
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import Formulation
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_seed
+from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_number, check_seed
 
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
     """A named parameter of a system, with its default and the range from which it is sampled.
 
-    Raises SystemsValueError unless low <= default <= high, all finite.
+    Raises SystemsValueError unless low <= default <= high, all finite; SystemsTypeError for what is no number.
     """
 
     name: str
@@ -34,8 +34,8 @@ class Parameter:
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise SystemsValueError(f"a parameter's name must be a Python identifier, got {self.name!r}")
-        if not all(math.isfinite(v) for v in (self.default, self.low, self.high)):
-            raise SystemsValueError(f"parameter {self.name!r}: default, low and high must be finite")
+        for field in ("default", "low", "high"):
+            check_number(getattr(self, field), f"{field} of the parameter {self.name!r}")
         if not self.low <= self.default <= self.high:
             raise SystemsValueError(
                 f"parameter {self.name!r} needs low <= default <= high, got {self.low} <= {self.default} <= {self.high}"
@@ -164,14 +164,14 @@ class System(abc.ABC):
         """
         if isinstance(x, xr.DataArray):
             if not set(self.dims) <= set(x.dims):
-                raise SystemsValueError(f"x must have the dimensions {self.dims} of {self.name}, got {x.dims}")
+                raise SystemsValueError(f"x must have the dimensions {self.dims} of {self._called}, got {x.dims}")
             x = x.transpose(..., *self.dims)
             return x.copy(data=self.rhs(x.values, mu, t))
         x, xp = as_floating(x, "x")
         k = len(self.shape)
         if x.ndim < k or tuple(x.shape[x.ndim - k :]) != self.shape:
             expected = ", ".join(map(str, self.shape))
-            raise SystemsValueError(f"x must have shape (..., {expected}) for {self.name}, got {tuple(x.shape)}")
+            raise SystemsValueError(f"x must have shape (..., {expected}) for {self._called}, got {tuple(x.shape)}")
         return self._rhs(x, self._parameter_array(mu, x, xp), t, xp)
 
     @final
@@ -263,7 +263,7 @@ class System(abc.ABC):
         if isinstance(mu, Mapping):
             for key in mu:
                 if key not in names:
-                    raise SystemsValueError(f"{self.name} has no parameter {key!r}; {nearest(key, names)}")
+                    raise SystemsValueError(f"{self._called} has no parameter {key!r}; {nearest(key, names)}")
             values = [_to(mu.get(p.name, p.default), x, xp, p.name) for p in self.parameters]
             if not values:
                 return like(defaults, x, xp)
@@ -271,10 +271,15 @@ class System(abc.ABC):
         mu = _to(mu, x, xp, "mu")
         if mu.ndim == 0 or mu.shape[-1] != len(names):
             raise SystemsValueError(
-                f"mu must have shape (..., {len(names)}) for the parameters {names} of {self.name}, "
+                f"mu must have shape (..., {len(names)}) for the parameters {names} of {self._called}, "
                 f"got {tuple(mu.shape)}"
             )
         return mu
+
+    @property
+    def _called(self) -> str:
+        """The system in a sentence; its name alone may be that of a function."""
+        return f"the system {self.name!r}"
 
     def _labelled_coords(self) -> dict[str, Any]:
         # The built-in systems are dimensionless; what the numbers of a user's code mean is not known here.
@@ -304,6 +309,8 @@ def _to(value: Any, x: Any, xp: Any, name: str) -> Any:
 
 def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
     """Names of the dimensions of a state, or an error that says which is wrong."""
+    if not isinstance(dims, str | Iterable):
+        raise SystemsTypeError(f"dims must be a tuple of names, such as ('y', 'x'), got {dims!r}")
     dims = (dims,) if isinstance(dims, str) else tuple(dims)
     if len(dims) != len(shape):
         raise SystemsValueError(f"a state of shape {tuple(shape)} needs {len(shape)} dims, got {dims}")

@@ -64,7 +64,7 @@ def test_default_points_of_burgers_are_half_initial_states_half_on_flows():
             (lorenz, 5),
             {"sampler": lambda n, _: np.zeros((n, 4))},
             VALUE,
-            r"states of the sampler must have shape \(5, 3\) for Lorenz, got \(5, 4\)",
+            r"states of the sampler must have shape \(5, 3\) for the system 'Lorenz', got \(5, 4\)",
         ),
         (
             (lorenz, 5),
@@ -84,7 +84,7 @@ def test_default_points_of_burgers_are_half_initial_states_half_on_flows():
             (systems.from_rhs(np.negative, 3, arguments=("x",)), 5),
             {},
             VALUE,
-            "negative has no sampler of states: give near=trajectories or sampler=",
+            "the system 'negative' has no sampler of states: give near=trajectories or sampler=",
         ),
     ],
 )

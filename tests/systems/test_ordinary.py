@@ -155,3 +155,17 @@ def test_rhs_is_the_derivative_of_the_flow(system):
 def test_unusable_values_are_named(make, message):
     with pytest.raises(systems.SystemsValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: systems.Lorenz(sigma="a"), "sigma must be a number, got 'a'"),
+        (lambda: systems.LiftedLorenz(rho=None), "rho must be a number, got None"),
+        (lambda: systems.LiftedLinear(decay="a"), "decay must be a number, got 'a'"),
+        (lambda: systems.LiftedDuffing(seed=0.5), "seed must be an integer, got 0.5"),
+    ],
+)
+def test_what_is_no_number_is_named(make, message):
+    with pytest.raises(systems.SystemsTypeError, match=message):
+        make()

@@ -118,11 +118,16 @@ def test_viscosity_is_a_parameter_with_its_own_value_per_trajectory():
     ("fields", "message"),
     [
         ({"n": 3}, "n must be at least 4, got 3"),
-        ({"viscosity": 0.0}, "viscosity must be positive and finite, got 0.0"),
-        ({"viscosity": float("nan")}, "viscosity must be positive and finite, got nan"),
+        ({"viscosity": 0.0}, "viscosity must be positive, got 0.0"),
+        ({"viscosity": float("nan")}, "viscosity must be finite, got nan"),
         ({"initial": "harmonics"}, "unknown initial 'harmonics'; did you mean 'harmonic'?"),
     ],
 )
 def test_unusable_values_are_named(fields, message):
     with pytest.raises(systems.SystemsValueError, match=message.replace("?", r"\?")):
         systems.Burgers(**fields)
+
+
+def test_a_viscosity_that_is_no_number():
+    with pytest.raises(systems.SystemsTypeError, match="viscosity must be a number, got 'a'"):
+        systems.Burgers(viscosity="a")

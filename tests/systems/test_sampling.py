@@ -131,6 +131,9 @@ def test_near_trajectories_takes_sets_of_unequal_times():
         (lambda: systems.Box(0.0, 1.0), VALUE, "must have the shape of a state, got two numbers"),
         (lambda: systems.Box([0.0, np.nan], 1.0), VALUE, "low must be finite"),
         (lambda: systems.Sobol([0.0, 0.0], [1.0] * 3), VALUE, "low and high must be arrays"),
+        (lambda: systems.Sobol(np.zeros(21_202), 1.0), VALUE, "21,202 numbers.*for 21,201 at most; use LatinHypercube"),
+        (lambda: systems.ShortFlows(burgers, duration="a"), TYPE, "duration must be a number, got 'a'"),
+        (lambda: systems.NearTrajectories(runs, noise="a"), TYPE, "noise must be a number, got 'a'"),
         (lambda: systems.Gaussian([0.0], [-1.0]), VALUE, "std must not be negative, got -1.0"),
         (lambda: BOX(0, 0), VALUE, "n must be at least 1, got 0"),
         (lambda: BOX(3, 0.5), TYPE, "seed must be an integer, got 0.5"),
@@ -143,7 +146,7 @@ def test_near_trajectories_takes_sets_of_unequal_times():
         (lambda: systems.NearTrajectories(np.zeros(3)), TYPE, "a Dataset with a variable `state`"),
         (lambda: systems.NearTrajectories([]), VALUE, "at least one Dataset"),
         (lambda: systems.NearTrajectories(runs, exact=2), VALUE, "between 0 and 1, got 2"),
-        (lambda: systems.NearTrajectories(runs, noise=-1), VALUE, "noise must be finite and not"),
+        (lambda: systems.NearTrajectories(runs, noise=-1), VALUE, "noise must not be negative, got -1"),
         (lambda: systems.NearTrajectories(runs.isel(trajectory=[])), VALUE, "trajectories are empty"),
         (
             lambda: systems.NearTrajectories(xr.Dataset({"state": (("time", "x"), np.zeros((2, 3)))})),

@@ -207,6 +207,7 @@ def test_a_file_that_vanishes(file):
         ("none*.h5", systems.SystemsFileNotFoundError, "no file matches the pattern"),
         (".", systems.SystemsFileNotFoundError, "the folder holds no .h5 file"),
         ([], VALUE, "path is an empty list"),
+        ([None], TYPE, r"path\[0\] must be the path of a file, got None"),
         (3, TYPE, "path must be a file, a pattern or a list of files, got 3"),
     ],
 )
@@ -251,6 +252,11 @@ def test_a_full_disk_leaves_what_was_there(file, monkeypatch):
     assert isinstance(caught.value.__cause__, OSError)
     assert file.read_bytes() == before
     assert os.listdir(file.parent) == ["runs.h5"]
+
+
+def test_a_path_that_is_none():
+    with pytest.raises(TYPE, match=r"path must be the path of a file, such as 'runs.h5', got None"):
+        systems.save_trajectories(runs, None)
 
 
 def test_a_folder_that_is_not_there(tmp_path):

@@ -204,7 +204,7 @@ def test_verify_says_what_is_wrong(fault, message):
         (
             (np.zeros((2, 4)),),
             VALUE,
-            r"x must have shape \(..., 3\) for Lorenz, got \(2, 4\)",
+            r"x must have shape \(..., 3\) for the system 'Lorenz', got \(2, 4\)",
         ),
         ((np.float64(1.0),), VALUE, r"got \(\)"),
         (
@@ -258,7 +258,7 @@ def test_rhs_refuses_in_plain_words(arguments, error, message):
             VALUE,
             "'a' needs low <= default <= high",
         ),
-        (lambda: systems.Parameter("a", 1, 0, np.inf), VALUE, "'a': .*must be finite"),
+        (lambda: systems.Parameter("a", 1, 0, np.inf), VALUE, "high of the parameter 'a' must be finite, got inf"),
     ],
 )
 def test_other_refusals(call, error, message):

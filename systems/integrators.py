@@ -25,6 +25,9 @@ class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, 
     """An integration ended early or produced values that are not finite; the message says why."""
 
 
+OUT_OF_TIME = "the time allowed by max_seconds is over"
+
+
 class OutOfTime(IntegrationFailure):
     """The wall clock allowed for an integration is over."""
 
@@ -239,7 +242,7 @@ def until(deadline: float, rhs: Callable) -> Callable:
 
     def timed(t, y):
         if time.time() >= deadline:
-            raise OutOfTime("the time allowed by max_seconds is over")
+            raise OutOfTime(OUT_OF_TIME)
         return rhs(t, y)
 
     return timed

@@ -30,7 +30,7 @@ from systems.errors import (
     SystemsValueError,
     nearest,
 )
-from systems.integrators import SMALLEST_RTOL, IntegrationFailure, integrate
+from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate
 from systems.sampling import _child_seed, check_count, check_seed
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
@@ -47,7 +47,7 @@ def simulate(
     system: System, n_trajectories: int | None = None, t: Any = None, *, initial: Any = None,
     parameters: Any = None, seed: int = 0, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9,
     atol: float = 1e-10, executor: Executor | None = None, path: str | Path | None = None,
-    max_seconds: float | None = None,
+    max_seconds: float | None = None, verbose: bool | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Integrate a system from many initial states.
 
@@ -73,14 +73,18 @@ def simulate(
     path: a folder, into which each block is written as soon as it is complete. The same call resumes from
     what is there, and refuses a folder that holds anything else. The result is then read lazily from the
     files.
+    max_seconds: after so much wall clock integration ends; trajectories that were not complete by then are absent,
+    as are others that could not be integrated. No limit by default.
+    verbose: whether a progress bar is shown; by default on a terminal only.
 
     Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter)
     if given; the coordinate `trajectory` counts from 0. Trajectories that could not be integrated are absent,
     with an IntegrationWarning, and listed with the reason under "failed" in the attribute `provenance`
     (JSON).
 
-    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used, IntegrationError if no
-    trajectory could be integrated.
+    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used; EvaluationError, chained to f's
+    own exception, if f of a black box fails or returns another shape at the first initial state, and no other could
+    be integrated either; otherwise IntegrationError if no trajectory could be integrated.
     """
     if not isinstance(system, System):
         raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
@@ -92,6 +96,8 @@ def simulate(
     x0 = _initial_states(system, n_trajectories, initial, seed)
     mu = check_parameters(system, parameters, len(x0), seed)
 
+    if verbose is not None and not isinstance(verbose, bool):
+        raise SystemsTypeError(f"verbose must be True, False or None, got {verbose!r}")
     settings = _Settings(t, method, rtol, atol, deadline_in(max_seconds))
     provenance = {
         "kind": "trajectories",
@@ -112,7 +118,8 @@ def simulate(
 
     results: dict[int, tuple[np.ndarray, dict[int, str]]] = {}
     causes: list[Exception] = []
-    with tqdm(total=len(x0), unit="trajectory", disable=not sys.stderr.isatty(), leave=False) as bar:
+    shown = sys.stderr.isatty() if verbose is None else verbose
+    with tqdm(total=len(x0), unit="trajectory", disable=not shown, leave=False) as bar:
         bar.update(len(x0) - sum(block.stop - block.start for block in todo))
         for block, (states, failed, cause) in _run(executor, system, x0, mu, settings, todo):
             bar.update(block.stop - block.start)
@@ -129,10 +136,15 @@ def simulate(
     if folder is not None:
         failed = folder.failed(blocks) | failed
     if len(failed) == len(x0):
+        advice = 'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
+        if OUT_OF_TIME in failed.values():
+            advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
+        elif system.is_black_box:
+            # An f that fails at once raises its own error here: no other method and no other t would help.
+            system.rhs(x0[:1], None if mu is None else mu[:1], t[0])
         first = min(failed)
         raise IntegrationError(
-            f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. "
-            'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
+            f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. {advice}"
         ) from (causes[0] if causes else None)
     if failed:
         first = min(failed)
@@ -334,7 +346,7 @@ def check_states(states: Any, system: System, name: str, leading: str) -> np.nda
         states = states[None]
     if states.ndim != len(system.shape) + 1 or states.shape[1:] != system.shape:
         expected = ", ".join([leading, *map(str, system.shape)])
-        raise SystemsValueError(f"{name} must have shape ({expected}) for {system.name}, got {states.shape}")
+        raise SystemsValueError(f"{name} must have shape ({expected}) for {system._called}, got {states.shape}")
     if len(states) == 0:
         raise SystemsValueError(f"{name} is empty: it has shape {states.shape}")
     check_finite(states, name)
@@ -347,7 +359,7 @@ def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.n
         return None
     names = [p.name for p in system.parameters]
     if not names:
-        raise SystemsValueError(f"{system.name} has no parameters; leave parameters out")
+        raise SystemsValueError(f"{system._called} has no parameters; leave parameters out")
     if isinstance(parameters, str):
         if parameters != "sample":
             raise SystemsValueError(f"parameters must be a mapping, an array or 'sample', got {parameters!r}")
@@ -356,7 +368,7 @@ def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.n
     if isinstance(parameters, Mapping):
         for key in parameters:
             if key not in names:
-                raise SystemsValueError(f"{system.name} has no parameter {key!r}; {nearest(key, names)}")
+                raise SystemsValueError(f"{system._called} has no parameter {key!r}; {nearest(key, names)}")
         columns = [as_numbers(parameters.get(p.name, p.default), f"parameters[{p.name!r}]") for p in system.parameters]
         for name, column in zip(names, columns, strict=True):
             if column.shape not in ((), (n,)):

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -117,16 +118,47 @@ def test_a_state_where_f_is_not_finite_is_reported():
 
 
 def test_all_failed_is_an_error_with_the_cause():
-    def fails(x):  # noqa: ARG001
-        raise RuntimeError("mesh tangled")
+    def fails(x):
+        if x[0] < 1:
+            raise RuntimeError("mesh tangled")
+        return -x
 
     system = systems.from_rhs(fails, 1)
     with pytest.raises(
-        systems.IntegrationError, match=r"none of the 2 trajectories.*RuntimeError: mesh tangled"
+        systems.IntegrationError, match=r"none of the 2 trajectories.*RuntimeError: mesh tangled.*BDF"
     ) as caught:
         systems.simulate(system, t=[0.0, 1.0], initial=[[1.0], [2.0]])
     assert isinstance(caught.value.__cause__, systems.EvaluationError)
     assert isinstance(caught.value.__cause__.__cause__, RuntimeError)
+
+
+@pytest.mark.parametrize("batched", [None, True, False])
+def test_an_f_that_never_works_raises_its_own_error(batched):
+    def fails(x):  # noqa: ARG001
+        raise RuntimeError("mesh tangled")
+
+    for executor in (None, ThreadPoolExecutor(1)):
+        options = {"t": [0.0, 1.0], "initial": [[1.0, 1.0], [2.0, 1.0]], "executor": executor}
+        with pytest.raises(systems.EvaluationError, match="RuntimeError: mesh tangled") as caught:
+            systems.simulate(systems.from_rhs(fails, 2, batched=batched), **options)
+        assert isinstance(caught.value.__cause__, RuntimeError)
+        assert "BDF" not in str(caught.value)
+        with pytest.raises(systems.EvaluationError, match=r"returned shape .*, expected \(.*2,?\)"):
+            systems.simulate(systems.from_rhs(lambda x: x[..., :1], 2, batched=batched), **options)
+
+
+def test_without_time_the_advice_is_of_time():
+    with pytest.raises(systems.IntegrationError, match=r"max_seconds is over\. Raise max_seconds") as caught:
+        systems.simulate(lorenz, 2, T, max_seconds=1e-9)
+    assert "BDF" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("verbose", "terminal", "shown"), [(None, False, False), (None, True, True),
+                                                            (False, True, False), (True, False, True)])  # fmt: skip
+def test_the_bar_is_shown_on_a_terminal_unless_told(verbose, terminal, shown, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    systems.simulate(lorenz, 2, T, verbose=verbose)
+    assert ("trajectory" in capsys.readouterr().err) == shown
 
 
 @pytest.mark.parametrize(
@@ -152,7 +184,7 @@ def test_all_failed_is_an_error_with_the_cause():
             (lorenz, None, T),
             {"initial": np.zeros((3, 4))},
             VALUE,
-            r"initial must have shape \(trajectory, 3\) for Lorenz, got \(3, 4\)",
+            r"initial must have shape \(trajectory, 3\) for the system 'Lorenz', got \(3, 4\)",
         ),
         ((lorenz, None, T), {"initial": np.zeros((0, 3))}, VALUE, "initial is empty"),
         (
@@ -177,6 +209,7 @@ def test_all_failed_is_an_error_with_the_cause():
         ((lorenz, 2, T), {"method": 45}, TYPE, "method must be a name"),
         ((lorenz, 2, T), {"rtol": 0.0}, VALUE, "rtol must be finite and at least 2.3e-14, got 0.0"),
         ((lorenz, 2, T), {"atol": "low"}, TYPE, "atol must be a number, got 'low'"),
+        ((lorenz, 2, T), {"verbose": 1}, TYPE, "verbose must be True, False or None, got 1"),
         ((lorenz, 2, T), {"seed": None}, TYPE, "seed must be an integer, got None"),
         ((lorenz, 2, T), {"path": "runs.h5"}, VALUE, "path must be a folder.*save_trajectories"),
     ],

@@ -247,9 +247,8 @@ def _parameters(parameters: Any) -> tuple[Parameter, ...]:
                     )
                 made.append(value)
             elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
-                made.append(
-                    Parameter(name, *(check_number(v, f"parameters[{name!r}][{i}]") for i, v in enumerate(value)))
-                )
+                default, low, high = (check_number(v, f"parameters[{name!r}][{i}]") for i, v in enumerate(value))
+                made.append(Parameter(name, default, low, high))
             elif isinstance(value, int | float | np.number):
                 made.append(Parameter(name, float(value), float(value), float(value)))
             else:

@@ -3,7 +3,7 @@
     python docs/benchmarks/run.py                     # all cases, three seeds
     python docs/benchmarks/run.py duffing --seeds 1   # one case, one seed
     python docs/benchmarks/run.py --quick             # small versions, to see that everything runs
-    python docs/benchmarks/run.py --table             # only print what is kept
+    python docs/benchmarks/run.py --table             # only print what is kept, and write RESULTS.md
 
 A case is a module in cases/ with `TITLE`, `NOTE`, `SEEDS` and `run(seed, quick) -> dict of numbers`. Every (case, seed) is
 kept in results/CASE.json as soon as it is done. Tables show medians over seeds, with the range behind.
@@ -54,6 +54,18 @@ def main() -> None:
                     path.write_text(json.dumps(kept, indent=1) + "\n")
         if kept["runs"]:
             print(table(case, kept))
+    if not arguments.quick:
+        (HERE / "RESULTS.md").write_text(report())
+
+
+def report() -> str:
+    """All kept results, as docs/benchmarks/RESULTS.md holds them."""
+    tables = []
+    for name in CASES:
+        path = HERE / "results" / f"{name}.json"
+        if path.exists():
+            tables.append(table(importlib.import_module(f"cases.{name}"), json.loads(path.read_text())))
+    return "# Results\n\nWritten by `run.py` from the files in results/.\n\n" + "\n".join(tables)
 
 
 def table(case: Any, kept: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom import model_file, persistence
+from rom import persistence
 from rom.persistence import RomFileError, read_sealed, write_sealed
 
 T = np.linspace(0.0, 3.0, 31)

@@ -127,5 +127,5 @@ def test_networks_start_as_the_closed_form_model(n_parameters):
         z = candidate.encoder(tensors[0])
         np.testing.assert_allclose(z.detach(), w[:, :2], atol=1e-14)
         np.testing.assert_allclose(candidate.decoder(z).detach(), decode(closed_form, w[:, :2]), atol=1e-13)
-        rate = candidate.latent_dynamics(z, tensors[1])
-        np.testing.assert_allclose(rate.detach(), rate(closed_form, w[:, :2], mu), atol=1e-13)
+        velocity = candidate.latent_dynamics(z, tensors[1])
+        np.testing.assert_allclose(velocity.detach(), rate(closed_form, w[:, :2], mu), atol=1e-13)

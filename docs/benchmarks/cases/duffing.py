@@ -48,9 +48,7 @@ def run(seed: int, quick: bool) -> dict[str, float]:
         z = duffing.encode(test["state"].values)
         leaves = (np.abs(z[..., 0]).max(axis=1) > 1.5) | (np.abs(z[..., 1]).max(axis=1) > 1.0)
         inside = errors["trajectory_mse"].sel(rom="fitted").values[~leaves]
-        figures[f"test MSE on [0, {horizon}], fitted, trajectories that stay in the sampled box"] = float(
-            inside.mean()
-        )
+        figures[f"test MSE on [0, {horizon}], fitted, trajectories that stay in the sampled box"] = float(inside.mean())
         figures[f"share of trajectories that leave the sampled box by t = {horizon}"] = float(leaves.mean())
         figures[f"variance of the test states on [0, {horizon}]"] = float(test["state"].var())
     return figures

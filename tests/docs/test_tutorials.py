@@ -124,6 +124,21 @@ def test_links_between_pages_lead_somewhere():
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+def test_links_and_pictures_of_the_readme_lead_somewhere():
+    targets = re.findall(r"\]\(([^)\s]+)\)", (DOCS.parent / "README.md").read_text(encoding="utf-8"))
+    paths = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:", target)]
+    assert len(paths) >= 10
+    assert [path for path in paths if path and not (DOCS.parent / path).exists()] == []
+
+
+def test_the_page_of_rooms_names_every_module():
+    text = (DOCS / "design.md").read_text(encoding="utf-8")
+    for package in ("rom", "systems"):
+        for path in (DOCS.parent / package).glob("*.py"):
+            if path.name not in ("__init__.py", "errors.py"):
+                assert re.search(rf"[`/]{path.name}`", text), f"design.md does not name {package}/{path.name}"
+
+
 def test_commands_of_the_command_line_page_can_be_read():
     from rom import cli
 

@@ -87,7 +87,7 @@ def fit(
     require_dimension(dimension, getattr(system, "n_states", None))
     target = checked_device(device)
 
-    material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock)
+    material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose)
     require_dimension(dimension, material.layout.n_states)
     require_weight(material, weights)
     started = clock.elapsed

@@ -59,6 +59,7 @@ def gather(
     config: FitConfig,
     seed: int,
     clock: Clock,
+    verbose: bool | None = None,
 ) -> Material:
     """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down."""
     check_request(system, n_collocation, trajectories, n_trajectories, collocation)
@@ -73,7 +74,7 @@ def gather(
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
-        runs = simulate(system, n_trajectories, simulation_seed, clock)
+        runs = simulate(system, n_trajectories, simulation_seed, clock, verbose)
         if runs is not None:
             groups, layout = as_trajectories(runs)
             layouts.append(("simulated trajectories", layout))
@@ -155,11 +156,13 @@ def own_seeds(seed: int) -> tuple[int, int]:
     return int(first), int(second)
 
 
-def simulate(system: systems.System, n_trajectories: int | None, seed: int, clock: Clock) -> xr.Dataset | None:
+def simulate(
+    system: systems.System, n_trajectories: int | None, seed: int, clock: Clock, verbose: bool | None
+) -> xr.Dataset | None:
     """Trajectories of the system; None where `max_seconds` left no time for a single one."""
     limit = clock.share(SIMULATION_SHARE)
     try:
-        return systems.simulate(system, n_trajectories, seed=seed, max_seconds=limit)
+        return systems.simulate(system, n_trajectories, seed=seed, max_seconds=limit, verbose=verbose)
     except systems.IntegrationError:
         if limit is None or clock.elapsed < limit:
             raise

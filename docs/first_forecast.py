@@ -39,5 +39,5 @@ for t in (1, 2, 5, 10, 20):
     print(f"relative error at t = {t:2d}: {float(fitted):.3f}   (POD + operator inference: {float(closed_form):.3f})")
 print("forecast valid throughout:", bool(forecast["valid"].all()))
 
-plot_forecast(truth["state"].sel(trajectory=0), forecast.sel(trajectory=0), picture)
+plot_forecast(truth, forecast, picture, training_horizon=2.0)
 print("picture:", picture)

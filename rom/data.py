@@ -381,8 +381,7 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         )
     for coord in layout.coords.keys() & expected.coords.keys():
         one, other = (np.asarray(c.coords[coord]["data"]) for c in (layout, expected))
-        numbers = one.dtype.kind in "iuf" and other.dtype.kind in "iuf"
-        if one.shape != other.shape or not (np.allclose(one, other) if numbers else np.array_equal(one, other)):
+        if not same_grid(one, other):
             raise RomValueError(
                 f"{name}: the grid {coord!r} differs from that of the other data; bring both to one grid"
             )
@@ -390,6 +389,16 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         raise RomValueError(
             f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data"
         )
+
+
+def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two coordinates agree; a plain count 0, 1, 2, ... is no grid, and agrees with any of its length."""
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind in "iuf" and other.dtype.kind in "iuf":
+        count = np.arange(one.size).reshape(one.shape)
+        return np.allclose(one, other) or np.array_equal(one, count) or np.array_equal(other, count)
+    return np.array_equal(one, other)
 
 
 def parameters_of_dataset(name: str, dataset: xr.Dataset, leading: str) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data import Layout, as_collocation, as_trajectories
+from rom.data import Layout, as_collocation, as_trajectories, require_same_layout
 
 T = np.linspace(0.0, 1.0, 5)
 
@@ -273,3 +273,17 @@ def test_sets_whose_dimensions_are_in_another_order():
     square = xr.Dataset({"state": (("trajectory", "time", "x", "y"), np.ones((1, 5, 3, 3)))}, coords={"time": T})
     turned = square.transpose("trajectory", "time", "y", "x")
     refuses(as_trajectories, [square, turned], ValueError, "dimensions .'y', 'x'. are in another order than .'x', 'y'.")
+
+
+def test_grids_must_agree_and_a_plain_count_is_no_grid():
+    def pairs(grid):
+        values = (("point", "x"), np.ones((3, 4)))
+        return xr.Dataset({"state": values, "time_derivative": values}, coords={"x": grid})
+
+    layouts = {
+        name: as_collocation(pairs(grid))[1]
+        for name, grid in {"real": [0.0, 0.1, 0.2, 0.3], "other": [0.0, 0.2, 0.4, 0.6], "count": np.arange(4)}.items()
+    }
+    require_same_layout("collocation", layouts["count"], layouts["real"])
+    with pytest.raises(rom.RomValueError, match="the grid 'x' differs from that of the other data"):
+        require_same_layout("collocation", layouts["other"], layouts["real"])

@@ -60,7 +60,7 @@ class LossWeights(JsonSettings):
 
 @dataclass(frozen=True)
 class FitConfig(JsonSettings):
-    """How `rom.fit` builds and trains a model. The defaults were chosen on problems apart from the benchmarks.
+    """How `rom.fit` builds and trains a model. The defaults were chosen on other data than the benchmarks test on.
 
     Projection
         energy_tolerance: share of the variance of the states that the POD coordinates may lose.

@@ -66,6 +66,8 @@ def fit(
 
     What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
     kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
+    Where a system and collocation points meet trajectories, f is evaluated at states of the training trajectories too, at
+    most as often as there are points; `FitConfig(evaluate_system=False)` forbids it, and `history` counts it.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
@@ -74,9 +76,12 @@ def fit(
         callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
         verbose: a progress bar; by default on a terminal only.
 
-    Returns the best model seen on held-out whole trajectories (on held-out collocation points where there are fewer
-    than four trajectories). Training starts from the closed-form model (POD, quadratic manifold, operator inference),
+    Returns the best model seen on held-out trajectories (with fewer than four, on held-out collocation points; without
+    any of these, on the training trajectories: `history` says which). Training starts from the closed-form model (POD, quadratic manifold, operator inference),
     so the result is never worse than that one there. Ctrl-C ends the training and returns the best model so far.
+
+    Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
+    form as in `rom/warm_start.py`. Times and parameters are in the units of the data.
 
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
     system that fails.

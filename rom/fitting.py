@@ -77,8 +77,9 @@ def fit(
         verbose: a progress bar; by default on a terminal only.
 
     Returns the best model seen on held-out trajectories (with fewer than four, on held-out collocation points; without
-    any of these, on the training trajectories: `history` says which). Training starts from the closed-form model (POD, quadratic manifold, operator inference),
-    so the result is never worse than that one there. Ctrl-C ends the training and returns the best model so far.
+    any of these, on the training trajectories: `history` says which). Training starts from the closed-form model (POD,
+    quadratic manifold, operator inference), so the result is never worse than that one there. Ctrl-C ends the training
+    and returns the best model so far.
 
     Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
     form as in `rom/warm_start.py`. Times and parameters are in the units of the data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -22,9 +23,9 @@ from rom.losses import push_forward
 from rom.model import ModelState, ReducedOrderModel
 from rom.preparation import Prepared
 from rom.region import fit_region
-from rom.selection import Selection
+from rom.selection import Selection, runge_kutta_step
 from rom.training import Plan, Training, TrainingData
-from rom.validation import HeldOut
+from rom.validation import HeldOut, stretches
 
 __all__ = ["assemble", "fingerprint", "to_device"]
 
@@ -51,10 +52,11 @@ def to_device(
         )
 
     snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
-    data = TrainingData(snapshots, table(prepared.collocation), prepared.spreads, selection.substeps)
+    data = TrainingData(snapshots, table(prepared.collocation), prepared.spreads, selection.substeps, selection.stride)
+    pieces = stretches(prepared.held_out, selection.stride)
     held_out = replace(
-        prepared.held_out,
-        rollouts=[rollouts(group) for group in prepared.held_out.rollouts],
+        pieces,
+        rollouts=[rollouts(group) for group in pieces.rollouts],
         collocation=table(prepared.held_out.collocation),
     )
     return data, held_out
@@ -99,7 +101,7 @@ def assemble(
             name: torch.as_tensor(value, **target)
             for name, value in {
                 "time_scale": prepared.time_scale,
-                "max_step": selection.max_step,
+                "max_step": longest_step(networks, prepared, plan.seed),
                 "residual_spread": residual_spread(networks, prepared, target),
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
@@ -109,6 +111,12 @@ def assemble(
     history = record(material, prepared, selection, curve, training, plan, system)
     history.attrs["seconds"] = clock.elapsed
     return ReducedOrderModel(state, material.layout, plan.config, history)
+
+
+def longest_step(networks: Networks, prepared: Prepared, seed: int) -> float:
+    """The Runge-Kutta step of forecasts: by the accuracy of the fitted dynamics, not of those that training began with."""
+    double = copy.deepcopy(networks).cpu().double()
+    return runge_kutta_step(double, prepared, seed)[2]
 
 
 def latent_states(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:
@@ -161,6 +169,7 @@ def record(
     columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
     for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
         columns[name] = ("step", [getattr(row, name) for row in rows])
+    n_fresh = sum(training.renewed) * (plan.renewal.n_intervals + 1) if plan.renewal is not None else 0
     columns["closed_form_error"] = ("latent_dim", list(curve.values()))
     attrs = {
         "system": "data" if system is None else system.name,
@@ -169,7 +178,7 @@ def record(
         "lost_energy": prepared.projection.lost_energy,
         "validated_on": prepared.held_out.kind,
         "validation_error": training.best_error,
-        "closed_form_validation_error": selection.error,
+        "closed_form_validation_error": training.start_error,
         "ridge": selection.closed_form.ridge,
         "stopped": training.stopped,
         "interrupted": training.stopped == "interrupted",
@@ -178,6 +187,7 @@ def record(
         "recoveries": training.recoveries,
         "training_seconds": training.seconds,
         "substeps": selection.substeps,
+        "stride": selection.stride,
         "time_scale": prepared.time_scale,
         "trajectories": material.origin["trajectories"],
         "collocation": material.origin["collocation"],
@@ -186,7 +196,8 @@ def record(
         if material.collocation is None
         else len(material.collocation) - material.n_trajectory_points,
         "n_trajectory_points": material.n_trajectory_points,
-        "f_evaluations": material.evaluations,
+        "n_fresh_points": n_fresh,
+        "f_evaluations": material.evaluations + n_fresh,
         "seed": plan.seed,
         "weights": json.dumps(plan.weights.to_dict()),
     }

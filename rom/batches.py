@@ -27,6 +27,18 @@ class Rollouts:
     def __len__(self) -> int:
         return self.coordinates.shape[1]
 
+    def every(self, stride: int) -> Rollouts:
+        """Every `stride`-th snapshot; what is left over at the end is dropped, unless it is all there is."""
+        count = len(self.intervals) // stride
+        if stride == 1 or count == 0:
+            return self
+        intervals = self.intervals[: count * stride].view(count, stride).sum(dim=1)
+        return Rollouts(intervals, self.coordinates[: count * stride + 1 : stride], self.parameters)
+
+    def piece(self, start: int, stop: int) -> Rollouts:
+        """From snapshot `start` to snapshot `stop`."""
+        return Rollouts(self.intervals[start:stop], self.coordinates[start : stop + 1], self.parameters)
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -35,6 +47,18 @@ class Windows:
     coordinates: Tensor
     intervals: Tensor
     parameters: Tensor | None
+
+    def beside(self, other: Windows) -> Windows:
+        """Both batches side by side, as long as the shorter of them, on the device and in the dtype of this one."""
+        k = min(len(self.intervals), len(other.intervals))
+        parameters = None
+        if self.parameters is not None and other.parameters is not None:
+            parameters = torch.cat([self.parameters, other.parameters])
+        return Windows(
+            torch.cat([self.coordinates[: k + 1], other.coordinates[: k + 1]], dim=1),
+            torch.cat([self.intervals[:k], other.intervals[:k]], dim=1),
+            parameters,
+        )
 
 
 @dataclass(frozen=True)
@@ -47,6 +71,17 @@ class CollocationTable:
 
     def __len__(self) -> int:
         return len(self.coordinates)
+
+    def joined(self, other: CollocationTable) -> CollocationTable:
+        """The pairs of both tables, on the device and in the dtype of this one."""
+        parameters = None
+        if self.parameters is not None and other.parameters is not None:
+            parameters = torch.cat([self.parameters, other.parameters.to(self.parameters)])
+        return CollocationTable(
+            torch.cat([self.coordinates, other.coordinates.to(self.coordinates)]),
+            torch.cat([self.derivatives, other.derivatives.to(self.derivatives)]),
+            parameters,
+        )
 
     def draw(self, size: int, generator: torch.Generator) -> CollocationTable:
         """A batch of at most `size` pairs, drawn with replacement; all of them where there are no more than that."""
@@ -95,23 +130,36 @@ class SnapshotTable:
             length=n_times,
         )
 
+    def joined(self, other: SnapshotTable) -> SnapshotTable:
+        """The trajectories of both tables, without parameters."""
+        return SnapshotTable(
+            torch.cat([self.coordinates, other.coordinates]),
+            torch.cat([self.intervals, other.intervals]),
+            None,
+            np.concatenate([self.first, len(self.coordinates) + other.first]),
+            np.concatenate([self.length, other.length]),
+        )
+
     @property
     def longest_window(self) -> int:
         """Intervals of the shortest trajectory: windows of one batch have one length."""
         return int(self.length.min()) - 1
 
-    def draw(self, size: int, n_intervals: int, generator: torch.Generator) -> Windows:
-        """`size` windows of `n_intervals`, uniform over trajectories and over their possible starts."""
+    def draw(self, size: int, n_intervals: int, generator: torch.Generator, stride: int = 1) -> Windows:
+        """`size` windows of `n_intervals`, each of `stride` intervals between snapshots.
+
+        Uniform over trajectories and over their possible starts.
+        """
         chosen = torch.randint(len(self.first), (size,), generator=generator).numpy()
-        room = self.length[chosen] - n_intervals  # possible starts
+        room = self.length[chosen] - n_intervals * stride  # possible starts
         offset = np.floor(torch.rand(size, generator=generator, dtype=torch.float64).numpy() * room).astype(int)
-        rows = torch.from_numpy(np.arange(n_intervals + 1)[:, None] + (self.first[chosen] + offset)[None, :])
-        rows = rows.to(self.coordinates.device)
-        flat = rows.flatten()
-        intervals = self.intervals.index_select(0, rows[:-1].flatten())
+        every = torch.from_numpy(np.arange(n_intervals * stride + 1)[:, None] + (self.first[chosen] + offset)[None, :])
+        every = every.to(self.coordinates.device)
+        rows = every[::stride]
+        intervals = self.intervals.index_select(0, every[:-1].flatten()).view(n_intervals, stride, size, 1)
         return Windows(
-            coordinates=self.coordinates.index_select(0, flat).view(n_intervals + 1, size, -1),
-            intervals=intervals.view(n_intervals, size, 1),
+            coordinates=self.coordinates.index_select(0, rows.flatten()).view(n_intervals + 1, size, -1),
+            intervals=intervals.sum(dim=1),
             parameters=None if self.parameters is None else self.parameters.index_select(0, rows[0]),
         )
 

@@ -78,12 +78,14 @@ class FitConfig(JsonSettings):
             decay to zero lie around it.
         steps: number of optimiser steps; None means 2,000, or as many as `max_seconds` allows where that is given.
         collocation_batch: collocation points a step.
-        window_batch: windows of trajectories a step.
-        window: longest window, in snapshots after its first; training starts at a quarter of it.
+        window_batch: windows of trajectories a step, and as many of fresh flows where there are some.
+        window: longest window, in snapshots after its first; training starts at a quarter of it. Where the dynamics allow
+            long Runge-Kutta steps, not every snapshot is looked at.
         gradient_clip: largest norm of a gradient.
         validations: how often the held-out data are looked at, evenly over the training.
         patience: stop after so many validations without an improvement; None never stops early.
-        evaluate_system: whether training may evaluate the system's f at states of the trajectories.
+        evaluate_system: whether training may evaluate the system's f at further states: those of the trajectories and,
+            unless it is a black box, fresh ones along its flow. Such flows also serve as windows.
         dtype: "float32" or "float64", of networks and training data.
     """
 

@@ -22,8 +22,9 @@ from rom.gathering import Material, gather
 from rom.model import ReducedOrderModel, checked_device
 from rom.persistence import checked_path
 from rom.preparation import Prepared, prepare
+from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
-from rom.training import Plan, Progress, train
+from rom.training import Plan, Progress, train, window_steps
 
 __all__ = ["fit"]
 
@@ -66,8 +67,9 @@ def fit(
 
     What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
     kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
-    Where a system and collocation points meet trajectories, f is evaluated at states of the training trajectories too, at
-    most as often as there are points; `FitConfig(evaluate_system=False)` forbids it, and `history` counts it.
+    With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at most
+    as often as there are points; and, unless the system is a black box, eight times while training goes on at as many
+    fresh ones along flows from new initial states. `FitConfig(evaluate_system=False)` forbids both; `history` counts them.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
@@ -110,6 +112,7 @@ def fit(
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)
+    known = system if config.evaluate_system else None
     plan = Plan(
         data,
         held_out,
@@ -119,6 +122,9 @@ def fit(
         seed=seed,
         checkpoint=path,
         fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed),
+        renewal=fresh_flows(
+            known, material, prepared, selection.max_step, window_steps(config.window, selection.stride), seed
+        ),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )

@@ -23,7 +23,6 @@ from rom.validation import HeldOut
 __all__ = ["Prepared", "prepare"]
 
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
-LONGEST_ROLLOUT = 200  # intervals of a validation rollout: a chaotic system forgets its start
 
 
 @dataclass(frozen=True)
@@ -99,11 +98,11 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
     if held:
-        held_out = HeldOut("held-out trajectories", cut(rollouts(held, time_scale), LONGEST_ROLLOUT))
+        held_out = HeldOut("held-out trajectories", rollouts(held, time_scale))
     elif held_pairs is not None and len(held_pairs):
         held_out = HeldOut("held-out collocation points", collocation=table(held_pairs, time_scale))
     else:
-        held_out = HeldOut("the training trajectories", cut(training, LONGEST_ROLLOUT))
+        held_out = HeldOut("the training trajectories", training)
     return Prepared(
         projection=projection,
         time_scale=time_scale,
@@ -190,16 +189,6 @@ def spline_derivatives(group: Rollouts) -> Tensor:
     degree = min(5, len(times) - 1)
     spline = make_interp_spline(times, group.coordinates.numpy(), k=degree - (degree % 2 == 0), axis=0)
     return torch.from_numpy(np.ascontiguousarray(spline.derivative()(times)))
-
-
-def cut(groups: Sequence[Rollouts], longest: int) -> list[Rollouts]:
-    """The trajectories in pieces of at most `longest` intervals."""
-    pieces = []
-    for group in groups:
-        for start in range(0, len(group.intervals), longest):
-            stop = min(start + longest, len(group.intervals))
-            pieces.append(Rollouts(group.intervals[start:stop], group.coordinates[start : stop + 1], group.parameters))
-    return pieces
 
 
 def measure(training: Sequence[Rollouts], collocation: CollocationTable | None) -> Spreads:

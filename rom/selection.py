@@ -14,7 +14,7 @@ from rom.clock import Clock
 from rom.config import FitConfig
 from rom.integrators import rk4_rollout
 from rom.preparation import Prepared
-from rom.validation import validation_error
+from rom.validation import stretches, validation_error
 from rom.warm_start import ClosedForm, closed_form_models
 
 __all__ = ["Selection", "select_closed_form", "select_latent_dim"]
@@ -24,19 +24,29 @@ log = logging.getLogger("rom")
 CANDIDATE_DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
 GOOD_ENOUGH = 1e-3  # share of the variance below which more latent states are not worth their price
 CLOSE_TO_BEST = 1.2  # a smaller model within this factor of the best one is preferred
+USELESS = 0.1  # share of the variance above which no closed form forecasts well enough to judge dimensions by
+RESOLVED = 1e-2  # share of the variance that the decoder may then lose
 STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the spread of z
 MAX_SUBSTEPS = 32
+MAX_STRIDE = 64
+FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A closed-form model, its validation error in shares of the variance, Runge-Kutta steps per interval, and the longest."""
+    """A closed-form model, its errors in shares of the variance, and the Runge-Kutta step that its dynamics allow.
+
+    `error` is that of validation, `reconstruction` that of encoding and decoding alone. `max_step` is the longest step: one
+    of so many `substeps` of an interval between snapshots, or else `stride` whole intervals.
+    """
 
     closed_form: ClosedForm
     error: float
+    reconstruction: float
     substeps: int
+    stride: int
     max_step: float
 
 
@@ -45,7 +55,9 @@ def select_latent_dim(
 ) -> tuple[Selection, dict[int, float]]:
     """The smallest model that is good enough or close to the best, and the curve of error against dimension.
 
-    Once half of the time is over, no further dimension is tried.
+    Where no closed form can forecast, errors of forecasts say nothing of how many latent states the data need: there the
+    smallest dimension whose manifold holds the states is taken, and training is left to find the dynamics. Once half of
+    the time is over, no further dimension is tried.
     """
     selections: dict[int, Selection] = {}
     for d in CANDIDATE_DIMENSIONS:
@@ -54,8 +66,14 @@ def select_latent_dim(
             break
         selections[d] = select_closed_form(prepared, config, d, seed)
     curve = {d: selection.error for d, selection in selections.items()}
-    bound = max(GOOD_ENOUGH, CLOSE_TO_BEST * min(curve.values()))
-    chosen = next(d for d in curve if curve[d] <= bound)
+    judged, good = curve, GOOD_ENOUGH
+    if min(curve.values()) > USELESS:
+        log.warning(
+            "no closed-form model forecasts the held-out data; the latent dimension follows from reconstruction"
+        )
+        judged, good = {d: selection.reconstruction for d, selection in selections.items()}, RESOLVED
+    bound = max(good, CLOSE_TO_BEST * min(judged.values()))
+    chosen = next(d for d in judged if judged[d] <= bound)
     log.info("latent dimension %d of %s", chosen, {d: f"{error:.1e}" for d, error in curve.items()})
     return selections[chosen], curve
 
@@ -75,38 +93,50 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
     double = replace(config, dtype="float64")
     for model in models:
         networks = closed_form_networks(double, model)
-        substeps, max_step = runge_kutta_step(networks, prepared, seed)
-        error = validation_error(networks, prepared.held_out, prepared.spreads, substeps)
+        substeps, stride, max_step = runge_kutta_step(networks, prepared, seed)
+        error = validation_error(networks, stretches(prepared.held_out), prepared.spreads, substeps)
         if best is None or error < best.error:
-            best = Selection(model, error, substeps, max_step)
+            if error > USELESS and stride > 1:  # a poor model of the dynamics does not know how long steps may be
+                stride, max_step = 1, max_step / stride
+            best = Selection(model, error, reconstruction_error(networks, prepared), substeps, stride, max_step)
     assert best is not None
     return best
 
 
 @torch.no_grad()
-def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple[int, float]:
-    """Steps per interval after which halving them changes little, and the length of the longest of these steps."""
+def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
+    """Mean square of psi(phi(w)) - w over the training states, in shares of their variance."""
+    states = prepared.states()
+    return float((networks.decoder(networks.encoder(states)) - states).square().mean()) / prepared.spreads.coordinates
+
+
+@torch.no_grad()
+def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple[int, int, float]:
+    """Steps per interval, or intervals per step, after which halving the step changes little; and that step."""
     states, parameters = sample(prepared, seed)
     latent = networks.encoder(states)
     spread = latent.std(dim=0).norm().clamp(min=1e-30)
     intervals = [float(group.intervals.max()) for group in prepared.training]
     interval = max(intervals) if intervals else DEFAULT_INTERVAL
+    longest = min((len(group.intervals) for group in prepared.training), default=1) // FEWEST_INTERVALS
 
-    def after_interval(substeps: int) -> Tensor:
+    def after(duration: float, steps: int) -> Tensor:
         def rhs(z: Tensor) -> Tensor:
             return networks.latent_dynamics(z, parameters)
 
-        return rk4_rollout(rhs, latent, torch.tensor([interval], dtype=latent.dtype), substeps)[-1]
+        return rk4_rollout(rhs, latent, torch.tensor([duration], dtype=latent.dtype), steps)[-1]
 
-    substeps, coarse = 1, after_interval(1)
-    while substeps < MAX_SUBSTEPS:
-        fine = after_interval(2 * substeps)
-        change = (fine - coarse).norm(dim=1) / spread
+    def accurate(duration: float, steps: int) -> bool:
+        change = (after(duration, 2 * steps) - after(duration, steps)).norm(dim=1) / spread
         # A high quantile: the closed-form model may be wild at a few states where it is of no use anyway.
-        if float(torch.nan_to_num(change, nan=torch.inf).quantile(0.98)) <= STEP_TOLERANCE:
-            break
-        substeps, coarse = 2 * substeps, fine
-    return substeps, interval / substeps
+        return float(torch.nan_to_num(change, nan=torch.inf).quantile(0.98)) <= STEP_TOLERANCE
+
+    substeps, stride = 1, 1
+    while substeps < MAX_SUBSTEPS and not accurate(interval, substeps):
+        substeps *= 2
+    while substeps == 1 and 2 * stride <= min(MAX_STRIDE, longest) and accurate(2 * stride * interval, 1):
+        stride *= 2
+    return substeps, stride, interval * stride / substeps
 
 
 def sample(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:

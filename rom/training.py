@@ -15,21 +15,26 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rom.architecture import Networks
-from rom.batches import CollocationTable, SnapshotTable, step_generator
+from rom.batches import CollocationTable, Rollouts, SnapshotTable, step_generator
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.losses import Spreads, data_losses, physics_losses
 from rom.networks import MLP
 from rom.persistence import pack, read_sealed, unpack, write_sealed
+from rom.renewal import Fresh, Renewal
 from rom.validation import HeldOut, validation_error
 
-__all__ = ["DEFAULT_STEPS", "Plan", "Progress", "Training", "TrainingData", "train"]
+__all__ = ["DEFAULT_STEPS", "Plan", "Progress", "Training", "TrainingData", "train", "window_steps"]
 
 log = logging.getLogger("rom")
 
 DEFAULT_STEPS = 2000
 WARM_UP = 0.02  # share of the training in which the learning rate rises
 CLOSED_FORM_SHARE = 0.1  # of the learning rate, for linear and quadratic parts
+FEWEST_STEPS = 2  # of the longest window
+RENEWALS = 8  # of the data, evenly over the first so large a share of the training:
+RENEWED_SHARE = 0.8
+RENEWAL_TIME = 0.02  # share of the training's time that one of them may take, where that is limited
 MAX_RECOVERIES = 5
 PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
 
@@ -41,7 +46,24 @@ class TrainingData:
     snapshots: SnapshotTable | None
     collocation: CollocationTable | None
     spreads: Spreads
-    substeps: int
+    substeps: int  # Runge-Kutta steps of an interval of a window
+    stride: int = 1  # snapshots that an interval of a window spans
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What grows while training goes on: collocation points, and pieces of fresh flows for windows."""
+
+    collocation: CollocationTable | None
+    flows: SnapshotTable | None = None
+
+    def and_fresh(self, fresh: Fresh) -> Drawn:
+        """Both with fresh flows added."""
+        assert self.collocation is not None  # there is no renewal without
+        like = self.collocation.coordinates
+        rollouts = fresh.rollouts
+        flows = SnapshotTable.of([Rollouts(rollouts.intervals.to(like), rollouts.coordinates.to(like), None)])
+        return Drawn(self.collocation.joined(fresh.points), flows if self.flows is None else self.flows.joined(flows))
 
 
 @dataclass(frozen=True)
@@ -57,6 +79,7 @@ class Plan:
     seconds: float | None = None  # of wall clock, for the training alone
     checkpoint: Path | None = None
     fingerprint: str = ""  # of data and configuration: a checkpoint of another one is refused
+    renewal: Renewal | None = None  # of the data, as training goes on
     callbacks: Sequence[Callable[[Progress], Any]] = ()
     verbose: bool = False
 
@@ -88,11 +111,13 @@ class Training:
 
     best: dict[str, Tensor]
     best_error: float
+    start_error: float  # of the closed form
     best_step: int = 0
     step: int = 0
     seconds: float = 0.0
     peak_rate: float = 0.0
     recoveries: int = 0
+    renewed: list[int] = field(default_factory=list)  # flows that each renewal added
     stopped: str = "running"
     rows: list[Progress] = field(default_factory=list)
 
@@ -106,7 +131,7 @@ def train(networks: Networks, plan: Plan) -> Training:
     rate = plan.proportion * plan.config.learning_rate
     optimiser = make_optimiser(networks, plan.config.optimizer, rate)
     error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    training = Training(best=weights_of(networks), best_error=error, peak_rate=rate)
+    training = Training(best=weights_of(networks), best_error=error, start_error=error, peak_rate=rate)
     if plan.checkpoint is not None and plan.checkpoint.exists():
         resume(plan, training, networks, optimiser)
     if plan.seconds == 0.0:
@@ -126,6 +151,7 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
     """Steps, with a look at the held-out data at even distances, until the plan is done or a reason to stop appears."""
     config = plan.config
     parameters = [p for p in networks.parameters() if p.requires_grad]
+    data = renewed_before(plan, training)
     started = time.monotonic() - training.seconds
     next_look = after(plan.progress(training.step, training.seconds), config.validations)
     failures = 0
@@ -134,8 +160,10 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
         rate = training.peak_rate * rate_factor(progress)
         for group in optimiser.param_groups:
             group["lr"] = group["share"] * rate
+        if due(plan, training, progress):
+            data = renewed(plan, training, data)
         window = window_length(plan, progress)
-        losses = batch_losses(networks, plan, step_generator(plan.seed, training.step), window)
+        losses = batch_losses(networks, plan, data, step_generator(plan.seed, training.step), window)
         if finite_step(optimiser, parameters, losses, plan):
             failures = 0
         else:
@@ -158,15 +186,45 @@ def after(progress: float, looks: int) -> float:
     return (math.floor(progress * looks + 1e-6) + 1) / looks
 
 
-def batch_losses(networks: Networks, plan: Plan, generator: torch.Generator, window: int) -> dict[str, Tensor]:
+def due(plan: Plan, training: Training, progress: float) -> bool:
+    """Whether fresh data are to be added now."""
+    done = len(training.renewed)
+    return plan.renewal is not None and done < RENEWALS and progress >= RENEWED_SHARE * (done + 1) / RENEWALS - 1e-9
+
+
+def renewed(plan: Plan, training: Training, data: Drawn) -> Drawn:
+    """`data` with fresh flows, whose number is entered in the record."""
+    assert plan.renewal is not None
+    fresh = plan.renewal.draw(len(training.renewed), RENEWAL_TIME * (plan.seconds or math.inf))
+    training.renewed.append(0 if fresh is None else len(fresh.rollouts))
+    return data if fresh is None else data.and_fresh(fresh)
+
+
+def renewed_before(plan: Plan, training: Training) -> Drawn:
+    """The data of the plan, with the flows that renewals had added before this training was resumed."""
+    data = Drawn(plan.data.collocation)
+    for k, count in enumerate(training.renewed):
+        assert plan.renewal is not None
+        fresh = plan.renewal.draw(k, math.inf) if count else None
+        data = data if fresh is None else data.and_fresh(fresh.first(count))
+    return data
+
+
+def batch_losses(
+    networks: Networks, plan: Plan, drawn: Drawn, generator: torch.Generator, window: int
+) -> dict[str, Tensor]:
     """The unweighted losses of one batch of each kind of data that there is."""
     data, config = plan.data, plan.config
     losses: dict[str, Tensor] = {}
     if data.snapshots is not None:
-        windows = data.snapshots.draw(config.window_batch, window, generator)
+        windows = data.snapshots.draw(config.window_batch, window, generator, data.stride)
+        if drawn.flows is not None:
+            windows = windows.beside(
+                drawn.flows.draw(config.window_batch, min(window, drawn.flows.longest_window), generator)
+            )
         losses |= data_losses(networks, windows, data.spreads, data.substeps)
-    if data.collocation is not None:
-        points = data.collocation.draw(config.collocation_batch, generator)
+    if drawn.collocation is not None:
+        points = drawn.collocation.draw(config.collocation_batch, generator)
         losses |= physics_losses(networks, points, data.spreads)
     return losses
 
@@ -195,12 +253,17 @@ def rate_factor(progress: float) -> float:
     return warm * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
+def window_steps(window: int, stride: int) -> int:
+    """Runge-Kutta steps of the longest window, of `window` intervals between snapshots."""
+    return max(min(window, FEWEST_STEPS), round(window / stride))
+
+
 def window_length(plan: Plan, progress: float) -> int:
-    """Intervals of a window: from a quarter of the longest at the start to all of them at half of the training."""
+    """Steps of a window: from a quarter of the longest at the start to all of them at half of the training."""
     snapshots = plan.data.snapshots
     if snapshots is None:
         return 0
-    longest = min(plan.config.window, snapshots.longest_window)
+    longest = min(window_steps(plan.config.window, plan.data.stride), snapshots.longest_window // plan.data.stride)
     return max(1, math.ceil(longest * min(1.0, 0.25 + 1.5 * progress)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,14 +13,16 @@ from rom.batches import CollocationTable, Rollouts
 from rom.integrators import rk4_rollout
 from rom.losses import Spreads, physics_losses
 
-__all__ = ["HeldOut", "validation_error"]
+__all__ = ["HeldOut", "stretches", "validation_error"]
+
+LONGEST_ROLLOUT = 200  # intervals of a validation rollout: a chaotic system forgets its start
 
 WORST = 1e3  # shares of the variance charged for a rollout that is not finite: worse than any useful model
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Data kept for validation: whole trajectories, cut into stretches of at most so many intervals, or points.
+    """Data kept for validation: whole trajectories, or points.
 
     `kind` says which, in words for the history.
     """
@@ -28,6 +30,16 @@ class HeldOut:
     kind: str
     rollouts: Sequence[Rollouts] = ()
     collocation: CollocationTable | None = None
+
+
+def stretches(held_out: HeldOut, stride: int = 1) -> HeldOut:
+    """Every `stride`-th snapshot of the trajectories, in pieces of at most `LONGEST_ROLLOUT` intervals."""
+    pieces = []
+    for group in held_out.rollouts:
+        thinned = group.every(stride)
+        for start in range(0, len(thinned.intervals), LONGEST_ROLLOUT):
+            pieces.append(thinned.piece(start, min(start + LONGEST_ROLLOUT, len(thinned.intervals))))
+    return replace(held_out, rollouts=pieces)
 
 
 @torch.no_grad()

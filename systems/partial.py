@@ -34,7 +34,7 @@ class Burgers(System):
     0.1 N(0, 1); "gaussian", one periodic bump h exp((cos(x - c) - 1) / w^2) with h in [0.25, 0.75], c
     anywhere, w in [0.2, 0.6]; "bumps", the sum of two such; "mixed", the three families in turn.
 
-    Collocation states are half initial states and half states along flows from them, to five times the default times.
+    Collocation states are initial states, one in five, and states along flows from them over the default times.
 
     Source of the problem: Sholokhov, Liu, Mansour and Nabi, Sci. Rep. 13 (2023) 10166 (the families
     follow it; the ranges of the bumps are chosen here).
@@ -140,7 +140,6 @@ class Burgers(System):
         return (height * np.exp((np.cos(self.coords["x"] - centre) - 1) / width**2)).sum(axis=1)
 
     def _sampler(self) -> Sampler:
-        # Far beyond the default times, the more densely the earlier: forecasts are asked for there, and all that f costs
-        # there is one value. Measured: the error at ten times the default times falls by a third.
-        flows = ShortFlows(self, duration=5.0 * float(np.ptp(self.default_times)), spacing=2.0)
-        return Mixture((InitialStates(self), flows))
+        # Many flows with few points each: what counts is how many different initial states the points come from.
+        # Measured with 16,384 points: half the error of half initial states and half long flows with 8 points each.
+        return Mixture((InitialStates(self), ShortFlows(self)), weights=(0.2, 0.8))

@@ -198,7 +198,7 @@ class ShortFlows:
     system: Any
     initial: Sampler | None = None
     duration: float | None = None
-    points_per_flow: int = 8
+    points_per_flow: int = 4
     spacing: float = 1.0
     rtol: float = 1e-4
 

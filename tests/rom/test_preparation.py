@@ -7,7 +7,7 @@ import torch
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import cut, prepare, spline_derivatives
+from rom.preparation import prepare, spline_derivatives
 from rom.split import split_trajectories
 
 
@@ -115,16 +115,6 @@ def test_spline_derivatives_of_short_trajectories(n_times):
     t = torch.linspace(0, 1, n_times, dtype=torch.float64) ** 1.5
     derivative = spline_derivatives(Rollouts(t.diff(), (2 * t)[:, None, None], None))
     torch.testing.assert_close(derivative, torch.full((n_times, 1, 1), 2.0, dtype=torch.float64))
-
-
-def test_cut_pieces_cover_the_trajectory_and_share_their_ends():
-    from rom.batches import Rollouts
-
-    whole = Rollouts(torch.arange(1.0, 8.0), torch.arange(8.0)[:, None, None], None)
-    pieces = cut([whole], 3)
-    assert [len(piece.intervals) for piece in pieces] == [3, 3, 1]
-    assert torch.equal(torch.cat([piece.intervals for piece in pieces]), whole.intervals)
-    assert [piece.coordinates[:, 0, 0].tolist() for piece in pieces] == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7]]
 
 
 def test_parameters_are_scaled_to_zero_mean_and_unit_spread(waves):

@@ -53,17 +53,18 @@ def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
 def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
     t, states, velocity = rotations
 
-    def substeps(stride):
+    def steps(stride):
         groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
         pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
         prepared = prepare(Material(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
         selection = select_closed_form(prepared, FitConfig(), 4, seed=0)
         interval = float(max(group.intervals.max() for group in prepared.training))
-        assert selection.max_step == pytest.approx(interval / selection.substeps)
-        return selection.substeps
+        assert selection.max_step == pytest.approx(interval * selection.stride / selection.substeps)
+        assert selection.substeps == 1 or selection.stride == 1
+        return selection.substeps / selection.stride
 
-    assert substeps(1) <= substeps(5) <= substeps(20)
-    assert substeps(20) > substeps(1)
+    assert steps(1) <= steps(5) <= steps(20)
+    assert steps(1) < 1 < steps(20)
 
 
 def test_auto_is_the_dimension_of_the_manifold():

@@ -5,7 +5,7 @@ import torch
 
 from rom.batches import CollocationTable, Rollouts
 from rom.losses import Spreads, physics_losses
-from rom.validation import WORST, HeldOut, validation_error
+from rom.validation import LONGEST_ROLLOUT, WORST, HeldOut, stretches, validation_error
 
 SPREADS = Spreads(2.0, 3.0)
 
@@ -51,3 +51,19 @@ def test_nothing_is_recorded_for_gradients(random_networks, normal):
     held_out = HeldOut("", [Rollouts(torch.ones(2, dtype=torch.float64), normal(3, 2, 3), None)])
     validation_error(networks, held_out, SPREADS, 1)
     assert all(p.grad is None for p in networks.parameters())
+
+
+def test_stretches_cover_the_trajectory_and_share_their_ends():
+    n = 2 * LONGEST_ROLLOUT + 1
+    whole = Rollouts(torch.arange(1.0, n + 1.0), torch.arange(n + 1.0)[:, None, None], None)
+    pieces = stretches(HeldOut("", [whole])).rollouts
+    assert [len(piece.intervals) for piece in pieces] == [LONGEST_ROLLOUT, LONGEST_ROLLOUT, 1]
+    assert torch.equal(torch.cat([piece.intervals for piece in pieces]), whole.intervals)
+    assert [float(piece.coordinates[0]) for piece in pieces] == [0, LONGEST_ROLLOUT, 2 * LONGEST_ROLLOUT]
+
+
+def test_stretches_take_every_stride_th_snapshot():
+    whole = Rollouts(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.arange(6.0)[:, None, None], None)
+    (piece,) = stretches(HeldOut("", [whole]), stride=2).rollouts
+    assert piece.coordinates.flatten().tolist() == [0, 2, 4]
+    assert piece.intervals.tolist() == [3, 7]

@@ -1,0 +1,113 @@
+"""Data that follow the flow: fresh points and windows for a training that is under way.
+
+Points drawn once leave gaps where trajectories go, and a network learns them by heart. Fresh ones along the true flow of
+the system, from new initial states, close both. Points along the rollouts of the model itself were worse: decoded states
+lie on the manifold of the decoder, right or wrong (measured in docs/benchmarks).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import systems
+from rom.batches import CollocationTable, Rollouts
+from rom.gathering import Material
+from rom.preparation import Prepared
+
+__all__ = ["Fresh", "Renewal", "fresh_flows"]
+
+log = logging.getLogger("rom")
+
+FLOWS_AT_ONCE = 64
+RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Pieces of trajectories, and f at their states, in POD coordinates and scaled time, float64 on the CPU."""
+
+    rollouts: Rollouts
+    derivatives: torch.Tensor  # (T, N, r)
+
+    def first(self, count: int) -> Fresh:
+        """The first `count` pieces."""
+        rollouts = Rollouts(self.rollouts.intervals, self.rollouts.coordinates[:, :count], None)
+        return Fresh(rollouts, self.derivatives[:, :count])
+
+    @property
+    def points(self) -> CollocationTable:
+        """Collocation pairs at all states."""
+        return CollocationTable(self.rollouts.coordinates.flatten(0, 1), self.derivatives.flatten(0, 1), None)
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """Draws fresh pieces of trajectories: `n_intervals` of length `step` each, from anywhere in the first `span` of flows.
+
+    `count`: states per call. `step` and `span` are in the system's unit of time.
+    """
+
+    system: systems.System
+    prepared: Prepared
+    step: float
+    n_intervals: int
+    span: float
+    count: int
+    seed: int
+
+    def draw(self, k: int, max_seconds: float) -> Fresh | None:
+        """The k-th pieces, which depend on the seed and k alone; fewer, or None, where time is short."""
+        deadline = time.monotonic() + max_seconds
+        blocks: list[np.ndarray] = []
+        n_states = FLOWS_AT_ONCE * (self.n_intervals + 1)
+        try:
+            while len(blocks) * n_states < self.count and time.monotonic() < deadline:
+                blocks.append(self.flows(np.random.default_rng([self.seed, 8, k, len(blocks)])))
+            if not blocks:
+                return None
+            states = np.concatenate(blocks)  # (flow, time, *shape)
+            rates = self.system.rhs(states)
+        except systems.SystemsError as error:
+            log.warning("no fresh points along flows: %s", error)
+            return None
+        usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
+        if not usable.any():
+            return None
+        projection, scale = self.prepared.projection, self.prepared.time_scale
+        flat = [
+            torch.from_numpy(values[usable].reshape(int(usable.sum()), self.n_intervals + 1, -1)).transpose(0, 1)
+            for values in (states, rates)
+        ]
+        intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
+        rollouts = Rollouts(intervals, projection.project(flat[0]).contiguous(), None)
+        return Fresh(rollouts, (projection.project_derivative(flat[1]) * scale).contiguous())
+
+    def flows(self, rng: np.random.Generator) -> np.ndarray:
+        """States (flow, time, *shape) of some flows, from a common random time on."""
+        initial = self.system.sample_initial(FLOWS_AT_ONCE, int(rng.integers(2**31)))
+        start = rng.uniform(0.0, max(self.span - self.n_intervals * self.step, self.step))
+        times = np.concatenate([[0.0], start + self.step * np.arange(self.n_intervals + 1)])
+        runs = systems.simulate(self.system, initial=initial, t=times, rtol=RTOL, atol=0.1 * RTOL, verbose=False)
+        return runs["state"].values[:, 1:]
+
+
+def fresh_flows(
+    system: systems.System | None, material: Material, prepared: Prepared, max_step: float, n_intervals: int, seed: int
+) -> Renewal | None:
+    """Renewal over the span of the training trajectories, in steps of the scaled time `max_step`.
+
+    None without a system or collocation points to add to, with parameters, and for a black box: flows cost many values of
+    f for each point, and what one of these costs is not known.
+    """
+    if system is None or system.is_black_box or prepared.collocation is None or material.layout.parameters:
+        return None
+    groups = material.split.training
+    span = max(float(np.ptp(g.times)) for g in groups) if groups else float(np.ptp(system.default_times))
+    step = min(max_step * prepared.time_scale, 0.5 * span)
+    n_intervals = max(1, min(n_intervals, int(span / step)))
+    return Renewal(system, prepared, step, n_intervals, span, len(prepared.collocation), seed)

@@ -1,0 +1,114 @@
+"""Fresh collocation points along flows, while a training is under way."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import rom
+import systems
+from rom.data import as_collocation, as_trajectories
+from rom.gathering import Material
+from rom.preparation import prepare
+from rom.renewal import fresh_flows
+from rom.split import split_trajectories
+
+
+@pytest.fixture(scope="module")
+def material(runs, pairs):
+    groups, layout = as_trajectories(runs)
+    return Material(split_trajectories(groups, 0), as_collocation(pairs)[0], layout)
+
+
+@pytest.fixture(scope="module")
+def prepared(material):
+    return prepare(material, rom.FitConfig(), 3)
+
+
+@pytest.fixture(scope="module")
+def renewal(linear, material, prepared):
+    return fresh_flows(linear, material, prepared, max_step=0.1 / prepared.time_scale, n_intervals=4, seed=0)
+
+
+def test_fresh_points_obey_the_dynamics(linear, prepared, renewal):
+    """In POD coordinates and scaled time: lifting them back gives states x and f(x)."""
+    points = renewal.draw(0, math.inf).points
+    projection = prepared.projection
+    states = projection.lift(points.coordinates).numpy()
+    rates = (points.derivatives @ projection.basis.T).numpy() * float(projection.scale) / prepared.time_scale
+    np.testing.assert_allclose(rates, linear.rhs(states), atol=1e-9)
+
+
+def test_fresh_pieces_are_trajectories(linear, prepared, renewal):
+    """Of the steps asked for, within the span of the training, as exact as their tolerance."""
+    fresh = renewal.draw(0, math.inf)
+    assert fresh.rollouts.coordinates.shape[0] == 5
+    np.testing.assert_allclose(fresh.rollouts.intervals * prepared.time_scale, 0.1)
+    states = prepared.projection.lift(fresh.rollouts.coordinates).numpy()
+    again = systems.simulate(linear, initial=states[0], t=np.arange(5) * 0.1)["state"].values
+    np.testing.assert_allclose(np.moveaxis(again, 1, 0), states, atol=1e-2 * states.std())
+    assert renewal.span == pytest.approx(2.0)
+
+
+def test_as_many_as_there_are_points(renewal, prepared):
+    count = len(renewal.draw(0, math.inf).points)
+    assert len(prepared.collocation) <= count < len(prepared.collocation) + 5 * 64
+
+
+def test_each_renewal_is_new_and_repeatable(renewal):
+    first, again, second = (renewal.draw(k, math.inf).points.coordinates for k in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, second)
+
+
+def test_without_time_there_are_none(renewal):
+    assert renewal.draw(0, 0.0) is None
+
+
+def test_a_flow_that_fails_ends_no_training(material, prepared, caplog):
+    @dataclasses.dataclass(frozen=True)
+    class Explosive(systems.LiftedLinear):
+        def _latent_rhs(self, z, mu, t, xp):  # noqa: ARG002
+            return z / 0.0 if isinstance(z, np.ndarray) else z
+
+    with np.errstate(all="ignore"):
+        broken = fresh_flows(Explosive(n=12), material, prepared, 0.1, 4, seed=0)
+        assert broken.draw(0, math.inf) is None
+    assert "no fresh points along flows" in caplog.text
+
+
+def test_only_where_the_flow_is_known(linear, material, prepared, pendulum):
+    assert fresh_flows(None, material, prepared, 0.1, 4, seed=0) is None
+    assert fresh_flows(pendulum, material, prepared, 0.1, 4, seed=0) is None  # a black box
+    no_points = dataclasses.replace(material, collocation=None)
+    assert fresh_flows(linear, no_points, prepare(no_points, rom.FitConfig(), 3), 0.1, 4, seed=0) is None
+
+
+def test_the_history_counts_them(linear, runs, pairs, small):
+    model = rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=small)
+    facts = model.history.attrs
+    assert facts["n_fresh_points"] > 0
+    assert facts["f_evaluations"] == facts["n_trajectory_points"] + 2 + facts["n_fresh_points"]
+    forbidden = dataclasses.replace(small, evaluate_system=False)
+    model = rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=forbidden)
+    assert model.history.attrs["f_evaluations"] == model.history.attrs["n_fresh_points"] == 0
+
+
+def test_a_resumed_training_has_the_same_points(linear, runs, pairs, small, tmp_path):
+    def fit(**settings):
+        return rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=small, **settings)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(progress):
+        if progress.step >= 20:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        fit(checkpoint=tmp_path / "c", callbacks=[kill])
+    whole, resumed = fit(), fit(checkpoint=tmp_path / "c")
+    for name in ("validation_error", "loss_latent_physics"):
+        np.testing.assert_array_equal(resumed.history[name], whole.history[name], err_msg=name)

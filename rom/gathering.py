@@ -22,6 +22,7 @@ from rom.data import (
     require_same_layout,
 )
 from rom.errors import RomTypeError, RomValueError
+from rom.noise import noise_share
 from rom.split import Split, split_trajectories
 
 __all__ = ["Material", "gather"]
@@ -30,6 +31,7 @@ log = logging.getLogger("rom")
 
 SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, for making trajectories
 EVALUATION_SHARE = 0.2  # the same for evaluating f
+NOISY = 0.05  # share of their variance from which trajectories harm more than they help beside collocation points
 DEFAULT_COLLOCATION = 16_384
 PROBE = 256  # collocation points whose price is measured where time is limited
 
@@ -100,6 +102,14 @@ def gather(
             "n_collocation, or raise max_seconds if there was no time for them"
         )
     layout = common_layout(system, layouts)
+    noise = noise_share(split.training)
+    if pairs is not None and noise > NOISY:
+        log.warning(
+            "trajectories: %.0f %% of their variance is noise, so they are set aside; the collocation points, which know f, "
+            "decide. Smooth them, or pass no collocation points to fit them as they are", 100 * noise
+        )  # fmt: skip
+        groups, split = [], split_trajectories([], seed)
+        origin["trajectories"] = "set aside"
     n_extra = 0
     if pairs is not None and system is not None and config.evaluate_system:
         evaluations += require_autonomous(system, pairs, layout)

@@ -1,0 +1,44 @@
+"""How much of the variance of measured states is white noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rom.data import Trajectories
+
+__all__ = ["noise_share"]
+
+FEWEST_COMPONENTS = 16  # of a state: with fewer, nothing tells noise from signal
+MOST_COMPONENTS = 128
+ENOUGH_STATES = 8192
+FLAT = 4.0  # largest ratio of the eigenvalues in the lower half of the spectrum of white noise
+
+
+def noise_share(groups: Sequence[Trajectories], seed: int = 0) -> float:
+    """Share of the variance of the states that is independent noise in each component; 0 where none can be told.
+
+    White noise raises all eigenvalues of the covariance by its variance, so the lower half of the spectrum is flat
+    (Marchenko & Pastur 1967); the spectrum of a smooth field falls by orders of magnitude. At most 128 components are
+    looked at, chosen at random.
+    """
+    if not groups:
+        return 0.0
+    n_states = groups[0].states.shape[2]
+    rng = np.random.default_rng([seed, 9])
+    chosen = np.sort(rng.permutation(n_states)[:MOST_COMPONENTS])
+    parts: list[np.ndarray] = []
+    for group in groups:
+        for _, block in group.blocks():
+            parts.append(block[..., chosen].reshape(-1, len(chosen)))
+            if sum(map(len, parts)) >= ENOUGH_STATES:
+                break
+    states = np.concatenate(parts)
+    if len(chosen) < FEWEST_COMPONENTS or len(states) < 4 * len(chosen):
+        return 0.0
+    eigenvalues = np.linalg.eigvalsh(np.cov(states.T))
+    tail = eigenvalues[: len(chosen) // 2]
+    if tail[0] <= 0.0 or tail[-1] > FLAT * tail[0]:
+        return 0.0
+    return float(min(1.0, len(chosen) * tail[-1] / eigenvalues.sum()))

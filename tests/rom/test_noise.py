@@ -1,0 +1,52 @@
+"""White noise in trajectories is found, and smooth fields are not taken for it."""
+
+import numpy as np
+import pytest
+
+import rom
+import systems
+from rom.data import as_trajectories
+from rom.noise import noise_share
+
+
+@pytest.fixture(scope="module")
+def fields():
+    return systems.simulate(systems.Burgers(n=64, viscosity=0.05), 40, np.arange(11) * 0.1, seed=3)
+
+
+def share(times, states):
+    return noise_share(as_trajectories((times, states))[0])
+
+
+@pytest.mark.parametrize("level", [0.02, 0.1, 1.0])
+def test_its_share_of_the_variance_is_found(fields, level):
+    states = fields["state"].values
+    noisy = states + level * np.random.default_rng(0).standard_normal(states.shape)
+    expected = level**2 / noisy.var(axis=(0, 1)).mean()
+    assert share(fields["time"].values, noisy) == pytest.approx(expected, rel=0.2)
+
+
+def test_smooth_fields_have_none(fields):
+    assert share(fields["time"].values, fields["state"].values) == 0.0
+
+
+def test_few_components_or_few_states_tell_nothing():
+    rng = np.random.default_rng(0)
+    assert share(np.arange(5.0), rng.standard_normal((200, 5, 3))) == 0.0
+    assert share(np.arange(5.0), rng.standard_normal((6, 5, 32))) == 0.0
+    assert noise_share([]) == 0.0
+
+
+def test_noisy_trajectories_are_set_aside_where_points_know_better(fields, small, caplog):
+    burgers = systems.Burgers(n=64, viscosity=0.05)
+    states = fields["state"].values
+    noisy = states + np.random.default_rng(0).standard_normal(states.shape)
+    pairs = systems.collocate(burgers, 300, seed=2)
+    hybrid = rom.fit(
+        burgers, trajectories=(fields["time"].values, noisy), collocation=pairs, latent_dim=4, config=small
+    )
+    assert hybrid.history.attrs["trajectories"] == "set aside"
+    assert hybrid.history.attrs["validated_on"] == "held-out collocation points"
+    assert "noise, so they are set aside" in caplog.text
+    data_only = rom.fit(None, trajectories=(fields["time"].values, noisy), latent_dim=4, config=small)
+    assert data_only.history.attrs["trajectories"] == "given"

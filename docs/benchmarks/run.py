@@ -1,104 +1,143 @@
-"""Run benchmark cases, keep their results as JSON, and print the tables.
+"""Run benchmark cases, keep every run as JSON, and draw the tables from what is kept.
 
-    python docs/benchmarks/run.py                     # all cases, three seeds
-    python docs/benchmarks/run.py duffing --seeds 1   # one case, one seed
-    python docs/benchmarks/run.py --quick             # small versions, to see that everything runs
-    python docs/benchmarks/run.py --table             # only print what is kept, and write RESULTS.md
+    python docs/benchmarks/run.py                              # every run of every case that is not there yet
+    python docs/benchmarks/run.py burgers --only d16 galerkin  # runs whose key contains one of the texts
+    python docs/benchmarks/run.py burgers --list               # the runs, and which of them are there
+    python docs/benchmarks/run.py burgers --again              # measure again what is there
+    python docs/benchmarks/run.py --quick                      # small and short, printed but not kept
+    python docs/benchmarks/run.py --table                      # only draw RESULTS.md and the plots
 
-A case is a module in cases/ with `TITLE`, `NOTE`, `SEEDS` and `run(seed, quick) -> dict of numbers`. Every (case, seed) is
-kept in results/CASE.json as soon as it is done. Tables show medians over seeds, with the range behind.
+A case is a module in cases/ with `TITLE`, `NOTE`, `runs(quick) -> list[Run]` and `measure(run, quick) -> dict` of numbers
+and lists; if the general table does not suit it, `report(records) -> str`, and `plots(records, folder)`, with records a
+dictionary from runs to figures. A run is kept in results/CASE/KEY.json and skipped from then on, unless the sources that
+made it have changed; runs of our own method depend on the whole package, and are repeated on demand only. Everything runs
+in one thread, or in as many as OMP_NUM_THREADS says.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import json
+import logging
 import os
-import platform
-import statistics
 import sys
+import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
-import torch
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
-CASES = ("duffing", "burgers", "lorenz", "supply", "black_box", "oracle", "speed", "main_job")
+
+import torch  # noqa: E402
+
+import report  # noqa: E402
+from runs import RESULTS, Record, digest, keep, kept, machine, path_of, up_to_date  # noqa: E402
+
+CASES = (
+    "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply", "lorenz",
+    "black_box", "oracle", "step_cost", "forecast", "growth",
+)  # fmt: skip
+
+log = logging.getLogger("benchmarks")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of {', '.join(CASES)}; all without any")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="small and short; results are printed, not kept")
-    parser.add_argument("--table", action="store_true", help="print the kept results")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose key contains one of these")
+    parser.add_argument("--again", action="store_true", help="measure again what is there")
+    parser.add_argument("--quick", action="store_true", help="small and short, to see that everything runs; not kept")
+    parser.add_argument("--table", action="store_true", help="only draw RESULTS.md and the plots")
+    parser.add_argument("--list", action="store_true", help="only list the runs")
     arguments = parser.parse_args()
     for name in arguments.cases:
         if name not in CASES:
             parser.error(f"unknown case {name!r}; choose from {', '.join(CASES)}")
-    for name in arguments.cases or CASES:
-        case = importlib.import_module(f"cases.{name}")
-        path = HERE / "results" / f"{name}.json"
-        kept = json.loads(path.read_text()) if path.exists() and not arguments.quick else {"runs": {}}
-        if not arguments.table:
-            for seed in range(min(arguments.seeds, case.SEEDS)):
-                print(f"{name}, seed {seed} ...", file=sys.stderr, flush=True)
-                started = time.perf_counter()
-                figures = case.run(seed, arguments.quick)
-                kept["runs"][str(seed)] = figures | {"wall seconds of the case": time.perf_counter() - started}
-                kept["machine"] = machine()
-                if not arguments.quick:
-                    path.write_text(json.dumps(kept, indent=1) + "\n")
-        if kept["runs"]:
-            print(table(case, kept))
-    if not arguments.quick:
-        (HERE / "RESULTS.md").write_text(report())
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    log.setLevel(logging.INFO)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # the same for all methods
+    names = arguments.cases or CASES
+    if arguments.list:
+        for name in names:
+            list_runs(name, arguments.only)
+    elif arguments.quick:
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                measure_runs(name, arguments.only, again=False, quick=True, folder=Path(folder))
+                print(section(name, Path(folder), Path(folder), quick=True))
+    else:
+        for name in names:
+            if not arguments.table:
+                measure_runs(name, arguments.only, arguments.again, quick=False, folder=RESULTS)
+        write_report()
 
 
-def report() -> str:
-    """All kept results, as docs/benchmarks/RESULTS.md holds them."""
-    tables = []
+def chosen(name: str, only: list[str], quick: bool) -> list[Any]:
+    case = importlib.import_module(f"cases.{name}")
+    return [run for run in case.runs(quick) if any(text in run.key for text in only)]
+
+
+def list_runs(name: str, only: list[str]) -> None:
+    there = {record.run: record for record in kept(name)}
+    for run in chosen(name, only, quick=False):
+        record = there.get(run)
+        state = "to do" if record is None else "failed" if record.figures is None else "kept"
+        if state == "kept" and not up_to_date(record, digest(name, run.method)):
+            state = "outdated"
+        print(f"{state:9} {path_of(name, run).relative_to(RESULTS)}")
+
+
+def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: Path) -> None:
+    """Measure what is not there, and keep each result as soon as it is there."""
+    case = importlib.import_module(f"cases.{name}")
+    there = {record.run: record for record in kept(name, folder)}
+    for run in chosen(name, only, quick):
+        made_by = digest(name, run.method)
+        if not again and up_to_date(there.get(run), made_by):
+            continue
+        log.info("%s %s ...", name, run.key)
+        started = time.perf_counter()
+        try:
+            record = Record(run, case.measure(run, quick), machine(), made_by)
+        except Exception as error:  # whatever a method fails with, the others go on
+            log.info(traceback.format_exc())
+            record = Record(run, None, machine(), made_by, f"{type(error).__name__}: {error}")
+        keep(name, record, folder)
+        log.info("%s %s: %.1f s", name, run.key, time.perf_counter() - started)
+
+
+def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
+    """A case as RESULTS.md shows it: title, note, table, where it was measured; its plots are drawn beside."""
+    case = importlib.import_module(f"cases.{name}")
+    there = {record.run: record for record in kept(name, results)}
+    expected = list(dict.fromkeys([*case.runs(quick), *there]))
+    # In the order of `runs`; a run without figures keeps its row.
+    records = {run: (there[run].figures or {}) if run in there else {} for run in expected}
+    text = getattr(case, "report", report.default)(records)
+    if hasattr(case, "plots"):
+        plots.mkdir(exist_ok=True)
+        case.plots({run: figures for run, figures in records.items() if figures}, plots)
+    pictures = [f"![{path.stem}]({plots.name}/{path.name})" for path in sorted(plots.glob(f"{name}-*.png"))]
+    where = report.measured_on(there.values(), missing=len(set(expected) - set(there)))
+    return "\n\n".join([f"## {case.TITLE}", case.NOTE.strip(), text.strip(), *pictures, where]) + "\n"
+
+
+def write_report() -> None:
+    """RESULTS.md and the plots, from all that is kept."""
+    sections = []
     for name in CASES:
-        path = HERE / "results" / f"{name}.json"
-        if path.exists():
-            tables.append(table(importlib.import_module(f"cases.{name}"), json.loads(path.read_text())))
-    return "# Results\n\nWritten by `run.py` from the files in results/.\n\n" + "\n".join(tables)
-
-
-def table(case: Any, kept: dict[str, Any]) -> str:
-    """A Markdown table of one case: a row per figure, its median over the seeds, and its range."""
-    runs = list(kept["runs"].values())
-    lines = [f"### {case.TITLE}", "", case.NOTE.strip(), "", "| figure | median | range |", "|---|---|---|"]
-    for name in runs[0]:
-        values = [run[name] for run in runs if name in run]
-        spread = f"{min(values):.3g} to {max(values):.3g}" if len(values) > 1 else ""
-        lines.append(f"| {name} | {statistics.median(values):.3g} | {spread} |")
-    where = kept["machine"]
-    lines += [
-        "",
-        f"{len(runs)} seed(s); {where['processor']}, {where['cores']} core(s), {where['gpu']}, torch {where['torch']}.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in (Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else [])
-        if line.startswith("model name")
-    ]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
+        if (RESULTS / name).exists():
+            try:
+                sections.append(section(name, RESULTS, HERE / "plots"))
+            except Exception as error:  # the other cases can still be drawn
+                log.exception("%s cannot be drawn", name)
+                sections.append(f"## {name}\n\nCannot be drawn: {type(error).__name__}: {error}\n")
+    head = "# Results\n\nWritten by `run.py` from the files in results/. Medians over the seeds, with the range behind.\n\n"
+    aside = HERE / f"RESULTS.md.{os.getpid()}"
+    aside.write_text(head + "\n".join(sections))
+    os.replace(aside, HERE / "RESULTS.md")
 
 
 if __name__ == "__main__":

@@ -7,16 +7,21 @@ import tempfile
 import time
 from pathlib import Path
 
+from runs import Run, seeds
+
 TITLE = "README's main job, after installation"
 NOTE = """
 `docs/first_forecast.py`: Burgers, 1,024 points, simulated, fitted, and four new states forecast to t = 20, ten training
 horizons, with a picture. Relative errors are those it prints, against the FOM and beside the closed-form model's.
 """
-SEEDS = 1
 SCRIPT = Path(__file__).parents[2] / "first_forecast.py"
 
 
-def run(seed: int, quick: bool) -> dict[str, float]:  # noqa: ARG001 - one script, as it is
+def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - it takes as long as it takes
+    return seeds(1)
+
+
+def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - one script, as it is
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "burgers.png"
         started = time.perf_counter()

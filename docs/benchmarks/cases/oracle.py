@@ -8,16 +8,20 @@ from rom.architecture import build_networks
 from rom.batches import CollocationTable, Windows
 from rom.config import FitConfig
 from rom.losses import Spreads, data_losses, physics_losses
+from runs import Run, seeds
 
 TITLE = "Oracle: the exact encoder, dynamics and decoder of a lifted linear system"
 NOTE = """
 All five losses in float64, on trajectories and random collocation points of `LiftedLinear`. The rollout takes 64 Runge-Kutta
 steps an interval, so that its own error lies below rounding.
 """
-SEEDS = 3
 
 
-def run(seed: int, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is quick
+def runs(quick: bool) -> list[Run]:
+    return seeds(1 if quick else 3)
+
+
+def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is quick
     system = systems.LiftedLinear()
     n, d = system.lift.shape
     networks = build_networks(FitConfig(hidden=(), latent_hidden=(), dtype="float64"), n, d, 0)
@@ -25,9 +29,9 @@ def run(seed: int, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is qui
         networks.encoder.linear.weight.copy_(torch.from_numpy(np.linalg.pinv(system.lift)))
         networks.latent_dynamics.linear.weight.copy_(torch.from_numpy(system.latent_matrix))
         networks.decoder.linear.weight.copy_(torch.from_numpy(system.lift))
-    runs = systems.simulate(system, 8, np.linspace(0, 1, 11), seed=seed, rtol=3e-14, atol=1e-14)
-    pairs = systems.collocate(system, 256, seed=seed)
-    states = torch.from_numpy(runs["state"].values).transpose(0, 1).contiguous()
+    train = systems.simulate(system, 8, np.linspace(0, 1, 11), seed=run.seed, rtol=3e-14, atol=1e-14)
+    pairs = systems.collocate(system, 256, seed=run.seed)
+    states = torch.from_numpy(train["state"].values).transpose(0, 1).contiguous()
     intervals = torch.full((10, 8, 1), 0.1, dtype=torch.float64)
     points = CollocationTable(*(torch.from_numpy(pairs[v].values) for v in ("state", "time_derivative")), None)
     spreads = Spreads(float(states.var()), float(points.derivatives.square().mean()))

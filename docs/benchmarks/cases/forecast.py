@@ -1,0 +1,295 @@
+"""A forecast against the fastest full-order solver that is as accurate."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+import clock
+import report as tables
+import rom
+import systems
+from problems import fields
+from problems.fields import Field
+from runs import OURS, Run
+from steps.solvers import BLOCK, REFERENCE, SOLVERS, Solver
+
+TITLE = "A forecast against the best full-order solver of equal accuracy"
+NOTE = """
+The error of a forecast is its root mean square over all states and times, over that of the states; the reference is the same
+discretisation by an adaptive exponential method at rtol 1e-8. Each full-order solver climbs from coarse to fine settings
+until its error is at most that of the forecast; the fastest is the opponent: first on the grid of the model, then on any grid
+(the initial states are restricted, the solution is interpolated trigonometrically, both within the time). A solver that
+takes thirty times as long as the fastest so far is given up. "Last time only" asks both for one state at the end. Seconds are of
+one thread, medians over the initial states where they are forecast one by one.
+
+Burgers: harmonic initial states, nu = 0.01, 1,024 points, 101 times on [0, 10]; Fourier modes, and central differences for the
+solvers that need a sparse Jacobian. Burgers 2D: two components, 128 x 128 points, periodic, nu = 0.03, central differences,
+41 times on [0, 4], initial states from four patterns. Brusselator: BRUSS-2D of Hairer & Wanner, stiff by its diffusion,
+64 x 64 points, 51 times on [0, 10]. LSODA is left out in two dimensions, where a band holds most of the Jacobian.
+Fits: at most 60 s, from 32 (Burgers) or 16 trajectories at these times and as many collocation points as the table says.
+"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is forecast, and from which data the model is fitted.
+
+    field: the grid of the model. same_grid: further discretisations on it that may compete.
+    coarser: the same on coarser grids.
+    """
+
+    field: Field
+    same_grid: tuple[Field, ...]
+    coarser: tuple[Field, ...]
+    times: np.ndarray
+    dims: tuple[str, ...]
+    n_trajectories: int  # for the fit, with `times`
+    n_points: int
+    counts: tuple[int, ...]  # of states forecast at once
+
+
+def task(name: str, quick: bool) -> Task:
+    if name == "burgers":
+        n = 128 if quick else 1024
+        sizes = (32, 64) if quick else (64, 128, 256, 512)
+        both = (fields.burgers, fields.burgers_differences)
+        coarser = tuple(make(size) for size in sizes for make in both)
+        one = fields.burgers(n), (fields.burgers_differences(n),), coarser
+        return Task(*one, np.linspace(0.0, 10.0, 101), ("x",), 32, 4096, (1, 256))
+    make = {"burgers_2d": fields.burgers_2d, "brusselator": fields.brusselator}[name]
+    n = {"burgers_2d": 128, "brusselator": 64}[name] // (2 if quick else 1)
+    times = {"burgers_2d": np.linspace(0.0, 4.0, 41), "brusselator": np.linspace(0.0, 10.0, 51)}[name]
+    one = make(n), (), (make(n // 4), make(n // 2))
+    return Task(*one, times, ("component", "y", "x"), 16, {"burgers_2d": 512, "brusselator": 1024}[name], (1,))
+
+
+def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same runs, of smaller sizes
+    settings = (("burgers", 16), ("burgers", 32), ("burgers_2d", 16), ("brusselator", 8))
+    return [Run(OURS, settings=(("problem", name), ("d", d))) for name, d in settings]
+
+
+def measure(run: Run, quick: bool) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    of = task(run.get("problem"), quick)
+    model = fit(of, run.get("problem"), run.get("d"), quick)
+    facts = model.history.attrs
+    figures: dict[str, Any] = {
+        "fit, s": facts["seconds"],
+        "POD rank": model.rank,
+        "collocation points": facts["n_collocation"],
+        "trajectories": facts["n_trajectories"],
+    }
+    for count in of.counts:
+        n_tests = (2 if quick else 5) if count == 1 else (8 if quick else count)
+        figures[f"{count} at once"] = against_solvers(model, of, n_tests, alone=count == 1)
+    return figures
+
+
+def fit(of: Task, name: str, latent_dim: int, quick: bool) -> rom.ReducedOrderModel:
+    n_trajectories, n_points = of.n_trajectories, 512 if quick else of.n_points
+    settings = {"latent_dim": latent_dim, "max_seconds": 15.0 if quick else 60.0, "verbose": False}
+    if name == "burgers":
+        system = systems.Burgers(n=of.field.shape[0], viscosity=fields.VISCOSITY)
+        return rom.fit(system, n_points, n_trajectories=n_trajectories, **settings)
+    system = systems.from_rhs(of.field.rhs, shape=of.field.shape, dims=of.dims, batched=True)
+    runs = reference(of.field, of.field.initial(n_trajectories, 1), of.times)
+    return rom.fit(system, n_points, trajectories=(of.times, runs), **settings)
+
+
+def reference(field: Field, x0: np.ndarray, times: np.ndarray) -> np.ndarray:
+    solve, setting = REFERENCE
+    return np.concatenate([solve(field, x0[i : i + BLOCK], times, setting) for i in range(0, len(x0), BLOCK)])
+
+
+def against_solvers(model: rom.ReducedOrderModel, of: Task, n_tests: int, alone: bool) -> dict[str, Any]:
+    """Errors and seconds of forecasts and solvers of `n_tests` states, one by one (`alone`) or all at once."""
+    x0 = of.field.initial(n_tests, 9000)
+    truth = reference(of.field, x0, of.times)
+    figures: dict[str, Any] = {}
+    ends = of.times[[0, -1]]
+    for label, times, states in (("all times", of.times, truth), ("last time only", ends, truth[:, [0, -1]])):
+
+        def forecast(x, times=times):
+            return model.forecast(x, times)["state"].values
+
+        found, seconds = solved(forecast, x0, alone)
+        error = relative_error(found, states)
+        figures |= {f"error, {label}": error, f"forecast, {label}, s": seconds}
+        rows = duels(of, x0, times, states, error, alone) if math.isfinite(error) else []
+        figures[f"solvers, {label}"] = rows
+        for grid, chosen in (("same grid", [row for row in rows if row["same grid"]]), ("any grid", rows)):
+            # Without an opponent of this accuracy there is no figure.
+            for best in sorted(chosen, key=lambda row: row["seconds"])[:1]:
+                figures |= {
+                    f"FOM, {grid}, {label}": f"{best['solver']} at {best['setting']:.2g}, {best['field']}",
+                    f"FOM, {grid}, {label}, s": best["seconds"],
+                    f"FOM / forecast, {grid}, {label}": best["seconds"] / seconds,
+                }
+    figures |= latent_cost(model, of, x0, alone)
+    for grid in ("same grid", "any grid"):
+        if f"FOM, {grid}, all times, s" in figures:
+            figures[f"FOM / latent rollout, {grid}"] = (
+                figures[f"FOM, {grid}, all times, s"] / figures["latent rollout, s"]
+            )
+    return figures
+
+
+def duels(
+    of: Task, x0: np.ndarray, times: np.ndarray, truth: np.ndarray, error: float, alone: bool
+) -> list[dict[str, Any]]:
+    """For each solver on each grid that gets there: the coarsest setting with at most `error`, its error and seconds."""
+    rows: list[dict[str, Any]] = []
+    same_grid = (of.field, *of.same_grid)
+    for solver in SOLVERS:
+        for field in (*same_grid, *of.coarser):
+            if not solver.suits(field):
+                continue
+            fastest = min((row["seconds"] for row in rows), default=math.inf)
+            row = climb(solver, field, of.field, x0, times, truth, error, alone, limit=max(30.0 * fastest, 0.5))
+            if row:
+                rows.append(row | {"solver": solver.name, "field": field.name, "same grid": field in same_grid})
+    return rows
+
+
+def climb(
+    solver: Solver, field: Field, fine: Field, x0: np.ndarray, times: np.ndarray, truth: np.ndarray, error: float,
+    alone: bool, limit: float,
+) -> dict[str, Any] | None:  # fmt: skip
+    """The coarsest setting whose error is at most `error`; None if there is none, or one takes `limit` seconds.
+
+    The climb ends where a finer setting is no better: the grid is what limits.
+    """
+    strides = [a // b for a, b in zip(fine.shape, field.shape, strict=True)]
+    restricted = x0[(slice(None), *(slice(None, None, stride) for stride in strides))]
+    before = math.inf
+    for setting in solver.settings:
+
+        def solve(x, setting=setting):
+            return field.resampled(solver(limited(field, limit), x, times, setting), fine.shape)
+
+        try:
+            found, seconds = solved(solve, restricted, alone)
+        except TooSlow:
+            return None
+        reached = relative_error(found, truth)
+        if reached <= error:
+            return {"setting": setting, "seconds": seconds, "error": reached}
+        if 0.95 * before <= reached < math.inf:
+            return None
+        before = reached
+    return None
+
+
+class TooSlow(Exception):  # noqa: N818 - no error: a solver that is out of the race
+    """The time allowed is over."""
+
+
+def limited(field: Field, seconds: float) -> Field:
+    """`field`, whose functions raise `TooSlow` so many seconds from now."""
+    deadline = clock.seconds() + seconds
+
+    def watched(function: Callable) -> Callable:
+        def call(*arguments):
+            if clock.seconds() > deadline:
+                raise TooSlow
+            return function(*arguments)
+
+        return call
+
+    jacobian = field.jacobian and watched(field.jacobian)
+    return replace(field, rhs=watched(field.rhs), nonlinear=watched(field.nonlinear), jacobian=jacobian)
+
+
+def solved(solve: Callable[[np.ndarray], np.ndarray], x0: np.ndarray, alone: bool) -> tuple[np.ndarray, float]:
+    """States of all `x0` and seconds of one call: for a single state the median over them, else for all at once."""
+    solve(x0[:1])
+    results, seconds = [], []
+    for x in x0[:, None] if alone else [x0]:
+        started = clock.seconds()
+        results.append(solve(x))
+        seconds.append(clock.seconds() - started)
+    return np.concatenate(results), statistics.median(seconds)
+
+
+def relative_error(found: np.ndarray, truth: np.ndarray) -> float:
+    if not np.isfinite(found).all():
+        return math.inf
+    return float(np.sqrt(np.mean((found[:, 1:] - truth[:, 1:]) ** 2) / np.mean(truth[:, 1:] ** 2)))
+
+
+def latent_cost(model: rom.ReducedOrderModel, of: Task, x0: np.ndarray, alone: bool) -> dict[str, float]:
+    """Seconds of the latent rollout alone, without encoding and decoding, and of one of its steps."""
+    rollout, n_steps = latent_rollout(model, of.times)
+    _, seconds = solved(lambda z: rollout(z)[None], model.encode(x0), alone)
+    return {"latent rollout, s": seconds, "latent steps": n_steps, "us a latent step": 1e6 * seconds / n_steps}
+
+
+def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
+    """The rollout inside `forecast`, from latent states (N, d), and how many steps it takes. The one private measurement."""
+    from rom.rollout import roll_out
+
+    state = model._state
+    scaled, longest = times / float(state.time_scale), float(state.max_step)
+    n_steps = max(1, math.ceil((scaled[-1] - scaled[0]) / longest - 1e-6))
+
+    def rollout(z):
+        dynamics, contains = state.networks.latent_dynamics, state.region.contains
+        with torch.inference_mode():
+            return roll_out(dynamics, torch.from_numpy(z), scaled, None, longest, contains)[0].numpy()
+
+    return rollout, n_steps
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    costs, opponents = [], []
+    columns = {
+        "error": "error, all times", "error at the end": "error, last time only", "all times, s": "forecast, all times, s",
+        "last time only, s": "forecast, last time only, s", "latent rollout, s": "latent rollout, s",
+        "latent steps": "latent steps", "us a latent step": "us a latent step",
+    }  # fmt: skip
+    for run, figures in records.items():
+        name = f"{run.get('problem')}, d = {run.get('d')}"
+        facts = [cell(figures, key) for key in ("POD rank", "collocation points")]
+        blocks = {key: block for key, block in figures.items() if isinstance(block, Mapping)} or {"": {}}
+        for count, block in blocks.items():
+            costs.append((name, count, *facts, *(cell(block, key) for key in columns.values())))
+            for grid in ("same grid", "any grid"):
+                for times in ("all times", "last time only"):
+                    key = f"FOM, {grid}, {times}"
+                    latent = cell(block, f"FOM / latent rollout, {grid}") if times == "all times" else ""
+                    ratio = cell(block, f"FOM / forecast, {grid}, {times}")
+                    solver = block.get(key, tables.NO_RESULT)
+                    opponents.append((name, count, times, grid, solver, cell(block, f"{key}, s"), ratio, latent))
+    heads = ("problem", "states", "POD rank", "collocation points", *columns)
+    opponent_heads = (
+        "problem",
+        "states",
+        "asked for",
+        "grids",
+        "best solver",
+        "s",
+        "solver / forecast",
+        "solver / latent rollout",
+    )
+    return "\n\n".join(
+        [
+            "**forecasts**",
+            tables.markdown(heads, costs),
+            "**fastest full-order solver with at most the same error** (fixed steps: longest step; others: rtol)",
+            tables.markdown(opponent_heads, opponents),
+        ]
+    )
+
+
+def cell(figures: Mapping[str, Any], name: str) -> str:
+    return tables.number(figures[name]) if name in figures else tables.NO_RESULT

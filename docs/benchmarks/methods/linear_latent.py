@@ -1,0 +1,13 @@
+"""The recipe of `published`, with linear latent dynamics dz/dt = K z, and dphi/dx f by forward mode: a Koopman model."""
+
+from __future__ import annotations
+
+from methods import Forecaster
+from methods.autoencoder import Recipe, train
+from problems import Problem
+
+RECIPE = Recipe(physics="jvp", linear=True)
+
+
+def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:
+    return next(train(problem, latent_dim, (seconds,), seed, RECIPE))[1]

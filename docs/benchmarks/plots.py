@@ -1,0 +1,37 @@
+"""Plots of the benchmark, drawn without a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+# Colours of Okabe & Ito, which colour-blind readers can tell apart, and markers for print.
+STYLES = {
+    "ours": ("#d55e00", "o"), "published": ("#0072b2", "s"), "published_today": ("#0072b2", "*"), "linear_latent": ("#56b4e9", "^"),
+    "data_only": ("#cc79a7", "v"), "operator_inference": ("#009e73", "D"), "galerkin": ("#e69f00", "P"),
+    "dmd": ("#999999", "X"), "projection": ("#000000", ""),
+}  # fmt: skip
+
+
+def lines(curves: Mapping[str, Sequence[tuple[float, float]]], path: Path, x: str, y: str, log_x: bool = False) -> None:
+    """Errors on a logarithmic axis, a curve a method, with its points in order; what diverged is left out."""
+    if not curves:
+        return
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for method, points in curves.items():
+        drawn = [point for point in points if all(map(math.isfinite, point)) and point[1] > 0]
+        colour, marker = STYLES[method]
+        axes.plot(
+            *zip(*drawn, strict=True) if drawn else ([], []),
+            color=colour,
+            marker=marker,
+            label=method.replace("_", " "),
+        )
+    axes.set(xlabel=x, ylabel=y, yscale="log", xscale="log" if log_x else "linear")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)

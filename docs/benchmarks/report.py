@@ -1,0 +1,135 @@
+"""Tables of kept results: one row a configuration, medians over seeds with their range."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from runs import Record, Run
+
+Figures = Mapping[str, Any]
+Records = Mapping[Run, Figures]
+NO_RESULT = "-"
+DIVERGED = "diverged"
+
+
+def expanded(records: Records) -> dict[Run, dict[str, Any]]:
+    """Records of several stages, {"at 60 s": {...}, "at 300 s": {...}}, as one record a stage, with a setting `seconds`.
+
+    Runs with a setting `budgets` have such stages.
+    """
+    result: dict[Run, dict[str, Any]] = {}
+    for run, figures in records.items():
+        shared = {name: value for name, value in figures.items() if not isinstance(value, dict)}
+        settings = tuple(setting for setting in run.settings if setting[0] != "budgets")
+        for seconds in run.get("budgets", ()):
+            stage = Run(run.method, run.seed, (*settings, ("seconds", seconds)))
+            result[stage] = shared | figures.get(f"at {seconds} s", {}) if figures else {}
+        if "budgets" not in dict(run.settings):
+            result[run] = shared
+    return result
+
+
+def groups(records: Records) -> dict[tuple[str, tuple], dict[int, Figures]]:
+    """Figures by seed of each (method, settings), in the order in which they come."""
+    result: dict[tuple[str, tuple], dict[int, Figures]] = {}
+    for run, figures in records.items():
+        result.setdefault((run.method, run.settings), {})[run.seed] = figures
+    return result
+
+
+def default(records: Records) -> str:
+    """A table for every configuration: a row per figure, its median over the seeds, and its range."""
+    parts = []
+    by_group = groups(expanded(records))
+    for (method, settings), by_seed in by_group.items():
+        if len(by_group) > 1:
+            parts += [f"**{label(method, settings)}**", ""]
+        names = list(dict.fromkeys(name for figures in by_seed.values() for name in figures))
+        names = [name for name in names if not any(isinstance(f.get(name), (list, str)) for f in by_seed.values())]
+        rows = []
+        for name in names:
+            values = [figures[name] for figures in by_seed.values() if name in figures]
+            rows.append((name, median(values), spread(values)))
+        parts += [markdown(("figure", "median", "range"), rows), ""]
+    return "\n".join(parts)
+
+
+def table(
+    records: Records,
+    columns: Mapping[str, str],
+    *,
+    where: Callable[[Run], bool] = lambda run: True,  # noqa: ARG005
+    in_order: bool = False,
+) -> str:
+    """A row for each configuration with `where(run)`, a column for each figure of `columns` (figure -> heading).
+
+    Rows come as the runs do, or `in_order` of method and settings.
+    """
+    by_group = groups({run: figures for run, figures in expanded(records).items() if where(run)})
+    rows = []
+    for group in sorted(by_group) if in_order else by_group:
+        figures = by_group[group].values()
+        cells = [cell([f[name] for f in figures if name in f]) for name in columns]
+        rows.append((label(*group), str(sum(map(bool, figures))), *cells))
+    return markdown(("method", "seeds", *columns.values()), rows)
+
+
+def label(method: str, settings: Iterable[tuple[str, Any]]) -> str:
+    words = {"d": "d = {}", "seconds": "{} s"}
+    return ", ".join(
+        [method.replace("_", " "), *(words.get(n, n.replace("_", " ") + " {}").format(v) for n, v in settings)]
+    )
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def cell(values: Sequence[Any]) -> str:
+    """The median, with the range behind where there are several values."""
+    if not values:
+        return NO_RESULT
+    return median(values) + (f" ({spread(values)})" if len(values) > 1 else "")
+
+
+def median(values: Sequence[Any]) -> str:
+    return number(statistics.median(finite(values))) if values else NO_RESULT
+
+
+def spread(values: Sequence[Any]) -> str:
+    values = finite(values)
+    return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
+
+
+def finite(values: Sequence[Any]) -> list[float]:
+    """The values, with infinity for those that are not a number: a median must not skip what diverged."""
+    return [math.inf if value is None or math.isnan(value) else float(value) for value in values]
+
+
+def number(value: float) -> str:
+    """Three digits; large counts in full."""
+    if not math.isfinite(value):
+        return DIVERGED
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def measured_on(records: Iterable[Record], missing: int) -> str:
+    """On what, with how many seeds, cores and threads the figures of a case were measured, and what is not there."""
+    records = list(records)
+    lines = []
+    machines = [record.machine for record in records if record.figures is not None]
+    for machine in {tuple(m.items()): m for m in machines}.values():
+        count = sum(m == machine for m in machines)
+        threads = f"{machine['threads']} thread(s), " if "threads" in machine else ""
+        lines.append(
+            f"{count} run(s) on {machine['processor']}, {machine['cores']} core(s), {threads}{machine['gpu']}, "
+            f"torch {machine['torch']}."
+        )
+    n_seeds = len({record.run.seed for record in records})
+    lines.append(f"{n_seeds} seed(s) at most" + (f"; {missing} run(s) not made yet." if missing else "."))
+    lines += [f"`{record.run.key}` failed: {record.error}" for record in records if record.error]
+    return "\n".join(lines)

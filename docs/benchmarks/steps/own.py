@@ -1,0 +1,64 @@
+"""One training step by the package's own networks and losses, on POD coordinates or on full states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from rom import FitConfig
+from rom.architecture import Networks, build_networks
+from rom.batches import CollocationTable, Windows
+from rom.losses import Spreads, data_losses, physics_losses
+from steps.arrays import HIDDEN, LATENT_HIDDEN, Arrays, at_full_order, in_pod_coordinates
+
+CONFIG = FitConfig(
+    hidden=HIDDEN,
+    latent_hidden=LATENT_HIDDEN,
+    multiscale=False,
+    quadratic_decoder=False,
+    latent_terms=("linear", "neural"),
+)
+
+
+def networks_of(arrays: Arrays) -> Networks:
+    d, k = arrays["encoder.linear.weight"].shape
+    networks = build_networks(CONFIG, rank=k, latent_dim=d, n_parameters=0)
+    parts = {"encoder": networks.encoder, "dynamics": networks.latent_dynamics, "decoder": networks.decoder}
+    for name, part in parts.items():
+        layers = [layer for layer in part.correction.layers if isinstance(layer, nn.Linear)]
+        for key, layer in (("linear", part.linear), *((str(i), layer) for i, layer in enumerate(layers))):
+            layer.weight.data.copy_(torch.tensor(arrays[f"{name}.{key}.weight"]))
+            layer.bias.data.copy_(torch.tensor(arrays[f"{name}.{key}.bias"]))
+    return networks
+
+
+def make(arrays: Arrays) -> Callable:
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float32)
+
+    networks = networks_of(arrays)
+    states = tensor(arrays["windows"])
+    intervals = torch.full((len(states) - 1, states.shape[1], 1), float(arrays["interval"]))
+    windows = Windows(states, intervals, None)
+    points = CollocationTable(tensor(arrays["points"]), tensor(arrays["derivatives"]), None)
+    spreads = Spreads(*map(float, arrays["spreads"]))
+
+    def step() -> float:
+        networks.zero_grad()
+        losses = data_losses(networks, windows, spreads, substeps=1) | physics_losses(networks, points, spreads)
+        loss = torch.stack(list(losses.values())).sum()
+        loss.backward()
+        return loss.item()
+
+    return step
+
+
+def ours(arrays: Arrays) -> Callable:
+    return make(in_pod_coordinates(arrays))
+
+
+def ours_full_order(arrays: Arrays) -> Callable:
+    return make(at_full_order(arrays))

@@ -1,4 +1,4 @@
-"""Rollouts of the latent ODE: a differentiable fixed-step method here, torchdiffeq for adaptive steps.
+"""Integration of the latent ODE: differentiable fixed steps and dense output here, torchdiffeq for adaptive steps.
 
 Training backpropagates through the steps themselves: the adjoint method integrates a dissipative system backwards in
 time and loses all accuracy there.
@@ -11,14 +11,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["adaptive_rollout", "rk4_rollout", "rk4_step"]
+__all__ = ["adaptive_rollout", "hermite", "rk4_rollout", "rk4_step"]
 
 Rhs = Callable[[Tensor], Tensor]
 
 
-def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor | float) -> Tensor:
-    """One step of the classical fourth-order Runge-Kutta method: z (..., d), dt broadcast against it."""
-    k1 = rhs(z)
+def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor | float, k1: Tensor | None = None) -> Tensor:
+    """One step of the classical fourth-order Runge-Kutta method: z (..., d), dt broadcast against it, k1 = rhs(z) if known."""
+    k1 = rhs(z) if k1 is None else k1
     k2 = rhs(z + (0.5 * dt) * k1)
     k3 = rhs(z + (0.5 * dt) * k2)
     k4 = rhs(z + dt * k3)
@@ -34,6 +34,17 @@ def rk4_rollout(rhs: Rhs, z0: Tensor, intervals: Tensor, substeps: int = 1) -> T
             z = rk4_step(rhs, z, dt)
         states.append(z)
     return torch.stack(states)
+
+
+def hermite(fraction: Tensor, dt: float, z0: Tensor, z1: Tensor, rate0: Tensor, rate1: Tensor) -> Tensor:
+    """States within steps from z0 to z1 (..., d) of length dt with rates dz/dt at both ends: cubic, of fourth order in dt.
+
+    `fraction` of the step, from 0 to 1, broadcasts against the states. At 0 and 1 it gives z0 and z1 to the last bit.
+    Hairer, Norsett & Wanner (1993), Solving Ordinary Differential Equations I, sec. II.6.
+    """
+    rest = 1.0 - fraction
+    bend = (rest - fraction) * (z1 - z0) + dt * (fraction * rate1 - rest * rate0)
+    return rest * z0 + fraction * z1 - fraction * rest * bend
 
 
 def adaptive_rollout(rhs: Rhs, z0: Tensor, times: Tensor, rtol: float = 1e-6, atol: float = 1e-8) -> Tensor:

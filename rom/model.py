@@ -19,16 +19,18 @@ from rom.architecture import Networks, build_networks, closed_form_config
 from rom.config import FitConfig
 from rom.data import Layout, numeric, require_finite
 from rom.errors import RomTypeError, RomValueError, nearest
-from rom.integrators import adaptive_rollout, rk4_step
+from rom.integrators import adaptive_rollout
 from rom.losses import push_forward
 from rom.projection import Projection
 from rom.region import Region
+from rom.rollout import roll_out
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
 log = logging.getLogger("rom")
 
 METHODS = ("rk4", "dopri5")
+DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
 class ModelState(nn.Module):
@@ -188,55 +190,69 @@ class ReducedOrderModel:
 
     # -- forecasts ----------------------------------------------------------------------------------------------------
 
-    def forecast(self, x0: Any, t: Any, mu: Any = None, *, method: str = "rk4") -> xr.Dataset:
+    def forecast(
+        self,
+        x0: Any,
+        t: Any,
+        mu: Any = None,
+        *,
+        points: Mapping[str, Any] | None = None,
+        method: str = "rk4",
+    ) -> xr.Dataset:
         """Forecast from the state(s) `x0` at t[0] to all times `t`.
+
+        The steps in time are as long as accuracy allows and know nothing of `t`: [t0, T] costs the steps in between and
+        the decoding of two states.
 
         x0: one state (*shape) or many (trajectory, *shape): xarray, NumPy or torch.
         t: times (T,), strictly increasing, T >= 1, in the data's unit of time. They need not be uniform.
         mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
-        method: "rk4", fixed steps no longer than in training, or "dopri5", adaptive steps by torchdiffeq.
+        points: the part of a state to decode, positions by dimension as for xarray's `isel`: {"x": [0, 10, 20]}; whole
+            numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
+        method: "rk4", equal steps no longer than in training, or "dopri5", adaptive steps by torchdiffeq.
 
         Returns a Dataset with `state` (trajectory, time, *dims) and `valid` (trajectory, time), without `trajectory` for
-        one state. `valid` turns false, and stays false, once the latent state leaves the region seen in training; from
-        the first value on that is not finite, states are NaN and a warning is given.
+        one state. `valid` turns false, and stays false, with the step in which the latent state leaves the region seen in
+        training, whether a time asked for lies outside or not ("dopri5" looks at these times alone); from the first value
+        on that is not finite, states are NaN and a warning is given.
         Raises `RomValueError` or `RomTypeError` for unusable arguments.
         """
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0)
+        cells = self._cells(points)
         states, trajectory = self._initial_states(x0)
         parameters = self._parameters(mu, (len(states),))
-        scale = float(self._state.time_scale)
         with torch.inference_mode():
-            latent = self._roll_out(self._state.encode(states), times / scale, parameters, method)
-            decoded = self._state.decode(latent.transpose(0, 1))  # (trajectory, time, n)
-            valid, finite = self._trust(latent, decoded)
-            decoded[~finite] = torch.nan
+            scaled = times / float(self._state.time_scale)
+            latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, method)
+            rows = slice(None) if points is None else torch.as_tensor(cells.values.ravel(), device=self.device)
+            decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
+            valid = inside.T.cpu().numpy() & finite
         if not finite.all():
-            k = int((~finite).any(dim=1).nonzero()[0])
-            first = times[int((~finite[k]).nonzero()[0])]
+            k = int(np.argmin(finite.all(axis=1)))
+            first = times[int(np.argmin(finite[k]))]
             warnings.warn(
                 f"the forecast of trajectory {k} is not finite from t = {first:g} on: states are NaN and valid is False "
                 "from there; its initial state may lie outside the region of training, see `valid`",
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return self._labelled(decoded, valid, times, trajectory)
+        return self._labelled(decoded, valid, times, trajectory, cells)
 
-    def _roll_out(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, method: str) -> Tensor:
-        """Latent states (time, trajectory, d) at scaled `times`."""
+    def _roll_out(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, method: str) -> tuple[Tensor, Tensor]:
+        """Latent states (time, trajectory, d) at scaled `times`, and whether the region was never left, (time, trajectory)."""
         if method == "dopri5" and len(times) > 1:
-            return self._roll_out_adaptively(z0, times, parameters)
-        latent = torch.empty((len(times), *z0.shape), dtype=z0.dtype, device=z0.device)
-        latent[0] = z = z0
-        longest = float(self._state.max_step)
-        dynamics = self._state.networks.latent_dynamics
-        for k, interval in enumerate(np.diff(times)):
-            n_steps = max(1, math.ceil(interval / longest - 1e-6))
-            for _ in range(n_steps):
-                z = rk4_step(lambda z: dynamics(z, parameters), z, interval / n_steps)
-            latent[k + 1] = z
-        return latent
+            latent = self._roll_out_adaptively(z0, times, parameters)
+            return latent, self._state.region.contains(latent).cumprod(dim=0).bool()
+        return roll_out(
+            self._state.networks.latent_dynamics,
+            z0,
+            times,
+            parameters,
+            float(self._state.max_step),
+            self._state.region.contains,
+        )
 
     def _roll_out_adaptively(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None) -> Tensor:
         """The same with adaptive steps; NaN for a trajectory on which no step is small enough."""
@@ -255,24 +271,42 @@ class ReducedOrderModel:
         alone = [(z0[k : k + 1], None if parameters is None else parameters[k : k + 1]) for k in rows]
         return torch.cat([self._roll_out_adaptively(z, times, mu_k) for z, mu_k in alone], dim=1)
 
-    def _trust(self, latent: Tensor, decoded: Tensor) -> tuple[Tensor, Tensor]:
-        """`valid` and `finite` (trajectory, time): once false, false for good.
+    def _decode_rows(self, latent: Tensor, rows: slice | Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Components `rows` (m,) of the states of `latent` (trajectory, time, d), and where all of them are finite.
 
-        latent: (time, trajectory, d); decoded: (trajectory, time, n), which can overflow where the latent state does not.
+        States (trajectory, time, m) are NaN from the first that is not finite on; flags (trajectory, time). Only these
+        rows of the POD basis are used. Some states at a time, in the array that is returned: temporary arrays as large as
+        the result would cost more than the arithmetic.
         """
-        finite = (latent.isfinite().all(dim=-1).T & decoded.isfinite().all(dim=-1)).cumprod(dim=1).bool()
-        valid = (self._state.region.contains(latent).T & finite).cumprod(dim=1).bool()
-        return valid, finite
+        projection, decoder = self._state.projection, self._state.networks.decoder
+        mean, basis = projection.mean[rows], projection.basis[rows].T
+        decoded = np.empty((*latent.shape[:2], len(mean)), self.config.dtype)
+        finite = latent.isfinite().all(dim=-1).cpu().numpy()
+        flat_latent, flat, flat_finite = latent.flatten(0, 1), decoded.reshape(-1, len(mean)), finite.reshape(-1)
+        size = max(64, DECODED_AT_ONCE // max(len(mean), self.rank))
+        for start in range(0, len(flat), size):
+            some = slice(start, start + size)
+            lifted = torch.addmm(mean, projection.scale * decoder(flat_latent[some]), basis)
+            flat[some] = lifted.cpu().numpy()
+            flat_finite[some] &= np.isfinite(flat[some]).all(axis=1)  # NumPy's is many times faster than torch's
+        finite = np.logical_and.accumulate(finite, axis=1)
+        decoded[~finite] = np.nan
+        return decoded, finite
 
-    def _labelled(self, states: Tensor, valid: Tensor, times: np.ndarray, trajectory: Any) -> xr.Dataset:
+    def _labelled(
+        self, states: np.ndarray, valid: np.ndarray, times: np.ndarray, trajectory: Any, cells: xr.DataArray
+    ) -> xr.Dataset:
         layout = self._layout
-        values = states.cpu().numpy().reshape(*states.shape[:2], *layout.shape)
+        values = states.reshape(*states.shape[:2], *cells.shape)
         dataset = xr.Dataset(
             {
-                "state": (("trajectory", "time", *layout.dims), values, layout.attrs),
-                "valid": (("trajectory", "time"), valid.cpu().numpy()),
+                "state": (("trajectory", "time", *cells.dims), values, layout.attrs),
+                "valid": (("trajectory", "time"), valid),
             },
-            coords={"time": ("time", times, layout.time_attrs), **layout.labels()},
+            coords={
+                "time": ("time", times, layout.time_attrs),
+                **{name: c.variable for name, c in cells.coords.items()},
+            },
         )
         if trajectory is None:
             return dataset.isel(trajectory=0)
@@ -347,6 +381,19 @@ class ReducedOrderModel:
             return states.detach(), ("trajectory", x0[lead[0]].values)
         return states.detach(), np.arange(len(states))
 
+    def _cells(self, points: Any) -> xr.DataArray:
+        """The components that `points` asks for: their positions in a flat state, labelled as in the forecast."""
+        layout = self._layout
+        cells = xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
+        if points is None:
+            return cells
+        if not isinstance(points, Mapping):
+            raise RomTypeError(f"points must map dimensions to positions, as {{{self.dims[0]!r}: [0]}}, got {points!r}")
+        for dim in points:
+            if dim not in self.dims:
+                raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, self.dims)}")
+        return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
+
     def _parameters(self, mu: Any, leading: tuple[int, ...]) -> Tensor | None:
         """mu (..., p) in units of its spread in training; None for a model without parameters."""
         names = self.parameters
@@ -387,6 +434,23 @@ class ReducedOrderModel:
         if dims == self.dims:
             coords |= self._layout.labels()
         return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
+
+
+def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
+    """Positions along a dimension of length `size`: a slice, or whole numbers () or (k,). At least one, all within."""
+    message = f"points[{dim!r}] must be a whole number, a list of them or a slice, as for isel, got {chosen!r}"
+    try:
+        indices = np.arange(size)[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
+    except (TypeError, ValueError) as error:
+        raise RomTypeError(message) from error
+    if indices.size == 0:
+        raise RomValueError(f"points[{dim!r}] chooses nothing; leave {dim!r} out to decode all of its {size} positions")
+    if indices.dtype.kind not in "iu" or indices.ndim > 1:
+        raise RomTypeError(message)
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise RomValueError(f"points[{dim!r}] asks for position {outside[0]}; {dim!r} has positions 0 to {size - 1}")
+    return indices
 
 
 def forecast_times(t: Any, x0: Any) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import torch
 
-from rom.integrators import adaptive_rollout, rk4_rollout, rk4_step
+from rom.integrators import adaptive_rollout, hermite, rk4_rollout, rk4_step
 
 MATRIX = torch.tensor([[-0.1, -2.0, 0.3], [2.0, -0.1, 0.0], [0.2, 0.0, -0.5]], dtype=torch.float64)
 UNEVEN = torch.tensor([0.05, 0.2, 0.01, 0.14], dtype=torch.float64)
@@ -49,6 +49,27 @@ def test_one_step_is_the_taylor_series_to_fourth_order():
     z = torch.ones(1, dtype=torch.float64)
     step = rk4_step(lambda z: z, z, 0.5).item()
     assert step == pytest.approx(sum(0.5**k / f for k, f in enumerate((1, 1, 2, 6, 24))), abs=1e-15)
+
+
+def test_a_known_first_slope_changes_nothing(normal):
+    z = normal(4, 2)
+    assert torch.equal(rk4_step(pendulum, z, 0.1, pendulum(z)), rk4_step(pendulum, z, 0.1))
+
+
+def test_hermite_gives_cubics_exactly_and_the_ends_to_the_last_bit():
+    a, b = torch.tensor(1.0, dtype=torch.float64), torch.tensor(1.7, dtype=torch.float64)
+    fraction = torch.linspace(0.0, 1.0, 7, dtype=torch.float64)
+
+    def cubic(t):
+        return 2.0 - t + 3.0 * t**2 - 4.0 * t**3
+
+    def slope(t):
+        return -1.0 + 6.0 * t - 12.0 * t**2
+
+    values = hermite(fraction, 0.7, cubic(a), cubic(b), slope(a), slope(b))
+    torch.testing.assert_close(values, cubic(a + 0.7 * fraction), rtol=1e-14, atol=1e-14)
+    assert values[0] == cubic(a)
+    assert values[-1] == cubic(b)
 
 
 def test_adaptive_rollout_agrees_with_fixed_steps(normal):

@@ -94,7 +94,7 @@ def test_coordinates_and_units_of_data_come_back(small):
 def test_initial_state_is_the_reconstruction_of_x0(model, x0):
     forecast = model.forecast(x0, [1.0])
     assert forecast.sizes["time"] == 1
-    np.testing.assert_allclose(forecast["state"][:, 0], model.decode(model.encode(x0)), rtol=1e-6)
+    np.testing.assert_allclose(forecast["state"][:, 0], model.decode(model.encode(x0)), rtol=1e-5, atol=1e-6)
 
 
 def test_forecast_depends_on_time_differences_alone(double_model, x0):
@@ -106,7 +106,15 @@ def test_forecast_depends_on_time_differences_alone(double_model, x0):
 def test_fewer_times_give_the_same_values(double_model, x0, chosen):
     every = double_model.forecast(x0, T)["state"].isel(time=chosen)
     some = double_model.forecast(x0, T[chosen])["state"]
-    np.testing.assert_allclose(some, every, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(some, every, rtol=0, atol=1e-13)
+
+
+def test_many_states_and_each_alone_agree(double_model, x0):
+    together = double_model.forecast(x0, T)
+    for k in range(len(x0)):
+        alone = double_model.forecast(x0[k], T)
+        np.testing.assert_allclose(alone["state"], together["state"][k], rtol=0, atol=1e-12)
+        np.testing.assert_array_equal(alone["valid"], together["valid"][k])
 
 
 def test_fixed_and_adaptive_steps_agree(double_model, x0):
@@ -134,11 +142,15 @@ def test_training_states_are_valid(model, runs):
 
 
 def test_valid_stays_false_after_the_region_was_left(double_model, x0):
-    """A rotation through a far point: the orbit leaves the region seen in training and comes back."""
+    """A rotation through a far point: the orbit leaves the region seen in training and comes back.
+
+    Seen at the ends of the steps, and flagged from the beginning of the step in which it leaves.
+    """
     model = with_latent_matrix(
         double_model, [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 0.0]], offset=(4.0, 0.0, 0.0)
     )
-    times = np.linspace(0.0, 30.0, 301)
+    n_steps = int(np.ceil(30.0 / model._state.max_step.item() / model._state.time_scale.item() - 1e-6))
+    times = np.linspace(0.0, 30.0, n_steps + 1)
     forecast = model.forecast(x0, times)
     inside = model._state.region.contains(torch.from_numpy(model.encode(forecast["state"].values))).numpy()
     left = ~inside
@@ -146,6 +158,10 @@ def test_valid_stays_false_after_the_region_was_left(double_model, x0):
     assert returns.all(), "the orbit must come back for this test to mean anything"
     np.testing.assert_array_equal(forecast["valid"], np.cumprod(inside, axis=1).astype(bool))
     assert np.isfinite(forecast["state"]).all()
+    back = (inside & (np.cumsum(left, axis=1) > 0)).all(axis=0).argmax()  # at this time all of them are inside again
+    assert back
+    few = model.forecast(x0, [0.0, times[back], 30.0])["valid"]
+    np.testing.assert_array_equal(few, forecast["valid"].isel(time=[0, back, -1]))
 
 
 def test_a_far_initial_state_is_not_valid(model, x0):
@@ -167,6 +183,15 @@ def test_a_forecast_that_is_not_finite_is_nan_invalid_and_warned_of(model, x0):
     assert (np.diff(finite.astype(int), axis=1) <= 0).all()
 
 
+def test_an_overflow_later_on_does_not_reach_back(double_model, x0):
+    """All within one step of the rollout: what is asked for at t[0] is the reconstruction whatever follows."""
+    model = with_latent_matrix(double_model, 1e200 * np.eye(3))
+    with pytest.warns(RuntimeWarning, match=r"trajectory 0 is not finite from t = 0.5 on"):
+        forecast = model.forecast(x0, [0.0, 0.5])
+    np.testing.assert_allclose(forecast["state"][:, 0], double_model.decode(double_model.encode(x0)), atol=1e-12)
+    assert forecast["valid"].values.tolist() == [[True, False]] * 4
+
+
 def test_a_decoder_that_overflows_is_flagged_as_well(model, x0):
     """The latent state is finite, its square in the decoder is not: no infinity may pass unmarked."""
     state = copy.deepcopy(model._state)
@@ -177,6 +202,85 @@ def test_a_decoder_that_overflows_is_flagged_as_well(model, x0):
     assert np.isfinite(forecast["state"][0]).all()
     assert np.isnan(forecast["state"][1]).all()
     assert not forecast["valid"][1].any()
+
+
+# Parts of a state
+
+
+@pytest.fixture
+def grid_model(small):
+    """A model on a grid (field, y, x) with coordinates of one and two dimensions."""
+    rng = np.random.default_rng(0)
+    grid = xr.Dataset(
+        {"state": (("trajectory", "time", "field", "y", "x"), rng.standard_normal((5, 11, 2, 3, 4)))},
+        coords={
+            "time": np.linspace(0, 1, 11),
+            "field": ["u", "v"],
+            "x": ("x", [0.0, 0.5, 1.0, 1.5], {"units": "m"}),
+            "depth": (("y", "x"), rng.standard_normal((3, 4))),
+        },
+    )
+    return rom.fit(None, trajectories=grid, latent_dim=2, config=small), grid["state"].isel(time=0)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        {"x": [0, 2]},
+        {"x": np.array([3, 1, 1])},
+        {"x": slice(1, None, 2), "field": [1]},
+        {"field": 0},
+        {"field": 1, "y": -1, "x": 2},
+        {"y": range(2)},
+        {},
+    ],
+    ids=str,
+)
+def test_parts_of_a_state_are_those_of_the_whole(grid_model, points):
+    model, x0 = grid_model
+    whole = model.forecast(x0, [0.0, 0.05, 0.2])
+    part = model.forecast(x0, [0.0, 0.05, 0.2], points=points)
+    chosen = {dim: list(p) if isinstance(p, range) else p for dim, p in points.items()}
+    xr.testing.assert_allclose(part, whole.isel(chosen), rtol=1e-5, atol=1e-6)
+    assert part["state"].dims == whole["state"].isel(chosen).dims
+    for name, coordinate in whole.isel(chosen).coords.items():
+        xr.testing.assert_identical(part[name].variable, coordinate.variable)
+    one = model.forecast(x0[0], [0.0, 0.05, 0.2], points=points)
+    xr.testing.assert_allclose(one["state"], part["state"][0].drop_vars("trajectory", errors="ignore"), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("points", "error", "message"),
+    [
+        ({"fields": 0}, ValueError, "points: unknown dimension 'fields'; did you mean 'field'?"),
+        ({"time": 0}, ValueError, "points: unknown dimension 'time'; valid names: field, y, x"),
+        ({"x": [0, 4]}, ValueError, r"points\['x'\] asks for position 4; 'x' has positions 0 to 3"),
+        ({"x": -5}, ValueError, r"points\['x'\] asks for position -5"),
+        ({"x": []}, ValueError, r"points\['x'\] chooses nothing; leave 'x' out to decode all of its 4 positions"),
+        ({"x": slice(9, 12)}, ValueError, "chooses nothing"),
+        ({"x": 0.5}, TypeError, "must be a whole number, a list of them or a slice, as for isel, got 0.5"),
+        ({"x": [[0]]}, TypeError, "must be a whole number, a list of them or a slice"),
+        ({"field": "u"}, TypeError, "must be a whole number, a list of them or a slice, as for isel, got 'u'"),
+        ({"x": None}, TypeError, "must be a whole number, a list of them or a slice, as for isel, got None"),
+        ({"x": [[0], [0, 1]]}, TypeError, "must be a whole number, a list of them or a slice"),
+        ({"x": slice(0.5, 2)}, TypeError, "must be a whole number, a list of them or a slice"),
+        ({"x": slice(0, 2, 0)}, TypeError, "must be a whole number, a list of them or a slice"),
+        ([0, 1], TypeError, r"points must map dimensions to positions, as \{'field': \[0\]\}, got \[0, 1\]"),
+    ],
+)
+def test_parts_that_are_not_there(grid_model, points, error, message):
+    model, x0 = grid_model
+    with pytest.raises(error, match=message) as caught:
+        model.forecast(x0, [0.0], points=points)
+    assert isinstance(caught.value, rom.RomError)
+
+
+@pytest.mark.parametrize("block", [1, 200])
+def test_blocks_of_decoding_change_nothing(double_model, x0, monkeypatch, block):
+    times = np.linspace(0.0, 2.0, 401)
+    whole = double_model.forecast(x0, times)
+    monkeypatch.setattr("rom.model.DECODED_AT_ONCE", block)
+    xr.testing.assert_allclose(double_model.forecast(x0, times), whole, rtol=0, atol=1e-13)
 
 
 # Kinds

@@ -29,11 +29,11 @@ dynamics: an affine map plus two of 128. Weights and data agree: the losses of a
 Burgers, n = 1,024, d = 16, 64 trajectories of 100 times, 512 points, POD rank 64.
 
 Every variant is a process of its own with one thread; they take turns, and figures are medians over the turns, of processor
-seconds. "Homework"
-forms dphi/dx f with one `autograd.grad` per latent state and dpsi/dz h with two reverse passes. diffrax takes fixed steps of
-the classical Runge-Kutta method, which for all others is torchdiffeq's (the 3/8 rule), our own, or a `lax.scan`. "Share of the
-matrix rate": operations of the matrix products of the variant (counted; for JAX those of func.jvp) per second, over the rate
-of the product (512 x 128) (128 x 128) alone, in the same type, on the same thread. Compilation is left out.
+seconds. "Homework" forms dphi/dx f with one `autograd.grad` per latent state, and dpsi/dz h with two reverse passes. diffrax
+takes fixed steps of the classical Runge-Kutta method; the others take those of torchdiffeq (the 3/8 rule), of `rom`, or of a
+`lax.scan`. "Share of the matrix rate": operations of the matrix products of the variant (counted; for JAX those of func.jvp)
+per second, over the rate of the product (512 x 128) (128 x 128) alone, in the same type, on the same thread. Compilation is
+left out; it is in the first call, whose seconds are of wall clock.
 
 The second table is a profile of our own steps by `torch.profiler` (its overhead, mostly on small operations, is in the
 shares): with the losses alone, and of a `rom.fit` with default settings (Burgers, 128 points, d = 16, SOAP), one look at

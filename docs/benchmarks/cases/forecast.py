@@ -31,9 +31,10 @@ one thread, medians over the initial states where they are forecast one by one.
 
 Burgers: harmonic initial states, nu = 0.01, 1,024 points, 101 times on [0, 10]; Fourier modes, and central differences for the
 solvers that need a sparse Jacobian. Burgers 2D: two components, 128 x 128 points, periodic, nu = 0.03, central differences,
-41 times on [0, 4], initial states from two patterns with a coefficient each. Brusselator: BRUSS-2D of Hairer & Wanner, stiff by its diffusion,
-64 x 64 points, 51 times on [0, 10]. LSODA is left out in two dimensions, where a band holds most of the Jacobian.
-Fits: 60 s for Burgers, 120 s for the others, from as many trajectories at these times and collocation points as the table says.
+41 times on [0, 4], initial states from two patterns with a coefficient each. Brusselator: BRUSS-2D of Hairer & Wanner, stiff
+by its diffusion, 64 x 64 points, 51 times on [0, 10]. LSODA is left out in two dimensions, where a band holds most of the
+Jacobian. Fits: 60 s for Burgers, 120 s for the others, from as many trajectories at these times and as many collocation points
+as the table says.
 """
 
 

@@ -19,9 +19,9 @@ from rom.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
-from rom.losses import push_forward
 from rom.model import ModelState, ReducedOrderModel
 from rom.preparation import Prepared
+from rom.push_forward import push_forward
 from rom.region import fit_region
 from rom.selection import Selection, runge_kutta_step
 from rom.training import Plan, Training, TrainingData

@@ -84,8 +84,8 @@ class FitConfig(JsonSettings):
         gradient_clip: largest norm of a gradient.
         validations: how often the held-out data are looked at, evenly over the training.
         patience: stop after so many validations without an improvement; None never stops early.
-        evaluate_system: whether training may evaluate the system's f at further states: those of the trajectories and,
-            unless it is a black box, fresh ones along its flow. Such flows also serve as windows.
+        evaluate_system: whether training may evaluate the system's f at further states: those of the trajectories, and
+            fresh ones along its flow. Such flows also serve as windows.
         dtype: "float32" or "float64", of networks and training data.
     """
 
@@ -102,7 +102,7 @@ class FitConfig(JsonSettings):
     steps: int | None = None
     collocation_batch: int = 512
     window_batch: int = 32
-    window: int = 10
+    window: int = 20
     gradient_clip: float = 1.0
     validations: int = 25
     patience: int | None = None

@@ -68,8 +68,9 @@ def fit(
     What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
     kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
     With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at most
-    as often as there are points; and, unless the system is a black box, eight times while training goes on at as many
-    fresh ones along flows from new initial states. `FitConfig(evaluate_system=False)` forbids both; `history` counts them.
+    as often as there are points; and eight times while training goes on at as many fresh ones along flows from new initial
+    states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history` counts them;
+    `FitConfig(evaluate_system=False)` forbids both.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
@@ -123,7 +124,13 @@ def fit(
         checkpoint=path,
         fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed),
         renewal=fresh_flows(
-            known, material, prepared, selection.max_step, window_steps(config.window, selection.stride), seed
+            known,
+            material,
+            prepared,
+            selection.max_step,
+            window_steps(config.window, selection.stride),
+            seed,
+            limited=max_seconds is not None,
         ),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,

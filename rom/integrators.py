@@ -16,13 +16,14 @@ __all__ = ["adaptive_rollout", "hermite", "rk4_rollout", "rk4_step"]
 Rhs = Callable[[Tensor], Tensor]
 
 
-def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor | float, k1: Tensor | None = None) -> Tensor:
+def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, k1: Tensor | None = None) -> Tensor:
     """One step of the classical fourth-order Runge-Kutta method: z (..., d), dt broadcast against it, k1 = rhs(z) if known."""
     k1 = rhs(z) if k1 is None else k1
-    k2 = rhs(z + (0.5 * dt) * k1)
-    k3 = rhs(z + (0.5 * dt) * k2)
-    k4 = rhs(z + dt * k3)
-    return z + (dt / 6.0) * (k1 + 2.0 * (k2 + k3) + k4)
+    half = 0.5 * dt
+    k2 = rhs(torch.addcmul(z, half, k1))
+    k3 = rhs(torch.addcmul(z, half, k2))
+    k4 = rhs(torch.addcmul(z, dt, k3))
+    return torch.addcmul(z, dt / 6.0, torch.add(k1 + k4, k2 + k3, alpha=2.0))
 
 
 def rk4_rollout(rhs: Rhs, z0: Tensor, intervals: Tensor, substeps: int = 1) -> Tensor:

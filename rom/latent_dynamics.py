@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from rom.networks import MLP, outer_products
+from rom.networks import ACTIVATIONS, MLP, outer_products
 
 __all__ = ["LatentDynamics"]
 
@@ -26,10 +29,46 @@ class LatentDynamics(nn.Module):
         self.correction = correction
 
     def forward(self, latent: Tensor, parameters: Tensor | None = None) -> Tensor:
-        y = latent
-        if parameters is not None:
-            y = torch.cat([latent, parameters.expand(*latent.shape[:-1], parameters.shape[-1])], dim=-1)
+        y = with_parameters(latent, parameters)
         rate = self.linear(y)
         if self.quadratic is not None:
             rate = rate + self.quadratic(outer_products(y))
         return rate if self.correction is None else rate + self.correction(y)
+
+    def merged(self, parameters: Tensor | None = None) -> Callable[[Tensor], Tensor]:
+        """h(.; mu) as a function of z alone, for a rollout: weights are merged once, so that each call is few operations.
+
+        Normalisation is part of the first layer; all parts share one product with (y, y x y, last hidden layer). Gradients
+        of the weights pass through.
+        """
+        weights, bias = [self.linear.weight], self.linear.bias
+        hidden: list[tuple[Tensor, Tensor]] = []
+        activation = torch.sigmoid
+        if self.quadratic is not None:
+            weights.append(self.quadratic.weight)
+        if self.correction is not None:
+            *hidden, (weight, offset) = self.correction.affine_maps()
+            activation = ACTIVATIONS[self.correction.activation].function
+            weights.append(weight)
+            bias = bias + offset
+        output = torch.cat(weights, dim=1)
+
+        def rates(latent: Tensor) -> Tensor:
+            y = with_parameters(latent, parameters)
+            features = [y]
+            if self.quadratic is not None:
+                features.append(outer_products(y))
+            if hidden:
+                for weight, offset in hidden:
+                    y = activation(functional.linear(y, weight, offset))
+                features.append(y)
+            return functional.linear(torch.cat(features, dim=-1), output, bias)
+
+        return rates
+
+
+def with_parameters(latent: Tensor, parameters: Tensor | None) -> Tensor:
+    """y = (z, mu), (..., d + p)."""
+    if parameters is None:
+        return latent
+    return torch.cat([latent, parameters.expand(*latent.shape[:-1], parameters.shape[-1])], dim=-1)

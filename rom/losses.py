@@ -9,7 +9,6 @@ ODE); Lee & Parish 2021, Proc. R. Soc. A 477 (h with parameters); Champion, Lusc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +17,11 @@ from torch import Tensor
 from rom.architecture import Networks
 from rom.batches import CollocationTable, Windows
 from rom.integrators import rk4_rollout
+from rom.push_forward import push_forward
 
-__all__ = ["Spreads", "data_losses", "latent_mismatch", "mean_square", "physics_losses", "push_forward"]
+__all__ = ["Spreads", "data_losses", "latent_mismatch", "mean_square", "physics_losses"]
 
+LOOKS = 5  # at the states of a window, after its first
 VARIANCE_FLOOR = 1e-12  # keeps the division finite on a batch that does not move
 
 
@@ -35,16 +36,20 @@ class Spreads:
 def data_losses(networks: Networks, windows: Windows, spreads: Spreads, substeps: int) -> dict[str, Tensor]:
     """Reconstruction |psi(phi(w)) - w|^2 and prediction |psi(z(t)) - w(t)|^2 with dz/dt = h(z), z(0) = phi(w(0)).
 
-    The latent states of the data and of the rollout are decoded in one call.
+    Along a long window they are looked at in a few states only, the last among them: neighbours say the same. The latent
+    states of the data and of the rollout are decoded in one call.
     """
-    latent = networks.encoder(windows.coordinates)  # (K+1, B, d)
-    rollout = rk4_rollout(
-        lambda z: networks.latent_dynamics(z, windows.parameters), latent[0], windows.intervals, substeps
-    )
-    reconstructed, predicted = networks.decoder(torch.cat([latent, rollout[1:]])).split([len(latent), len(rollout) - 1])
+    n_intervals = len(windows.intervals)
+    every = -(-n_intervals // LOOKS)
+    later = torch.arange(n_intervals, 0, -every, device=windows.coordinates.device)
+    states = torch.cat([windows.coordinates[:1], windows.coordinates.index_select(0, later)])  # (1 + looks, B, r)
+    latent = networks.encoder(states)
+    rates = networks.latent_dynamics.merged(windows.parameters)
+    rollout = rk4_rollout(rates, latent[0], windows.intervals, substeps).index_select(0, later)
+    reconstructed, predicted = networks.decoder(torch.cat([latent, rollout])).split([len(latent), len(rollout)])
     return {
-        "reconstruction": mean_square(reconstructed - windows.coordinates) / spreads.coordinates,
-        "prediction": mean_square(predicted - windows.coordinates[1:]) / spreads.coordinates,
+        "reconstruction": mean_square(reconstructed - states) / spreads.coordinates,
+        "prediction": mean_square(predicted - states[1:]) / spreads.coordinates,
     }
 
 
@@ -62,16 +67,6 @@ def physics_losses(networks: Networks, points: CollocationTable, spreads: Spread
         "decoded_physics": mean_square(decoded_velocity - points.derivatives) / spreads.derivatives,
         "collocation_reconstruction": mean_square(reconstructed - points.coordinates) / spreads.coordinates,
     }
-
-
-def push_forward(function: Callable[[Tensor], Tensor], points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-    """Values of a row-wise `function` at `points` (B, k), and its derivatives there along `tangents` (B, k).
-
-    Forward mode: the derivatives of all rows in one pass, for about the price of a second evaluation. No Jacobian is
-    formed.
-    """
-    values, derivatives = torch.func.jvp(function, (points,), (tangents,))[:2]
-    return values, derivatives
 
 
 def latent_mismatch(velocity: Tensor, rate: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ from rom.config import FitConfig
 from rom.data import Layout, numeric, require_finite
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.integrators import adaptive_rollout
-from rom.losses import push_forward
 from rom.projection import Projection
+from rom.push_forward import push_forward
 from rom.region import Region
 from rom.rollout import roll_out
 

@@ -317,7 +317,7 @@ def draw_validation(ax: Axes, history: xr.Dataset) -> None:
     steps = history["step"].values
     ax.plot(steps, history["validation_error"], color=BLUE, marker="o", ms=3, label="this step")
     best = history["best_validation_error"]
-    ax.plot(steps, best, color=ORANGE, ls="--", drawstyle="steps-post", label="best so far")
+    ax.plot(steps, best, color=ORANGE, ls="--", drawstyle="steps-post", label="kept so far")
     start = history.attrs.get("closed_form_validation_error")
     if start is not None:
         ax.axhline(start, color="black", ls=":", label="closed-form ROM")

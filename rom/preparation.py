@@ -22,6 +22,7 @@ from rom.validation import HeldOut
 
 __all__ = ["Prepared", "prepare"]
 
+MOST_HELD_OUT = 4096  # of the points
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
 
 
@@ -82,9 +83,10 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         raise RomValueError(
             f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
         )
-    if not held and pairs is not None:
+    if pairs is not None:
         order = rng.permutation(len(pairs))
-        n_held = max(1, int(HELD_OUT_SHARE * len(pairs))) if len(pairs) > 1 else 0
+        fewest = 0 if held or len(pairs) == 1 else 1
+        n_held = min(max(fewest, int(HELD_OUT_SHARE * len(pairs))), MOST_HELD_OUT)
         pairs, held_pairs = pairs.select(order[n_held:]), pairs.select(order[:n_held])
     projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
     mean, spread = parameter_scaling(material)
@@ -97,10 +99,11 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
 
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
+    held_points = table(held_pairs, time_scale) if held_pairs is not None and len(held_pairs) else None
     if held:
-        held_out = HeldOut("held-out trajectories", rollouts(held, time_scale))
-    elif held_pairs is not None and len(held_pairs):
-        held_out = HeldOut("held-out collocation points", collocation=table(held_pairs, time_scale))
+        held_out = HeldOut("held-out trajectories", rollouts(held, time_scale), held_points)
+    elif held_points is not None:
+        held_out = HeldOut("held-out collocation points", collocation=held_points)
     else:
         held_out = HeldOut("the training trajectories", training)
     return Prepared(

@@ -8,7 +8,9 @@ lie on the manifold of the decoder, right or wrong (measured in docs/benchmarks)
 from __future__ import annotations
 
 import logging
+import math
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +25,7 @@ __all__ = ["Fresh", "Renewal", "fresh_flows"]
 
 log = logging.getLogger("rom")
 
+FEWEST_FLOWS = 8  # integrated together at first: where f is dear, they are all that there is time for
 FLOWS_AT_ONCE = 64
 RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
 
@@ -64,17 +67,20 @@ class Renewal:
         """The k-th pieces, which depend on the seed and k alone; fewer, or None, where time is short."""
         deadline = time.monotonic() + max_seconds
         blocks: list[np.ndarray] = []
-        n_states = FLOWS_AT_ONCE * (self.n_intervals + 1)
+        n_states = 0
         try:
-            while len(blocks) * n_states < self.count and time.monotonic() < deadline:
-                blocks.append(self.flows(np.random.default_rng([self.seed, 8, k, len(blocks)])))
-            if not blocks:
-                return None
-            states = np.concatenate(blocks)  # (flow, time, *shape)
-            rates = self.system.rhs(states)
+            while n_states < self.count and time.monotonic() < deadline:
+                n_flows = min(FEWEST_FLOWS * 2 ** len(blocks), FLOWS_AT_ONCE)
+                rng = np.random.default_rng([self.seed, 8, k, len(blocks)])
+                blocks.append(self.flows(n_flows, rng, deadline))
+                n_states += blocks[-1].shape[0] * blocks[-1].shape[1]
         except systems.SystemsError as error:
-            log.warning("no fresh points along flows: %s", error)
+            if not blocks:
+                log.warning("no fresh points along flows: %s", error)
+        if not blocks:
             return None
+        states = np.concatenate(blocks)  # (flow, time, *shape)
+        rates = self.system.rhs(states)
         usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
         if not usable.any():
             return None
@@ -87,24 +93,37 @@ class Renewal:
         rollouts = Rollouts(intervals, projection.project(flat[0]).contiguous(), None)
         return Fresh(rollouts, (projection.project_derivative(flat[1]) * scale).contiguous())
 
-    def flows(self, rng: np.random.Generator) -> np.ndarray:
+    def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:
         """States (flow, time, *shape) of some flows, from a common random time on."""
-        initial = self.system.sample_initial(FLOWS_AT_ONCE, int(rng.integers(2**31)))
+        initial = self.system.sample_initial(n_flows, int(rng.integers(2**31)))
         start = rng.uniform(0.0, max(self.span - self.n_intervals * self.step, self.step))
         times = np.concatenate([[0.0], start + self.step * np.arange(self.n_intervals + 1)])
-        runs = systems.simulate(self.system, initial=initial, t=times, rtol=RTOL, atol=0.1 * RTOL, verbose=False)
+        limit = None if deadline == math.inf else max(deadline - time.monotonic(), 1e-3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", systems.IntegrationWarning)  # what cannot be integrated is left out
+            runs = systems.simulate(
+                self.system, initial=initial, t=times, rtol=RTOL, atol=0.1 * RTOL, max_seconds=limit, verbose=False
+            )
         return runs["state"].values[:, 1:]
 
 
 def fresh_flows(
-    system: systems.System | None, material: Material, prepared: Prepared, max_step: float, n_intervals: int, seed: int
+    system: systems.System | None,
+    material: Material,
+    prepared: Prepared,
+    max_step: float,
+    n_intervals: int,
+    seed: int,
+    limited: bool,
 ) -> Renewal | None:
     """Renewal over the span of the training trajectories, in steps of the scaled time `max_step`.
 
-    None without a system or collocation points to add to, with parameters, and for a black box: flows cost many values of
-    f for each point, and what one of these costs is not known.
+    None without a system or collocation points to add to, and with parameters. Of a black box, flows cost many values of f
+    for each point, at a price that is not known: there are some only where initial states are known and time is `limited`.
     """
-    if system is None or system.is_black_box or prepared.collocation is None or material.layout.parameters:
+    if system is None or prepared.collocation is None or material.layout.parameters:
+        return None
+    if system.is_black_box and (system.sampler is None or not limited):
         return None
     groups = material.split.training
     span = max(float(np.ptp(g.times)) for g in groups) if groups else float(np.ptp(system.default_times))

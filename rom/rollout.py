@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
@@ -75,13 +76,12 @@ def roll_out(
 def torch_march(dynamics: LatentDynamics, parameters: Tensor | None, n_states: int, dt: float) -> March:  # noqa: ARG001
     """A march in torch, where the model lives: (z (trajectory, d), K steps) to states and rates (K + 1, trajectory, d)."""
 
-    def rhs(z: Tensor) -> Tensor:
-        return dynamics(z, parameters)
+    rhs = dynamics.merged(parameters)
 
     def march(z: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
-        states, rates = [z], [rhs(z)]
+        states, rates, step = [z], [rhs(z)], z.new_tensor(dt)
         for _ in range(n_steps):
-            states.append(rk4_step(rhs, states[-1], dt, rates[-1]))
+            states.append(rk4_step(rhs, states[-1], step, rates[-1]))
             rates.append(rhs(states[-1]))
         return torch.stack(states), torch.stack(rates)
 
@@ -143,13 +143,13 @@ class CompiledRates:
         activation = np.tanh
         if dynamics.correction is not None:
             network = dynamics.correction
-            *hidden, output = (affine(layer) for layer in network.layers if isinstance(layer, nn.Linear))
+            *hidden, output = (affine(cast(nn.Linear, layer)) for layer in network.layers)
             hidden[0][:, :-1] *= numbers(network.inverse_spread)
             hidden[0][:, -1] -= hidden[0][:, :-1] @ numbers(network.shift)
             output *= numbers(network.gain)
             polynomial[:, -1] += output[:, -1]
             polynomial = np.hstack([output[:, :-1], polynomial])
-            activation = IN_PLACE[type(network.layers[1])]
+            activation = IN_PLACE[network.activation]
         # Methods of the matrices, here and below: np.dot takes half as long again for such short vectors.
         self._output = polynomial.astype(dtype).dot
         self._features = np.ones((polynomial.shape[1], *batch), dtype)
@@ -209,4 +209,4 @@ def relu(x: np.ndarray, out: np.ndarray) -> None:
     np.maximum(x, 0.0, out=out)
 
 
-IN_PLACE = {nn.Tanh: np.tanh, nn.SiLU: silu, nn.GELU: gelu, nn.ReLU: relu}
+IN_PLACE = {"tanh": np.tanh, "silu": silu, "gelu": gelu, "relu": relu}

@@ -14,7 +14,7 @@ from rom.clock import Clock
 from rom.config import FitConfig
 from rom.integrators import rk4_rollout
 from rom.preparation import Prepared
-from rom.validation import stretches, validation_error
+from rom.validation import stretches, validate
 from rom.warm_start import ClosedForm, closed_form_models
 
 __all__ = ["Selection", "select_closed_form", "select_latent_dim"]
@@ -94,7 +94,7 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
     for model in models:
         networks = closed_form_networks(double, model)
         substeps, stride, max_step = runge_kutta_step(networks, prepared, seed)
-        error = validation_error(networks, stretches(prepared.held_out), prepared.spreads, substeps)
+        error = validate(networks, stretches(prepared.held_out), prepared.spreads, substeps).error
         if best is None or error < best.error:
             if error > USELESS and stride > 1:  # a poor model of the dynamics does not know how long steps may be
                 stride, max_step = 1, max_step / stride
@@ -121,10 +121,8 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
     longest = min((len(group.intervals) for group in prepared.training), default=1) // FEWEST_INTERVALS
 
     def after(duration: float, steps: int) -> Tensor:
-        def rhs(z: Tensor) -> Tensor:
-            return networks.latent_dynamics(z, parameters)
-
-        return rk4_rollout(rhs, latent, torch.tensor([duration], dtype=latent.dtype), steps)[-1]
+        rates = networks.latent_dynamics.merged(parameters)
+        return rk4_rollout(rates, latent, torch.tensor([duration], dtype=latent.dtype), steps)[-1]
 
     def accurate(duration: float, steps: int) -> bool:
         change = (after(duration, 2 * steps) - after(duration, steps)).norm(dim=1) / spread

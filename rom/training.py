@@ -22,7 +22,7 @@ from rom.losses import Spreads, data_losses, physics_losses
 from rom.networks import MLP
 from rom.persistence import pack, read_sealed, unpack, write_sealed
 from rom.renewal import Fresh, Renewal
-from rom.validation import HeldOut, validation_error
+from rom.validation import HeldOut, validate
 
 __all__ = ["DEFAULT_STEPS", "Plan", "Progress", "Training", "TrainingData", "train", "window_steps"]
 
@@ -93,7 +93,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees at each look at the held-out data. A callback that returns True ends the training."""
+    """What a callback sees at each look at the held-out data. A callback that returns True ends the training.
+
+    `best_validation_error` is that of the state that would be kept; it need not be the lowest (see `Validation`).
+    """
 
     step: int
     seconds: float
@@ -110,6 +113,7 @@ class Training:
     """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
 
     best: dict[str, Tensor]
+    best_score: float
     best_error: float
     start_error: float  # of the closed form
     best_step: int = 0
@@ -126,12 +130,12 @@ def train(networks: Networks, plan: Plan) -> Training:
     """Train `networks` in place and leave them at the best state seen on the held-out data. Returns the record.
 
     The first look at the held-out data is at the closed-form model that training starts from, so the result is never
-    worse than that one there. Ctrl-C ends the training and keeps the best state.
+    worse than that one there, by the score of `Validation`. Ctrl-C ends the training and keeps the best state.
     """
     rate = plan.proportion * plan.config.learning_rate
     optimiser = make_optimiser(networks, plan.config.optimizer, rate)
-    error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    training = Training(best=weights_of(networks), best_error=error, start_error=error, peak_rate=rate)
+    start = validate(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
+    training = Training(weights_of(networks), start.score, start.error, start_error=start.error, peak_rate=rate)
     if plan.checkpoint is not None and plan.checkpoint.exists():
         resume(plan, training, networks, optimiser)
     if plan.seconds == 0.0:
@@ -187,9 +191,11 @@ def after(progress: float, looks: int) -> float:
 
 
 def due(plan: Plan, training: Training, progress: float) -> bool:
-    """Whether fresh data are to be added now."""
+    """Whether fresh data are to be added now; no more of them once there was no time for a single flow."""
     done = len(training.renewed)
-    return plan.renewal is not None and done < RENEWALS and progress >= RENEWED_SHARE * (done + 1) / RENEWALS - 1e-9
+    if plan.renewal is None or done == RENEWALS or training.renewed[-1:] == [0]:
+        return False
+    return progress >= RENEWED_SHARE * (done + 1) / RENEWALS - 1e-9
 
 
 def renewed(plan: Plan, training: Training, data: Drawn) -> Drawn:
@@ -277,9 +283,10 @@ def look(
     window: int,
 ) -> None:
     """Validate, keep the state if it is the best so far, tell the callbacks, and say whether to stop."""
-    error = validation_error(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    if error < training.best_error:
-        training.best, training.best_error, training.best_step = weights_of(networks), error, training.step
+    found = validate(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
+    if found.score < training.best_score:
+        training.best, training.best_step = weights_of(networks), training.step
+        training.best_score, training.best_error = found.score, found.error
     row = Progress(
         step=training.step,
         seconds=training.seconds,
@@ -287,11 +294,13 @@ def look(
         learning_rate=rate,
         window=window,
         losses={name: float(loss.detach()) for name, loss in losses.items()},
-        validation_error=error,
+        validation_error=found.error,
         best_validation_error=training.best_error,
     )
     training.rows.append(row)
-    log.info("step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, error, training.best_error)
+    log.info(
+        "step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, found.error, training.best_error
+    )
     asked = [callback(row) is True for callback in plan.callbacks]
     stale = sum(r.step > training.best_step for r in training.rows)
     if progress >= 1.0:

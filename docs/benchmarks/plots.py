@@ -13,6 +13,7 @@ STYLES = {
     "ours": ("#d55e00", "o"), "published": ("#0072b2", "s"), "published_today": ("#0072b2", "*"), "linear_latent": ("#56b4e9", "^"),
     "data_only": ("#cc79a7", "v"), "operator_inference": ("#009e73", "D"), "galerkin": ("#e69f00", "P"),
     "dmd": ("#999999", "X"), "projection": ("#000000", ""),
+    "static": ("#999999", "X"), "flow": ("#0072b2", "s"), "fresh flows": ("#d55e00", "o"), "on-policy": ("#009e73", "D"),
 }  # fmt: skip
 
 

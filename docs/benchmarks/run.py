@@ -36,8 +36,8 @@ import report  # noqa: E402
 from runs import RESULTS, Record, digest, keep, kept, machine, path_of, up_to_date  # noqa: E402
 
 CASES = (
-    "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply", "lorenz",
-    "black_box", "oracle", "step_cost", "forecast", "growth",
+    "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
+    "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")

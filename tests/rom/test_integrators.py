@@ -47,13 +47,14 @@ def test_every_row_may_have_its_own_intervals(normal):
 
 def test_one_step_is_the_taylor_series_to_fourth_order():
     z = torch.ones(1, dtype=torch.float64)
-    step = rk4_step(lambda z: z, z, 0.5).item()
+    step = rk4_step(lambda z: z, z, torch.tensor(0.5, dtype=z.dtype)).item()
     assert step == pytest.approx(sum(0.5**k / f for k, f in enumerate((1, 1, 2, 6, 24))), abs=1e-15)
 
 
 def test_a_known_first_slope_changes_nothing(normal):
     z = normal(4, 2)
-    assert torch.equal(rk4_step(pendulum, z, 0.1, pendulum(z)), rk4_step(pendulum, z, 0.1))
+    dt = torch.tensor(0.1, dtype=torch.float64)
+    assert torch.equal(rk4_step(pendulum, z, dt, pendulum(z)), rk4_step(pendulum, z, dt))
 
 
 def test_hermite_gives_cubics_exactly_and_the_ends_to_the_last_bit():

@@ -5,8 +5,8 @@ import torch
 
 from rom.architecture import build_networks
 from rom.config import FitConfig
-from rom.losses import push_forward
 from rom.networks import ACTIVATIONS, MLP, outer_products
+from rom.push_forward import push_forward
 
 ACTIVATION_AND_SCALES = [(a, m) for a in ACTIVATIONS for m in (False, True)]
 

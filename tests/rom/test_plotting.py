@@ -230,7 +230,7 @@ def test_a_history_shows_what_there_is(tmp_path, steps, dims, titles):
 
 def test_the_closed_form_and_all_losses_are_named():
     words = texts(plot_history(history()))
-    assert {"closed-form ROM", "best so far", "latent physics", "collocation reconstruction", "chosen: 8"} <= set(words)
+    assert {"closed-form ROM", "kept so far", "latent physics", "collocation reconstruction", "chosen: 8"} <= set(words)
 
 
 def test_only_a_history_is_drawn():

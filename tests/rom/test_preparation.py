@@ -93,9 +93,11 @@ def test_projected_derivatives_are_those_of_the_projected_states(waves):
         tuple(np.round(s, 9)): d
         for s, d in zip(result.collocation.coordinates.tolist(), result.collocation.derivatives, strict=True)
     }
-    for state, derivative in list(zip(states.tolist(), derivatives, strict=True))[:50]:
-        exact = by_name[tuple(np.round(state, 9))]
-        torch.testing.assert_close(derivative, exact, rtol=0, atol=1e-4)
+    names = [tuple(np.round(state, 9)) for state in states.tolist()]
+    both = [k for k, name in enumerate(names) if name in by_name]  # the other pairs are held out
+    assert len(both) > 0.8 * len(names)
+    exact = torch.stack([by_name[names[k]] for k in both])
+    torch.testing.assert_close(derivatives[both], exact, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])

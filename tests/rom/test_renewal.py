@@ -29,7 +29,9 @@ def prepared(material):
 
 @pytest.fixture(scope="module")
 def renewal(linear, material, prepared):
-    return fresh_flows(linear, material, prepared, max_step=0.1 / prepared.time_scale, n_intervals=4, seed=0)
+    return fresh_flows(
+        linear, material, prepared, max_step=0.1 / prepared.time_scale, n_intervals=4, seed=0, limited=True
+    )
 
 
 def test_fresh_points_obey_the_dynamics(linear, prepared, renewal):
@@ -74,16 +76,27 @@ def test_a_flow_that_fails_ends_no_training(material, prepared, caplog):
             return z / 0.0 if isinstance(z, np.ndarray) else z
 
     with np.errstate(all="ignore"):
-        broken = fresh_flows(Explosive(n=12), material, prepared, 0.1, 4, seed=0)
+        broken = fresh_flows(Explosive(n=12), material, prepared, 0.1, 4, seed=0, limited=True)
         assert broken.draw(0, math.inf) is None
     assert "no fresh points along flows" in caplog.text
 
 
 def test_only_where_the_flow_is_known(linear, material, prepared, pendulum):
-    assert fresh_flows(None, material, prepared, 0.1, 4, seed=0) is None
-    assert fresh_flows(pendulum, material, prepared, 0.1, 4, seed=0) is None  # a black box
+    assert fresh_flows(None, material, prepared, 0.1, 4, seed=0, limited=True) is None
+    unknown_states = dataclasses.replace(pendulum, states=None)
+    assert fresh_flows(unknown_states, material, prepared, 0.1, 4, seed=0, limited=True) is None
     no_points = dataclasses.replace(material, collocation=None)
-    assert fresh_flows(linear, no_points, prepare(no_points, rom.FitConfig(), 3), 0.1, 4, seed=0) is None
+    assert fresh_flows(linear, no_points, prepare(no_points, rom.FitConfig(), 3), 0.1, 4, seed=0, limited=True) is None
+
+
+def test_of_a_black_box_only_where_time_is_limited(linear, material, prepared):
+    box = systems.from_rhs(lambda x: linear.rhs(x), 12, sampler=linear.sampler)
+    assert fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=False) is None
+    renewal = fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=True)
+    fresh = renewal.draw(0, 5.0)
+    states = prepared.projection.lift(fresh.points.coordinates).numpy()
+    rates = prepared.projection.project_derivative(torch.from_numpy(linear.rhs(states))) * prepared.time_scale
+    torch.testing.assert_close(fresh.points.derivatives, rates)
 
 
 def test_the_history_counts_them(linear, runs, pairs, small):

@@ -15,7 +15,7 @@ from rom.config import LossWeights
 from rom.losses import Spreads
 from rom.persistence import RomFileError
 from rom.training import Plan, TrainingData, make_optimiser, rate_factor, window_length
-from rom.validation import HeldOut
+from rom.validation import HeldOut, Validation
 
 X0 = np.array([0.3, -0.4])
 
@@ -181,9 +181,13 @@ def test_any_other_error_of_a_callback_is_the_callers(fit):
         fit(callbacks=[at_step(0, raising(Killed))])
 
 
+def found(value):
+    return Validation(error=value, score=value)
+
+
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.4, 0.7, 0.8, 0.9, 0.1])
-    monkeypatch.setattr(training, "validation_error", lambda *_: next(errors))
+    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
     model = fit(patience=3, validations=8)
     attrs = model.history.attrs
     assert attrs["stopped"] == "patience"
@@ -192,17 +196,27 @@ def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
 
 def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(training, "validation_error", lambda *_: next(errors))
+    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
     best = fit()
     monkeypatch.undo()
     errors = iter([1.0, 0.5])
-    monkeypatch.setattr(training, "validation_error", lambda *_: next(errors))
+    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
     stopped = fit(callbacks=[lambda _: True])
     assert best.history.attrs["best_step"] == 10
     assert all(
         torch.equal(a, b)
         for a, b in zip(best._state.networks.parameters(), stopped._state.networks.parameters(), strict=True)
     )
+
+
+def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
+    looks = iter(
+        [Validation(0.5, 1.0), Validation(0.3, 0.8), Validation(0.4, 0.2), Validation(0.1, 0.9), Validation(0.2, 0.3)]
+    )
+    monkeypatch.setattr(training, "validate", lambda *_: next(looks))
+    history = fit().history
+    assert (history.attrs["best_step"], history.attrs["validation_error"]) == (20, 0.4)
+    assert history["best_validation_error"].values.tolist() == [0.3, 0.4, 0.4, 0.4]
 
 
 # Recovery

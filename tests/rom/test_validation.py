@@ -1,11 +1,11 @@
-"""The one number that selects: mean square errors of rollouts in shares of the variance, and of physics."""
+"""The numbers that select: errors of rollouts in shares of the variance, and of physics."""
 
 import pytest
 import torch
 
 from rom.batches import CollocationTable, Rollouts
 from rom.losses import Spreads, physics_losses
-from rom.validation import LONGEST_ROLLOUT, WORST, HeldOut, stretches, validation_error
+from rom.validation import LONGEST_ROLLOUT, WORST, HeldOut, stretches, validate
 
 SPREADS = Spreads(2.0, 3.0)
 
@@ -19,7 +19,7 @@ def test_error_of_rollouts_is_a_share_of_the_variance(random_networks, normal):
     still = networks.decoder(networks.encoder(group.coordinates[0]))
     expected = (still - group.coordinates).square().mean().item() / 2.0
     held_out = HeldOut("held-out trajectories", [group])
-    assert validation_error(networks, held_out, SPREADS, 1) == pytest.approx(expected, rel=1e-12)
+    assert validate(networks, held_out, SPREADS, 1).error == pytest.approx(expected, rel=1e-12)
 
 
 def test_trajectories_count_the_same_in_groups_and_together(random_networks, normal):
@@ -27,7 +27,7 @@ def test_trajectories_count_the_same_in_groups_and_together(random_networks, nor
     intervals, coordinates = torch.full((4,), 0.1, dtype=torch.float64), normal(5, 6, 3)
     whole = HeldOut("", [Rollouts(intervals, coordinates, None)])
     parts = HeldOut("", [Rollouts(intervals, coordinates[:, :1], None), Rollouts(intervals, coordinates[:, 1:], None)])
-    assert validation_error(networks, whole, SPREADS, 1) == pytest.approx(validation_error(networks, parts, SPREADS, 1))
+    assert validate(networks, whole, SPREADS, 1).error == pytest.approx(validate(networks, parts, SPREADS, 1).error)
 
 
 def test_a_rollout_that_explodes_costs_the_worst_and_no_more(random_networks, normal):
@@ -35,7 +35,7 @@ def test_a_rollout_that_explodes_costs_the_worst_and_no_more(random_networks, no
     with torch.no_grad():
         networks.latent_dynamics.linear.weight.copy_(1e6 * torch.eye(2))
     group = Rollouts(torch.ones(60, dtype=torch.float64), normal(61, 2, 3), None)
-    assert validation_error(networks, HeldOut("", [group]), SPREADS, 1) == pytest.approx(WORST)
+    assert validate(networks, HeldOut("", [group]), SPREADS, 1).error == pytest.approx(WORST)
 
 
 def test_without_trajectories_it_is_the_sum_of_the_physics_losses(random_networks, normal):
@@ -43,13 +43,30 @@ def test_without_trajectories_it_is_the_sum_of_the_physics_losses(random_network
     points = CollocationTable(normal(9, 3), normal(9, 3, seed=1), None)
     expected = sum(physics_losses(networks, points, SPREADS).values()).item()
     held_out = HeldOut("", collocation=points)
-    assert validation_error(networks, held_out, SPREADS, 1) == pytest.approx(expected, rel=1e-12)
+    assert validate(networks, held_out, SPREADS, 1).error == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_score_is_the_relative_error_times_that_of_the_physics(random_networks, normal):
+    """One bad trajectory of five counts with the root of its error; points count though trajectories decide the error."""
+    networks = random_networks(3, 2)
+    group = Rollouts(torch.full((2,), 0.1, dtype=torch.float64), normal(3, 5, 3), None)
+    points = CollocationTable(normal(9, 3), normal(9, 3, seed=1), None)
+    alone = [
+        validate(networks, HeldOut("", [Rollouts(group.intervals, group.coordinates[:, k : k + 1], None)]), SPREADS, 1)
+        for k in range(5)
+    ]
+    relative = sum(one.error**0.5 for one in alone) / 5
+    physics = sum(physics_losses(networks, points, SPREADS).values()).item()
+    found = validate(networks, HeldOut("", [group], points), SPREADS, 1)
+    assert found.score == pytest.approx(relative * physics**0.5)
+    assert found.error == pytest.approx(sum(one.error for one in alone) / 5)
+    assert validate(networks, HeldOut("", [group]), SPREADS, 1).score == pytest.approx(relative)
 
 
 def test_nothing_is_recorded_for_gradients(random_networks, normal):
     networks = random_networks(3, 2)
     held_out = HeldOut("", [Rollouts(torch.ones(2, dtype=torch.float64), normal(3, 2, 3), None)])
-    validation_error(networks, held_out, SPREADS, 1)
+    validate(networks, held_out, SPREADS, 1)
     assert all(p.grad is None for p in networks.parameters())
 
 

@@ -1,0 +1,68 @@
+"""Error against the number of values of f, for collocation points that are chosen in different ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import report as tables
+from measures import measured
+from methods import collocation_points
+from plots import lines
+from problems import burgers
+from runs import OURS, Run
+
+TITLE = "What a value of f is worth"
+NOTE = """
+Burgers, harmonic, 128 points, d = 16, 45 s of training, no trajectories at all; tests as in the case `burgers`. The points
+are initial states ("static"), the system's own sampler, four in five of them along flows from initial states ("flow"), the
+same with as many along fresh flows eight times in a training ("fresh flows", what `rom.fit` does where it has the system), or
+with as many states that the model in training reaches, decoded, from fresh initial states ("on-policy"). Flows have to be
+integrated: "values of f, integration included" counts what DOP853 takes for each of them, four points of the sampler lying
+on one and a window of fresh ones; the package's own integrator of Burgers takes fewer.
+"""
+
+POINTS = (1024, 8192, 65_536)
+POINTS_PER_FLOW = {"flow": 4, "fresh flows": 11}
+
+
+def runs(quick: bool) -> list[Run]:
+    if quick:
+        return [run_of(kind, 512, 8) for kind in collocation_points.KINDS]
+    several = [run_of(kind, n, 45) for kind in ("static", "flow") for n in POINTS]
+    return several + [run_of(kind, n, 45) for kind in ("fresh flows", "on-policy") for n in POINTS[:2]]
+
+
+def run_of(kind: str, n_points: int, seconds: int) -> Run:
+    return Run(OURS, settings=(("kind", kind), ("points", n_points), ("seconds", seconds)))
+
+
+def measure(run: Run, quick: bool) -> dict[str, Any]:
+    problem = burgers.harmonic(run.seed, quick)
+    system, kind = problem.system, run.get("kind")
+    figures = measured(
+        problem,
+        lambda: collocation_points.fit(
+            system, kind, run.get("points"), 4 if quick else 16, run.get("seconds"), run.seed + 1
+        ),
+    )
+    n_flows = figures["points along flows"] / POINTS_PER_FLOW.get(kind, 4)
+    cost = n_flows * collocation_points.values_of_f_per_flow(system, run.seed + 1)
+    return figures | {"values of f, integration included": figures["values of f at points"] + cost}
+
+
+def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    counts = {name: name for name in ("values of f at points", "values of f, integration included")}
+    return tables.table(records, counts | burgers.ERRORS | {"steps": "steps", "variance, harmonic": "variance"})
+
+
+def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    for figure, word in (("values of f at points", "points"), ("values of f, integration included", "all")):
+        curves: dict[str, list[tuple[float, float]]] = {}
+        for run, figures in records.items():
+            curves.setdefault(run.get("kind"), []).append((figures[figure], figures["mse, harmonic, 20"]))
+        lines(
+            {kind: sorted(points) for kind, points in curves.items()},
+            folder / f"evaluations-{word}.png", figure, "MSE, 20 snapshots", log_x=True,
+        )  # fmt: skip

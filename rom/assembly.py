@@ -197,6 +197,7 @@ def record(
         else len(material.collocation) - material.n_trajectory_points,
         "n_trajectory_points": material.n_trajectory_points,
         "n_fresh_points": n_fresh,
+        "n_fresh_flows": sum(training.renewed),
         "f_evaluations": material.evaluations + n_fresh,
         "seed": plan.seed,
         "weights": json.dumps(plan.weights.to_dict()),

@@ -49,7 +49,7 @@ class Windows:
     parameters: Tensor | None
 
     def beside(self, other: Windows) -> Windows:
-        """Both batches side by side, as long as the shorter of them, on the device and in the dtype of this one."""
+        """Both batches side by side, as long as the shorter of them."""
         k = min(len(self.intervals), len(other.intervals))
         parameters = None
         if self.parameters is not None and other.parameters is not None:

@@ -127,7 +127,7 @@ def fit(
             known,
             material,
             prepared,
-            selection.max_step,
+            selection.max_step * selection.substeps,
             window_steps(config.window, selection.stride),
             seed,
             limited=max_seconds is not None,

@@ -102,7 +102,7 @@ def gather(
             "n_collocation, or raise max_seconds if there was no time for them"
         )
     layout = common_layout(system, layouts)
-    noise = noise_share(split.training)
+    noise = noise_share(split.training) if origin["trajectories"] == "given" else 0.0
     if pairs is not None and noise > NOISY:
         log.warning(
             "trajectories: %.0f %% of their variance is noise, so they are set aside; the collocation points, which know f, "

@@ -29,11 +29,7 @@ class LatentDynamics(nn.Module):
         self.correction = correction
 
     def forward(self, latent: Tensor, parameters: Tensor | None = None) -> Tensor:
-        y = with_parameters(latent, parameters)
-        rate = self.linear(y)
-        if self.quadratic is not None:
-            rate = rate + self.quadratic(outer_products(y))
-        return rate if self.correction is None else rate + self.correction(y)
+        return self.merged(parameters)(latent)
 
     def merged(self, parameters: Tensor | None = None) -> Callable[[Tensor], Tensor]:
         """h(.; mu) as a function of z alone, for a rollout: weights are merged once, so that each call is few operations.

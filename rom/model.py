@@ -209,7 +209,7 @@ class ReducedOrderModel:
         mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
         points: the part of a state to decode, positions by dimension as for xarray's `isel`: {"x": [0, 10, 20]}; whole
             numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
-        method: "rk4", equal steps no longer than in training, or "dopri5", adaptive steps by torchdiffeq.
+        method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
 
         Returns a Dataset with `state` (trajectory, time, *dims) and `valid` (trajectory, time), without `trajectory` for
         one state. `valid` turns false, and stays false, with the step in which the latent state leaves the region seen in

@@ -121,8 +121,11 @@ class MLP(nn.Module):
             else:
                 bias = bias + scales.out_shift * weight.sum(dim=1) if scales.out_shift else bias
                 weight = scales.out_scale * weight if scales.out_scale != 1.0 else weight
-            factor = self.gain if k == len(self.layers) - 1 else scales.in_scale
-            maps.append((weight, bias) if factor == 1.0 else (factor * weight, factor * bias))
+            if k == len(self.layers) - 1:
+                weight, bias = self.gain * weight, self.gain * bias
+            elif scales.in_scale != 1.0:
+                weight, bias = scales.in_scale * weight, scales.in_scale * bias
+            maps.append((weight, bias))
         return maps
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,15 +14,17 @@ __all__ = ["noise_share"]
 FEWEST_COMPONENTS = 16  # of a state: with fewer, nothing tells noise from signal
 MOST_COMPONENTS = 128
 ENOUGH_STATES = 8192
+HIGHEST_DIFFERENCE = 4
 FLAT = 4.0  # largest ratio of the eigenvalues in the lower half of the spectrum of white noise
 
 
 def noise_share(groups: Sequence[Trajectories], seed: int = 0) -> float:
-    """Share of the variance of the states that is independent noise in each component; 0 where none can be told.
+    """Share of the variance of the states that is white noise, in space and in time; 0 where none can be told.
 
     White noise raises all eigenvalues of the covariance by its variance, so the lower half of the spectrum is flat
-    (Marchenko & Pastur 1967); the spectrum of a smooth field falls by orders of magnitude. At most 128 components are
-    looked at, chosen at random.
+    (Marchenko & Pastur 1967); the spectrum of a smooth field falls by orders of magnitude. Rough fields are flat as well,
+    but differences in time, which vanish for what is smooth in time, do not find them: the smaller of both estimates
+    counts. At most 128 components are looked at, chosen at random.
     """
     if not groups:
         return 0.0
@@ -41,4 +44,16 @@ def noise_share(groups: Sequence[Trajectories], seed: int = 0) -> float:
     tail = eigenvalues[: len(chosen) // 2]
     if tail[0] <= 0.0 or tail[-1] > FLAT * tail[0]:
         return 0.0
-    return float(min(1.0, len(chosen) * tail[-1] / eigenvalues.sum()))
+    in_space = len(chosen) * tail[-1] / eigenvalues.sum()
+    return float(min(1.0, in_space, roughness(groups, chosen) * len(chosen) / eigenvalues.sum()))
+
+
+def roughness(groups: Sequence[Trajectories], chosen: np.ndarray) -> float:
+    """Variance of white noise in time that explains the highest differences (up to the fourth) along some trajectories."""
+    squares = []
+    for group in groups:
+        order = min(HIGHEST_DIFFERENCE, len(group.times) - 1)
+        if order > 0:
+            block = next(iter(group.blocks()))[1][:ENOUGH_STATES, :, chosen]
+            squares.append(np.square(np.diff(block, n=order, axis=1)).mean() / math.comb(2 * order, order))
+    return float(np.mean(squares)) if squares else 0.0

@@ -22,8 +22,8 @@ from rom.validation import HeldOut
 
 __all__ = ["Prepared", "prepare"]
 
-MOST_HELD_OUT = 4096  # of the points
-FEWEST_POINTS = 3  # of collocation, where there are no trajectories: one is held out, and the others must have a spread
+FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
+FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         )
     if pairs is not None:
         order = rng.permutation(len(pairs))
-        fewest = 0 if held or len(pairs) == 1 else 1
-        n_held = min(max(fewest, int(HELD_OUT_SHARE * len(pairs))), MOST_HELD_OUT)
+        n_held = min(int(HELD_OUT_SHARE * len(pairs)), MOST_HELD_OUT)
+        if n_held < FEWEST_HELD_OUT:
+            n_held = 0 if held or len(pairs) < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
         pairs, held_pairs = pairs.select(order[n_held:]), pairs.select(order[:n_held])
     projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
     mean, spread = parameter_scaling(material)
@@ -104,8 +105,10 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         held_out = HeldOut("held-out trajectories", rollouts(held, time_scale), held_points)
     elif held_points is not None:
         held_out = HeldOut("held-out collocation points", collocation=held_points)
-    else:
+    elif training:
         held_out = HeldOut("the training trajectories", training)
+    else:
+        held_out = HeldOut("the training collocation points", collocation=collocation)
     return Prepared(
         projection=projection,
         time_scale=time_scale,

@@ -27,6 +27,8 @@ log = logging.getLogger("rom")
 
 FEWEST_FLOWS = 8  # integrated together at first: where f is dear, they are all that there is time for
 FLOWS_AT_ONCE = 64
+MOST_FLOWS = 1024  # a renewal, however few of their states are points
+UNKNOWN_SPAN = 10.0  # natural times, of the flows of a black box without trajectories
 RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
 
 
@@ -36,11 +38,6 @@ class Fresh:
 
     rollouts: Rollouts
     derivatives: torch.Tensor  # (T, N, r)
-
-    def first(self, count: int) -> Fresh:
-        """The first `count` pieces."""
-        rollouts = Rollouts(self.rollouts.intervals, self.rollouts.coordinates[:, :count], None)
-        return Fresh(rollouts, self.derivatives[:, :count])
 
     @property
     def points(self) -> CollocationTable:
@@ -63,24 +60,20 @@ class Renewal:
     count: int
     seed: int
 
-    def draw(self, k: int, max_seconds: float) -> Fresh | None:
-        """The k-th pieces, which depend on the seed and k alone; fewer, or None, where time is short."""
-        deadline = time.monotonic() + max_seconds
-        blocks: list[np.ndarray] = []
-        n_states = 0
+    def draw(self, k: int, max_seconds: float, enough: int = MOST_FLOWS) -> Fresh | None:
+        """The k-th pieces, which depend on the seed and k alone; None where there are none.
+
+        Flows are integrated some at a time until there are `enough`, or `count` states, or the time is over.
+        """
         try:
-            while n_states < self.count and time.monotonic() < deadline:
-                n_flows = min(FEWEST_FLOWS * 2 ** len(blocks), FLOWS_AT_ONCE)
-                rng = np.random.default_rng([self.seed, 8, k, len(blocks)])
-                blocks.append(self.flows(n_flows, rng, deadline))
-                n_states += blocks[-1].shape[0] * blocks[-1].shape[1]
-        except systems.SystemsError as error:
+            blocks = self.blocks(k, time.monotonic() + max_seconds, enough)
             if not blocks:
-                log.warning("no fresh points along flows: %s", error)
-        if not blocks:
+                return None
+            states = np.concatenate(blocks)  # (flow, time, *shape)
+            rates = self.system.rhs(states)
+        except systems.SystemsError as error:
+            log.warning("no fresh points along flows: %s", error)
             return None
-        states = np.concatenate(blocks)  # (flow, time, *shape)
-        rates = self.system.rhs(states)
         usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
         if not usable.any():
             return None
@@ -92,6 +85,21 @@ class Renewal:
         intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
         rollouts = Rollouts(intervals, projection.project(flat[0]).contiguous(), None)
         return Fresh(rollouts, (projection.project_derivative(flat[1]) * scale).contiguous())
+
+    def blocks(self, k: int, deadline: float, enough: int) -> list[np.ndarray]:
+        """The flows of the k-th renewal, some at a time."""
+        blocks: list[np.ndarray] = []
+        wanted = min(enough, MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
+        while sum(map(len, blocks)) < wanted and time.monotonic() < deadline:
+            n_flows = min(FEWEST_FLOWS * 2 ** len(blocks), FLOWS_AT_ONCE)
+            rng = np.random.default_rng([self.seed, 8, k, len(blocks)])
+            try:
+                blocks.append(self.flows(n_flows, rng, deadline))
+            except systems.IntegrationError:
+                if not blocks:
+                    raise
+                break  # the time is over; what there is counts
+        return blocks
 
     def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:
         """States (flow, time, *shape) of some flows, from a common random time on."""
@@ -126,7 +134,10 @@ def fresh_flows(
     if system.is_black_box and (system.sampler is None or not limited):
         return None
     groups = material.split.training
-    span = max(float(np.ptp(g.times)) for g in groups) if groups else float(np.ptp(system.default_times))
+    if groups:
+        span = max(float(np.ptp(g.times)) for g in groups)
+    else:  # the default times of a black box are in nobody's unit
+        span = UNKNOWN_SPAN * prepared.time_scale if system.is_black_box else float(np.ptp(system.default_times))
     step = min(max_step * prepared.time_scale, 0.5 * span)
     n_intervals = max(1, min(n_intervals, int(span / step)))
     return Renewal(system, prepared, step, n_intervals, span, len(prepared.collocation), seed)

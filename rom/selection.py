@@ -26,12 +26,14 @@ GOOD_ENOUGH = 1e-3  # share of the variance below which more latent states are n
 CLOSE_TO_BEST = 1.2  # a smaller model within this factor of the best one is preferred
 USELESS = 0.1  # share of the variance above which no closed form forecasts well enough to judge dimensions by
 RESOLVED = 1e-2  # share of the variance that the decoder may then lose
+STABLE = 2.5  # the classical Runge-Kutta method: |dt lambda| up to 2.78 on the negative axis, 2.82 on the imaginary one
 STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the spread of z
 MAX_SUBSTEPS = 32
 MAX_STRIDE = 64
 FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
+FEW = 32  # states at which eigenvalues are looked at
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,13 @@ def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
 
 @torch.no_grad()
 def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple[int, int, float]:
-    """Steps per interval, or intervals per step, after which halving the step changes little; and that step."""
+    """Steps per interval, or intervals per step, after which halving the step changes little; and that step.
+
+    It is stable as well: what hardly moves along the training states, and would be fast, must not blow up in a forecast.
+    """
     states, parameters = sample(prepared, seed)
     latent = networks.encoder(states)
+    longest_stable = STABLE / max(fastest_rate(networks, latent[:FEW], parameters), 1e-30)
     spread = latent.std(dim=0).norm().clamp(min=1e-30)
     intervals = [float(group.intervals.max()) for group in prepared.training]
     interval = max(intervals) if intervals else DEFAULT_INTERVAL
@@ -125,6 +131,8 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
         return rk4_rollout(rates, latent, torch.tensor([duration], dtype=latent.dtype), steps)[-1]
 
     def accurate(duration: float, steps: int) -> bool:
+        if duration / steps > longest_stable:
+            return False
         change = (after(duration, 2 * steps) - after(duration, steps)).norm(dim=1) / spread
         # A high quantile: the closed-form model may be wild at a few states where it is of no use anyway.
         return float(torch.nan_to_num(change, nan=torch.inf).quantile(0.98)) <= STEP_TOLERANCE
@@ -134,7 +142,17 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
         substeps *= 2
     while substeps == 1 and 2 * stride <= min(MAX_STRIDE, longest) and accurate(2 * stride * interval, 1):
         stride *= 2
-    return substeps, stride, interval * stride / substeps
+    return substeps, stride, min(interval * stride / substeps, longest_stable)
+
+
+def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) -> float:
+    """The largest modulus of an eigenvalue of dh/dz at latent states (N, d): the root mean square over the states."""
+    moduli = []
+    for k, z in enumerate(latent):
+        rates = networks.latent_dynamics.merged(None if parameters is None else parameters[k : k + 1])
+        jacobian = torch.func.jacfwd(lambda one, rates=rates: rates(one[None])[0])(z)
+        moduli.append(torch.linalg.eigvals(torch.nan_to_num(jacobian)).abs().max())
+    return float(torch.stack(moduli).square().mean().sqrt())
 
 
 def sample(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:

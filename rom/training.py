@@ -148,6 +148,12 @@ def train(networks: Networks, plan: Plan) -> Training:
             training.stopped = "interrupted"
             log.warning("interrupted at step %d; keeping the best model, of step %d", training.step, training.best_step)
     networks.load_state_dict(training.best)
+    if training.best_error > training.start_error:
+        log.warning(
+            "the forecasts of held-out trajectories became worse than those of the closed form, %.2e of the variance against "
+            "%.2e, while the physics at held-out points became better; see `rom.closed_form_of`",
+            training.best_error, training.start_error,
+        )  # fmt: skip
     return training
 
 
@@ -210,9 +216,15 @@ def renewed_before(plan: Plan, training: Training) -> Drawn:
     """The data of the plan, with the flows that renewals had added before this training was resumed."""
     data = Drawn(plan.data.collocation)
     for k, count in enumerate(training.renewed):
-        assert plan.renewal is not None
-        fresh = plan.renewal.draw(k, math.inf) if count else None
-        data = data if fresh is None else data.and_fresh(fresh.first(count))
+        if count == 0:
+            continue
+        if plan.renewal is None:
+            raise RomValueError(
+                f"checkpoint: {plan.checkpoint} was made with fresh flows, which this call cannot draw: repeat it with the "
+                "same system, and with max_seconds for a black box"
+            )
+        fresh = plan.renewal.draw(k, math.inf, enough=count)
+        data = data if fresh is None else data.and_fresh(fresh)
     return data
 
 

@@ -129,6 +129,10 @@ def measured_on(records: Iterable[Record], missing: int) -> str:
             f"{count} run(s) on {machine['processor']}, {machine['cores']} core(s), {threads}{machine['gpu']}, "
             f"torch {machine['torch']}."
         )
+    earlier = [record for record in records if record.of_earlier_packages]
+    if earlier:
+        methods = ", ".join(dict.fromkeys(record.run.method.replace("_", " ") for record in earlier))
+        lines.append(f"{len(earlier)} run(s) were made with an earlier state of the packages: {methods}.")
     n_seeds = len({record.run.seed for record in records})
     lines.append(f"{n_seeds} seed(s) at most" + (f"; {missing} run(s) not made yet." if missing else "."))
     lines += [f"`{record.run.key}` failed: {record.error}" for record in records if record.error]

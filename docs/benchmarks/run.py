@@ -30,10 +30,13 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+for library in ("OMP", "OPENBLAS", "MKL"):  # before they are loaded: all methods have the same number of threads
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 import torch  # noqa: E402
 
 import report  # noqa: E402
-from runs import RESULTS, Record, digest, keep, kept, machine, path_of, up_to_date  # noqa: E402
+from runs import RESULTS, Record, digest, keep, kept, machine, packages, path_of, up_to_date  # noqa: E402
 
 CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
@@ -57,7 +60,7 @@ def main() -> None:
             parser.error(f"unknown case {name!r}; choose from {', '.join(CASES)}")
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     log.setLevel(logging.INFO)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))  # the same for all methods
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     names = arguments.cases or CASES
     if arguments.list:
         for name in names:
@@ -100,10 +103,10 @@ def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: P
         log.info("%s %s ...", name, run.key)
         started = time.perf_counter()
         try:
-            record = Record(run, case.measure(run, quick), machine(), made_by)
+            record = Record(run, case.measure(run, quick), machine(), made_by, packages=packages())
         except Exception as error:  # whatever a method fails with, the others go on
             log.info(traceback.format_exc())
-            record = Record(run, None, machine(), made_by, f"{type(error).__name__}: {error}")
+            record = Record(run, None, machine(), made_by, f"{type(error).__name__}: {error}", packages())
         keep(name, record, folder)
         log.info("%s %s: %.1f s", name, run.key, time.perf_counter() - started)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
 import os
 import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +43,23 @@ class Run:
 
 @dataclass(frozen=True)
 class Record:
-    """What is kept of a run. `figures` is None for a run that failed, and `error` then says why."""
+    """What is kept of a run. `figures` is None for a run that failed, and `error` then says why.
+
+    `made_by` is the digest of its sources in this folder, `packages` those of `rom` and `systems` at the time.
+    """
 
     run: Run
     figures: dict[str, Any] | None
     machine: dict[str, Any] = field(default_factory=dict)
     made_by: str = ""
     error: str | None = None
+    packages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def of_earlier_packages(self) -> bool:
+        """Whether what it measures has changed since: our method with either package, others with the data of `systems`."""
+        names = ("rom", "systems") if self.run.method == OURS else ("systems",)
+        return any(self.packages.get(name) != packages()[name] for name in names)
 
 
 def seeds(count: int, method: str = OURS, **settings: Any) -> list[Run]:
@@ -75,7 +87,7 @@ def keep(case: str, record: Record, folder: Path = RESULTS) -> None:
     run = {"method": record.run.method, "seed": record.run.seed, "settings": list(map(list, record.run.settings))}
     document = {
         "run": run, "figures": record.figures, "error": record.error,
-        "machine": record.machine, "made_by": record.made_by,
+        "machine": record.machine, "made_by": record.made_by, "packages": record.packages,
     }  # fmt: skip
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     aside.write_text(json.dumps(document, indent=1) + "\n")
@@ -126,6 +138,21 @@ def digest(case: str, method: str) -> str:
         todo += [path for file in files for path in (file.with_suffix(".py"), file / "__init__.py")]
     text = "\n".join(f"{path.relative_to(HERE)} {seen[path]}" for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Digests of the sources of `rom` and `systems`, as they are imported here; docstrings and layout do not count."""
+    result = {}
+    for name in ("rom", "systems"):
+        origin = importlib.util.find_spec(name).origin
+        trees = {path.name: ast.parse(path.read_text()) for path in sorted(Path(origin).parent.glob("*.py"))}
+        for tree in trees.values():
+            for node in ast.walk(tree):
+                drop_docstring(node)
+        text = "\n".join(f"{name} {ast.dump(tree)}" for name, tree in trees.items())
+        result[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return result
 
 
 def used_by(name: str, body: list[ast.stmt]) -> list[ast.stmt]:

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from rom.architecture import Networks, build_networks
-from rom.batches import CollocationTable, SnapshotTable
+from rom.batches import CollocationTable, SnapshotTable, Windows
 from rom.config import FitConfig, LossWeights
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
+from rom.integrators import rk4_rollout
 from rom.losses import Spreads, data_losses, latent_mismatch, physics_losses
 from rom.preparation import prepare
 from rom.split import split_trajectories
@@ -158,3 +159,23 @@ def test_gradient_of_the_physics_losses_passes_through_the_jvp(random_networks, 
     h = 1e-6
     by_differences = (total(h)[0] - total(-h)[0]) / (2 * h)
     assert total(0.0)[1] == pytest.approx(by_differences, rel=1e-6)
+
+
+def test_a_long_window_is_looked_at_in_a_few_states_with_its_last(random_networks, normal):
+    """12 intervals, every third: what lies between may be anything, the first and the last may not."""
+    networks = random_networks(4, 2)
+    intervals = torch.full((12, 3, 1), 0.1, dtype=torch.float64)
+    states = normal(13, 3, 4)
+
+    def losses(changed):
+        other = states.clone()
+        other[changed] += 1.0
+        return data_losses(networks, Windows(other, intervals, None), Spreads(1.0, 1.0), substeps=1)
+
+    for k in (1, 2, 4, 5, 11):
+        assert losses(k) == losses(slice(0))
+    for k in (0, 3, 12):
+        assert losses(k)["reconstruction"] != losses(slice(0))["reconstruction"]
+    latent = rk4_rollout(networks.latent_dynamics, networks.encoder(states[0]), intervals)
+    expected = (networks.decoder(latent[3::3]) - states[3::3]).square().mean()
+    torch.testing.assert_close(losses(slice(0))["prediction"], expected)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from rom.architecture import build_networks
 from rom.config import FitConfig
@@ -86,3 +87,38 @@ def test_same_seed_same_networks_and_no_global_random_state():
     assert all(torch.equal(one[k], two[k]) for k in one)
     assert any(not torch.equal(one[k], other[k]) for k in one)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_an_mlp_is_what_its_name_says(normal, activation):
+    """Merged weights change nothing: gain * W2 a(W1 (x - shift) / spread + b1) + b2, with torch's own activation."""
+    mlp = MLP(3, 2, (8, 8), activation, generator=torch.Generator().manual_seed(0)).double()
+    inputs = normal(50, 3) * 2.0 + 1.0
+    mlp.normalise_to(inputs)
+    with torch.no_grad():
+        mlp.gain.fill_(0.3)
+        mlp.layers[-1].weight.copy_(normal(2, 8, seed=4))
+        mlp.layers[-1].bias.copy_(normal(2, seed=5))
+    plain = {"tanh": torch.tanh, "silu": nn.functional.silu, "gelu": nn.functional.gelu, "relu": torch.relu}[activation]
+    x = (inputs - mlp.shift) * mlp.inverse_spread
+    first, second, last = mlp.layers
+    expected = mlp.gain * last(plain(second(plain(first(x)))))
+    torch.testing.assert_close(mlp(inputs), expected, rtol=0, atol=1e-13)
+    weights = list(mlp.parameters())
+    gradients = torch.autograd.grad(mlp(inputs).square().sum(), weights)
+    for found, right in zip(gradients, torch.autograd.grad(expected.square().sum(), weights), strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("terms", [("linear",), ("linear", "quadratic"), ("linear", "neural"), ("quadratic", "neural")])
+@pytest.mark.parametrize("n_parameters", [0, 2])
+def test_latent_dynamics_are_the_sum_of_their_parts(random_networks, normal, terms, n_parameters):
+    dynamics = random_networks(6, 3, latent_terms=terms, n_parameters=n_parameters).latent_dynamics
+    z, mu = normal(5, 3), normal(5, n_parameters, seed=1) if n_parameters else None
+    y = z if mu is None else torch.cat([z, mu], dim=1)
+    expected = dynamics.linear(y)
+    if "quadratic" in terms:
+        expected = expected + dynamics.quadratic(torch.einsum("ni,nj->nij", y, y).flatten(1))
+    if "neural" in terms:
+        expected = expected + dynamics.correction(y)
+    torch.testing.assert_close(dynamics(z, mu), expected, rtol=0, atol=1e-13)

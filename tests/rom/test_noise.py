@@ -30,6 +30,21 @@ def test_smooth_fields_have_none(fields):
     assert share(fields["time"].values, fields["state"].values) == 0.0
 
 
+@pytest.mark.parametrize("n", [36, 64])
+def test_rough_fields_that_move_smoothly_have_none(n):
+    """Lorenz-96: neighbours are hardly correlated, so that its spectrum is as flat as that of noise."""
+    lorenz96 = systems.from_rhs(
+        lambda x: (np.roll(x, -1, -1) - np.roll(x, 2, -1)) * np.roll(x, 1, -1) - x + 8.0,
+        n,
+        sampler=systems.Box(-5.0 * np.ones(n), 10.0 * np.ones(n)),
+    )
+    t = np.concatenate([[0.0], 5.0 + 0.05 * np.arange(41)])
+    states = systems.simulate(lorenz96, 16, t, rtol=1e-6, atol=1e-6)["state"].values[:, 1:]
+    assert share(t[1:], states) < 0.01
+    noisy = states + 2.0 * np.random.default_rng(0).standard_normal(states.shape)
+    assert share(t[1:], noisy) == pytest.approx(4.0 / noisy.var(), rel=0.3)
+
+
 def test_few_components_or_few_states_tell_nothing():
     rng = np.random.default_rng(0)
     assert share(np.arange(5.0), rng.standard_normal((200, 5, 3))) == 0.0

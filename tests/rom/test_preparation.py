@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import rom
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
@@ -144,3 +145,14 @@ def test_spreads_are_measured_on_the_training_data(waves):
     states = result.states()
     assert result.spreads.coordinates == pytest.approx(states.var(dim=0).mean().item())
     assert result.spreads.derivatives == pytest.approx(result.collocation.derivatives.square().mean().item())
+
+
+@pytest.mark.parametrize(
+    ("count", "kind"), [(10, "the training collocation points"), (40, "held-out collocation points")]
+)
+def test_few_points_are_not_held_out(count, kind):
+    states = np.random.default_rng(0).standard_normal((count, 2))
+    groups = Material(split_trajectories([], 0), *as_collocation((states, -states)))
+    held_out = prepare(groups, rom.FitConfig(), 1).held_out
+    assert held_out.kind == kind
+    assert len(held_out.collocation) >= 8

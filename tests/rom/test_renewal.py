@@ -9,6 +9,7 @@ import torch
 
 import rom
 import systems
+from rom import renewal as renewal_module
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.preparation import prepare
@@ -125,3 +126,52 @@ def test_a_resumed_training_has_the_same_points(linear, runs, pairs, small, tmp_
     whole, resumed = fit(), fit(checkpoint=tmp_path / "c")
     for name in ("validation_error", "loss_latent_physics"):
         np.testing.assert_array_equal(resumed.history[name], whole.history[name], err_msg=name)
+
+
+def test_flows_have_the_intervals_of_the_windows(linear, runs, pairs, small, monkeypatch):
+    """Also where an interval takes several Runge-Kutta steps."""
+    drawn = []
+    original = renewal_module.fresh_flows
+    monkeypatch.setattr(
+        "rom.fitting.fresh_flows", lambda *args, **kwargs: drawn.append(original(*args, **kwargs)) or drawn[-1]
+    )
+    model = rom.fit(
+        linear, trajectories=runs.isel(time=slice(0, None, 10)), collocation=pairs, latent_dim=3, config=small
+    )
+    assert model.history.attrs["substeps"] > 1
+    assert drawn[0].step == pytest.approx(1.0)
+
+
+def test_an_f_that_fails_on_flows_ends_no_training(linear, material, prepared, caplog):
+    def fails(x):
+        if len(np.shape(x)) > 1 and len(x) > 8:
+            raise RuntimeError("licence lost")
+        return linear.rhs(x)
+
+    box = systems.from_rhs(fails, 12, sampler=linear.sampler)
+    renewal = fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=True)
+    assert renewal.draw(0, 5.0) is None
+    assert "no fresh points along flows" in caplog.text
+
+
+def test_a_resumed_training_draws_no_more_than_before(renewal):
+    whole, part = renewal.draw(3, math.inf), renewal.draw(3, math.inf, enough=8)
+    assert len(part.rollouts) == 8 < len(whole.rollouts)
+    torch.testing.assert_close(part.rollouts.coordinates, whole.rollouts.coordinates[:, :8])
+
+
+def test_a_checkpoint_with_flows_needs_the_system_again(linear, runs, pairs, small, tmp_path):
+    def stopped(progress):
+        return progress.step >= 20
+
+    settings = {
+        "trajectories": runs,
+        "collocation": pairs,
+        "latent_dim": 3,
+        "config": small,
+        "checkpoint": tmp_path / "c",
+    }
+    rom.fit(linear, callbacks=[stopped], **settings)
+    box = systems.from_rhs(lambda x: linear.rhs(x), 12, sampler=linear.sampler)
+    with pytest.raises(rom.RomValueError, match="was made with fresh flows, which this call cannot draw"):
+        rom.fit(box, **settings)

@@ -76,3 +76,21 @@ def test_auto_is_the_dimension_of_the_manifold():
     model = rom.fit(None, trajectories=runs, collocation=pairs, config=config)
     curve = model.history["closed_form_error"]
     assert curve.sel(latent_dim=3) < 0.1 * curve.sel(latent_dim=2)
+
+
+def test_what_would_be_fast_makes_no_step_unstable():
+    """A mode that decays at once, seen in no more than the first snapshot: by accuracy alone steps were 64 intervals."""
+    t = np.linspace(0.0, 10.0, 101)
+    rng = np.random.default_rng(0)
+    slow, fast = rng.standard_normal((8, 1, 1)), rng.standard_normal((8, 1, 1))
+    states = np.concatenate([slow * np.exp(-0.2 * t)[:, None], fast * np.exp(-60.0 * t)[:, None]], axis=-1)
+    velocity = states * np.array([-0.2, -60.0])
+    model = rom.fit(
+        None,
+        trajectories=(t, states),
+        collocation=(states.reshape(-1, 2), velocity.reshape(-1, 2)),
+        latent_dim=2,
+        config=FitConfig(steps=1, energy_tolerance=0.0, dtype="float64"),
+    )
+    forecast = rom.closed_form_of(model).forecast(states[:, 0], t)["state"].values
+    assert np.abs(forecast - states).max() < 0.05

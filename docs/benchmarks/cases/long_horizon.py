@@ -50,9 +50,7 @@ def measure(run: Run, quick: bool) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, one in (("fitted", model), ("closed form", rom.closed_form_of(model))):
         forecast = one.forecast(initial, times)
-        figures |= {
-            f"{figure}, {name}": value for figure, value in stability(forecast, truth, times, horizon).items()
-        }
+        figures |= {f"{figure}, {name}": value for figure, value in stability(forecast, truth, times, horizon).items()}
     return figures
 
 

@@ -15,10 +15,12 @@ TITLE = "Noise on the training trajectories"
 NOTE = """
 As in the case before: 256 trajectories from bumps, 4,096 harmonic points, d = 16, 60 s, tests on 64 harmonic trajectories.
 N(0, noise^2) is added to every state of the training trajectories; the states have a standard deviation of about 0.2. Physics
-only does not see the trajectories. Neither may evaluate f at further states.
+only does not see the trajectories. Neither may evaluate f at further states. `rom.fit` sets trajectories aside where more
+than a twentieth of their variance is noise and there are collocation points: then hybrid and physics only are the same fit,
+and the column "trajectories" is zero. At 0.03 it is about to.
 """
 
-LEVELS = (1e-3, 1e-1, 1.0)
+LEVELS = (1e-3, 3e-2, 1e-1, 1.0)
 
 
 def runs(quick: bool) -> list[Run]:
@@ -38,4 +40,6 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
-    return tables.table(records, burgers.ERRORS | {"steps": "steps", "variance, harmonic": "variance"})
+    return tables.table(
+        records, burgers.ERRORS | {"n_trajectories": "trajectories", "steps": "steps", "variance, harmonic": "variance"}
+    )

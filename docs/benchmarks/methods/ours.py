@@ -12,8 +12,8 @@ from methods import Forecaster
 from problems import Problem
 
 FACTS = (
-    "latent_dim", "rank", "steps", "f_evaluations", "n_collocation", "n_trajectory_points", "validation_error",
-    "closed_form_validation_error", "seconds",
+    "latent_dim", "rank", "steps", "best_step", "f_evaluations", "n_trajectories", "n_collocation", "n_trajectory_points",
+    "n_fresh_points", "n_fresh_flows", "validation_error", "closed_form_validation_error", "seconds",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ def harmonic(seed: int, quick: bool = False) -> Problem:
 def bumps(seed: int, n_trajectories: int, n_points: int, noise: float = 0.0, quick: bool = False) -> Problem:
     """Trajectories of the sum of two bumps; collocation points and tests of harmonic initial states.
 
-    The points are those of the harmonic Burgers' own sampler: half initial states, half states along flows from such.
+    The points are those of the harmonic Burgers' own sampler: one in five an initial state, the others along flows from such.
     `noise`: standard deviation of what is added to the states of the training trajectories.
     """
     source = systems.Burgers(n=128, viscosity=0.01, initial="bumps")

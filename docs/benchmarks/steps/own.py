@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from rom import FitConfig
+from rom import FitConfig, losses
 from rom.architecture import Networks, build_networks
 from rom.batches import CollocationTable, Windows
-from rom.losses import Spreads, data_losses, physics_losses
 from steps.arrays import HIDDEN, LATENT_HIDDEN, Arrays, at_full_order, in_pod_coordinates
 
 CONFIG = FitConfig(
@@ -35,21 +34,25 @@ def networks_of(arrays: Arrays) -> Networks:
     return networks
 
 
-def make(arrays: Arrays) -> Callable:
+def make(arrays: Arrays, looks: int | None = None) -> Callable:
+    """The step; `looks` at the states of a window, by default at all, as the other variants."""
+
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float32)
 
     networks = networks_of(arrays)
     states = tensor(arrays["windows"])
+    losses.LOOKS = looks or len(states) - 1
     intervals = torch.full((len(states) - 1, states.shape[1], 1), float(arrays["interval"]))
     windows = Windows(states, intervals, None)
     points = CollocationTable(tensor(arrays["points"]), tensor(arrays["derivatives"]), None)
-    spreads = Spreads(*map(float, arrays["spreads"]))
+    spreads = losses.Spreads(*map(float, arrays["spreads"]))
 
     def step() -> float:
         networks.zero_grad()
-        losses = data_losses(networks, windows, spreads, substeps=1) | physics_losses(networks, points, spreads)
-        loss = torch.stack(list(losses.values())).sum()
+        terms = losses.data_losses(networks, windows, spreads, substeps=1)
+        terms |= losses.physics_losses(networks, points, spreads)
+        loss = torch.stack(list(terms.values())).sum()
         loss.backward()
         return loss.item()
 
@@ -58,6 +61,11 @@ def make(arrays: Arrays) -> Callable:
 
 def ours(arrays: Arrays) -> Callable:
     return make(in_pod_coordinates(arrays))
+
+
+def ours_in_fit(arrays: Arrays) -> Callable:
+    """As `rom.fit` takes it, which looks at few states of a window."""
+    return make(in_pod_coordinates(arrays), looks=losses.LOOKS)
 
 
 def ours_full_order(arrays: Arrays) -> Callable:

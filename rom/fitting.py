@@ -69,8 +69,9 @@ def fit(
     kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
     With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at most
     as often as there are points; and eight times while training goes on at as many fresh ones along flows from new initial
-    states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history` counts them;
-    `FitConfig(evaluate_system=False)` forbids both.
+    states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history` counts these
+    states (not what integrating the flows takes); `FitConfig(evaluate_system=False)` forbids both. Given trajectories of
+    which more than a twentieth of the variance is noise are set aside, with a warning, where there are collocation points.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
@@ -79,10 +80,11 @@ def fit(
         callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
         verbose: a progress bar; by default on a terminal only.
 
-    Returns the best model seen on held-out trajectories (with fewer than four, on held-out collocation points; without
-    any of these, on the training trajectories: `history` says which). Training starts from the closed-form model (POD,
-    quadratic manifold, operator inference), so the result is never worse than that one there. Ctrl-C ends the training
-    and returns the best model so far.
+    Returns the best model seen on held-out trajectories and held-out collocation points together (with fewer than four
+    trajectories, on points alone; without either, on the training data: `history` says which). Training starts from the
+    closed-form model (POD, quadratic manifold, operator inference), which is one of those that are compared; should the
+    best one forecast the held-out trajectories less well than that, a warning says so. Ctrl-C ends the training and
+    returns the best model so far.
 
     Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
     form as in `rom/warm_start.py`. Times and parameters are in the units of the data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +23,10 @@ from rom.validation import HeldOut
 
 __all__ = ["Prepared", "prepare"]
 
+log = logging.getLogger("rom")
+
 FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
+LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis that is worth a warning
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
 
@@ -90,6 +94,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
             n_held = 0 if held or len(pairs) < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
         pairs, held_pairs = pairs.select(order[n_held:]), pairs.select(order[:n_held])
     projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
+    if pairs is not None:
+        warn_of_lost_rates(projection, pairs)
     mean, spread = parameter_scaling(material)
 
     def rollouts(groups: Sequence[Trajectories], scale: float) -> list[Rollouts]:
@@ -120,6 +126,18 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         spreads=measure(training, collocation),
         exact_along_trajectories=material.n_trajectory_points > 0,
     )
+
+
+def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
+    """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
+    rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
+    kept = projection.project_derivative(rates).square().sum() * projection.scale**2
+    lost = 1.0 - float(kept / rates.square().sum().clamp(min=1e-300))
+    if lost > LOST_RATES:
+        log.warning(
+            "collocation: %.0f %% of f (of its mean square) points out of the space that the states span, so the flow leaves it "
+            "and forecasts cannot follow; add states along flows or trajectories, or raise FitConfig.max_rank", 100 * lost
+        )  # fmt: skip
 
 
 def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, rng: np.random.Generator) -> np.ndarray:

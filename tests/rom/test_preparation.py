@@ -156,3 +156,14 @@ def test_few_points_are_not_held_out(count, kind):
     held_out = prepare(groups, rom.FitConfig(), 1).held_out
     assert held_out.kind == kind
     assert len(held_out.collocation) >= 8
+
+
+def test_a_flow_that_leaves_the_states_is_warned_of(caplog):
+    """States on a line and f across it: in POD coordinates nothing moves, and every physics loss is zero."""
+    along = np.random.default_rng(0).standard_normal((40, 1))
+    states, across = along * np.array([1.0, 0.0]), along * np.array([0.0, 1.0])
+    config = rom.FitConfig(energy_tolerance=1e-6)
+    prepare(Material(split_trajectories([], 0), *as_collocation((states, 2.0 * states + 0.1 * across))), config, 1)
+    assert not caplog.text
+    prepare(Material(split_trajectories([], 0), *as_collocation((states, states + across))), config, 1)
+    assert "50 % of f (of its mean square) points out of the space that the states span" in caplog.text

@@ -295,7 +295,7 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
     for run, figures in records.items():
         if run.method != "variants":
             continue
-        columns = list(figures[LAST]) if figures else []
+        columns = list(figures[FIRST]) if figures else []
         rows = []
         for variant in VARIANTS:
             cells = figures.get(variant.name, {})

@@ -1,7 +1,7 @@
 """Encoders and decoders: a linear path, a quadratic path (decoder) and a neural correction that starts at zero.
 
 They act on POD coordinates w (..., r) and latent states z (..., d), row by row: no layer mixes the rows of a batch, so
-that one jvp of the whole network is the product with dphi/dx for every row.
+that one product along a tangent is that with dphi/dx for every row (`rom/push_forward.py`).
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class MLP(nn.Module):
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
     """Give the rows of a first layer random directions, and norms spread logarithmically from 1; biases follow suit.
 
-    For two inputs the largest norm is 200 and biases lie in [-2, 2]; both fall with the number of inputs: short length
+    For two inputs the largest norm is 200 and biases lie in [-2.3, 2.3]; both fall with the number of inputs: short length
     scales resolve a curve in a plane, and are noise in a hundred dimensions.
     """
     n_out, n_in = linear.weight.shape
@@ -145,7 +145,7 @@ def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
 
 
 def outer_products(z: Tensor, other: Tensor | None = None) -> Tensor:
-    """All products z_i z_j, or z_i y_j with the `other`, (..., d) to (..., d^2): cheaper than the distinct ones alone."""
+    """All products z_i z_j, or z_i y_j with the `other`, (..., d) to (..., d^2): cheaper than gathering the distinct ones."""
     return (z.unsqueeze(-1) * (z if other is None else other).unsqueeze(-2)).flatten(-2)
 
 
@@ -163,7 +163,8 @@ class Encoder(nn.Module):
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """z and dphi/dw v at `points` w (B, r) along `tangents` v (B, r)."""
-        return summed([push_forward(part, points, tangents) for part in (self.linear, self.correction) if part])
+        parts = [self.linear] if self.correction is None else [self.linear, self.correction]
+        return summed([push_forward(part, points, tangents) for part in parts])
 
 
 class Decoder(nn.Module):
@@ -186,7 +187,8 @@ class Decoder(nn.Module):
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """w and dpsi/dz v at `points` z (B, d) along `tangents` v (B, d)."""
-        terms = [push_forward(part, points, tangents) for part in (self.linear, self.correction) if part]
+        parts = [self.linear] if self.correction is None else [self.linear, self.correction]
+        terms = [push_forward(part, points, tangents) for part in parts]
         if self.quadratic is not None:
             products = outer_products(points), outer_products(points, tangents) + outer_products(tangents, points)
             terms.append(push_forward(self.quadratic, *products))

@@ -131,8 +131,9 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
 def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
     """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
     rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
-    kept = projection.project_derivative(rates).square().sum() * projection.scale**2
-    lost = 1.0 - float(kept / rates.square().sum().clamp(min=1e-300))
+    kept = float(projection.project_derivative(rates).square().sum() * projection.scale**2)
+    whole = float(rates.square().sum())
+    lost = 1.0 - kept / whole if whole > 0.0 else 0.0
     if lost > LOST_RATES:
         log.warning(
             "collocation: %.0f %% of f (of its mean square) points out of the space that the states span, so the flow leaves it "

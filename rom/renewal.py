@@ -27,7 +27,7 @@ log = logging.getLogger("rom")
 
 FEWEST_FLOWS = 8  # integrated together at first: where f is dear, they are all that there is time for
 FLOWS_AT_ONCE = 64
-MOST_FLOWS = 1024  # a renewal, however few of their states are points
+MOST_FLOWS = 1024  # of a renewal, however few points lie on each
 UNKNOWN_SPAN = 10.0  # natural times, of the flows of a black box without trajectories
 RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
 
@@ -119,12 +119,12 @@ def fresh_flows(
     system: systems.System | None,
     material: Material,
     prepared: Prepared,
-    max_step: float,
+    interval: float,
     n_intervals: int,
     seed: int,
     limited: bool,
 ) -> Renewal | None:
-    """Renewal over the span of the training trajectories, in steps of the scaled time `max_step`.
+    """Renewal over the span of the training trajectories, in pieces of `n_intervals` of the scaled time `interval`.
 
     None without a system or collocation points to add to, and with parameters. Of a black box, flows cost many values of f
     for each point, at a price that is not known: there are some only where initial states are known and time is `limited`.
@@ -138,6 +138,6 @@ def fresh_flows(
         span = max(float(np.ptp(g.times)) for g in groups)
     else:  # the default times of a black box are in nobody's unit
         span = UNKNOWN_SPAN * prepared.time_scale if system.is_black_box else float(np.ptp(system.default_times))
-    step = min(max_step * prepared.time_scale, 0.5 * span)
+    step = min(interval * prepared.time_scale, 0.5 * span)
     n_intervals = max(1, min(n_intervals, int(span / step)))
     return Renewal(system, prepared, step, n_intervals, span, len(prepared.collocation), seed)

@@ -53,8 +53,8 @@ def roll_out(
         return latent, inside
     n_steps = max(1, math.ceil(span / max_step - 1e-6))
     dt = span / n_steps
-    make_march = numpy_march if z0.device.type == "cpu" else torch_march
-    march = make_march(dynamics, parameters, len(z0), dt)
+    on_cpu = z0.device.type == "cpu"
+    march = numpy_march(dynamics, parameters, len(z0), dt) if on_cpu else torch_march(dynamics, parameters, dt)
     # A time at the end of a step, up to rounding, belongs to that step: what overflows later cannot reach it.
     positions = (times - times[0]) / dt
     steps = np.clip(np.ceil(positions - 1e-9).astype(int) - 1, 0, n_steps - 1)
@@ -73,9 +73,8 @@ def roll_out(
     return latent, inside
 
 
-def torch_march(dynamics: LatentDynamics, parameters: Tensor | None, n_states: int, dt: float) -> March:  # noqa: ARG001
+def torch_march(dynamics: LatentDynamics, parameters: Tensor | None, dt: float) -> March:
     """A march in torch, where the model lives: (z (trajectory, d), K steps) to states and rates (K + 1, trajectory, d)."""
-
     rhs = dynamics.merged(parameters)
 
     def march(z: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:

@@ -151,7 +151,7 @@ def train(networks: Networks, plan: Plan) -> Training:
     if training.best_error > training.start_error:
         log.warning(
             "the forecasts of held-out trajectories became worse than those of the closed form, %.2e of the variance against "
-            "%.2e, while the physics at held-out points became better; see `rom.closed_form_of`",
+            "%.2e, although typical errors and the physics together became better; see `rom.closed_form_of`",
             training.best_error, training.start_error,
         )  # fmt: skip
     return training

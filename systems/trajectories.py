@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import pickle
+import pickle  # for the name of an error that executors raise; nothing is unpickled here
 import sys
 import time
 import warnings

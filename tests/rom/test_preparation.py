@@ -8,7 +8,8 @@ import rom
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import prepare, spline_derivatives
+from rom.preparation import prepare, spline_derivatives, warn_of_lost_rates
+from rom.projection import fit_projection
 from rom.split import split_trajectories
 
 
@@ -167,3 +168,9 @@ def test_a_flow_that_leaves_the_states_is_warned_of(caplog):
     assert not caplog.text
     prepare(Material(split_trajectories([], 0), *as_collocation((states, states + across))), config, 1)
     assert "50 % of f (of its mean square) points out of the space that the states span" in caplog.text
+
+
+def test_an_f_that_vanishes_is_no_reason_to_warn(caplog):
+    states = np.random.default_rng(0).standard_normal((40, 2))
+    warn_of_lost_rates(fit_projection(states, 0.0, 1, 2), as_collocation((states, 0.0 * states))[0])
+    assert not caplog.text

@@ -31,7 +31,7 @@ def prepared(material):
 @pytest.fixture(scope="module")
 def renewal(linear, material, prepared):
     return fresh_flows(
-        linear, material, prepared, max_step=0.1 / prepared.time_scale, n_intervals=4, seed=0, limited=True
+        linear, material, prepared, interval=0.1 / prepared.time_scale, n_intervals=4, seed=0, limited=True
     )
 
 

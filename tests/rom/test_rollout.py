@@ -172,7 +172,7 @@ def test_compiled_rates_leave_the_networks_alone(dynamics, normal):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
     h, z0, mu = dynamics(2).to(dtype), normal(5, 3, dtype=dtype), normal(5, 2, seed=3, dtype=dtype)
-    ours, theirs = (make(h, mu, 5, 0.05)(z0, 20) for make in (numpy_march, torch_march))
+    ours, theirs = numpy_march(h, mu, 5, 0.05)(z0, 20), torch_march(h, mu, 0.05)(z0, 20)
     for a, b in zip(ours, theirs, strict=True):
         assert a.dtype == b.dtype == dtype
         assert a.shape == b.shape == (21, 5, 3)

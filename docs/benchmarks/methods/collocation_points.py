@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -34,7 +34,7 @@ def fit(system: systems.System, kind: str, n_points: int, latent_dim: int, secon
     states = systems.InitialStates(system) if kind == "static" else system.sampler
     pairs = systems.collocate(system, n_points, sampler=states, seed=seed)
     config = rom.FitConfig(evaluate_system=kind in ("fresh flows", "on-policy"))
-    with rollouts_instead_of_flows() if kind == "on-policy" else unchanged():
+    with rollouts_instead_of_flows() if kind == "on-policy" else nullcontext():
         model = rom.fit(
             system, collocation=pairs, n_trajectories=0, latent_dim=latent_dim, seed=seed, max_seconds=seconds,
             config=config, verbose=False,
@@ -98,8 +98,3 @@ def rollouts_instead_of_flows() -> Iterator[None]:
         yield
     finally:
         rom.fitting.train = train
-
-
-@contextmanager
-def unchanged() -> Iterator[None]:
-    yield

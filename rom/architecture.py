@@ -13,6 +13,7 @@ from torch.nn.utils import skip_init
 from rom.config import FitConfig
 from rom.latent_dynamics import LatentDynamics
 from rom.networks import MLP, Decoder, Encoder
+from rom.quadratic import n_products, packed
 from rom.warm_start import ClosedForm
 
 __all__ = ["Networks", "build_networks", "closed_form_config", "closed_form_networks", "start_from"]
@@ -40,12 +41,12 @@ def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: 
         Encoder(zero_linear(r, d), correction(r, d, config.hidden, config.multiscale)),
         LatentDynamics(
             zero_linear(k, d),
-            zero_linear(k * k, d, bias=False) if "quadratic" in config.latent_terms else None,
+            zero_linear(n_products(k), d, bias=False) if "quadratic" in config.latent_terms else None,
             correction(k, d, config.latent_hidden) if "neural" in config.latent_terms else None,
         ),
         Decoder(
             zero_linear(d, r),
-            zero_linear(d * d, r, bias=False) if config.quadratic_decoder else None,
+            zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None,
             correction(d, r, config.hidden),
         ),
     )
@@ -73,9 +74,9 @@ def start_from(
     with torch.no_grad():
         networks.encoder.linear.weight.copy_(torch.eye(d, coordinates.shape[1]))
         assign(networks.latent_dynamics.linear, closed_form.linear, closed_form.offset)
-        assign(networks.latent_dynamics.quadratic, closed_form.quadratic)
+        assign(networks.latent_dynamics.quadratic, packed(closed_form.quadratic, closed_form.linear.shape[1]))
         assign(networks.decoder.linear, closed_form.decoder_linear, closed_form.decoder_offset)
-        assign(networks.decoder.quadratic, closed_form.decoder_quadratic)
+        assign(networks.decoder.quadratic, packed(closed_form.decoder_quadratic, d))
         latent = coordinates[:, :d]
         for mlp, inputs in (
             (networks.encoder.correction, coordinates),

@@ -69,7 +69,7 @@ class FitConfig(JsonSettings):
         hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
         latent_hidden: the same for the neural part of h.
         activation: "tanh", "silu", "gelu" or "relu".
-        multiscale: spread the length scales of the encoder's first layer, down to 1/200 of the data's spread in a plane.
+        multiscale: spread the length scales of the encoder's first layer, down to 1/50 of the data's spread in a plane.
         quadratic_decoder: whether the decoder has a quadratic path.
         latent_terms: the parts of h, of "linear", "quadratic" and "neural".
     Training

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rom.networks import ACTIVATIONS, MLP, outer_products
+from rom.networks import ACTIVATIONS, MLP
+from rom.quadratic import products
 
 __all__ = ["LatentDynamics"]
 
@@ -53,7 +54,7 @@ class LatentDynamics(nn.Module):
             y = with_parameters(latent, parameters)
             features = [y]
             if self.quadratic is not None:
-                features.append(outer_products(y))
+                features.append(products(y))
             if hidden:
                 for weight, offset in hidden:
                     y = activation(functional.linear(y, weight, offset))

@@ -18,8 +18,9 @@ from torch.nn import functional
 from torch.nn.utils import skip_init
 
 from rom.push_forward import push_forward
+from rom.quadratic import products
 
-__all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder", "outer_products"]
+__all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder"]
 
 
 @dataclass(frozen=True)
@@ -132,21 +133,16 @@ class MLP(nn.Module):
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
     """Give the rows of a first layer random directions, and norms spread logarithmically from 1; biases follow suit.
 
-    For two inputs the largest norm is 200 and biases lie in [-2.3, 2.3]; both fall with the number of inputs: short length
+    For two inputs the largest norm is 50 and biases lie in [-1.7, 1.7]; both fall with the number of inputs: short length
     scales resolve a curve in a plane, and are noise in a hundred dimensions.
     """
     n_out, n_in = linear.weight.shape
-    largest = math.log10(max(2.0, 800.0 / n_in**2))
+    largest = math.log10(max(2.0, 200.0 / n_in**2))
     norms = torch.logspace(0.0, largest, n_out)
     directions = torch.randn(n_out, n_in, generator=generator)
     directions /= directions.norm(dim=1, keepdim=True)
     linear.weight.copy_(norms[:, None] * directions)
     linear.bias.uniform_(-largest, largest, generator=generator)
-
-
-def outer_products(z: Tensor, other: Tensor | None = None) -> Tensor:
-    """All products z_i z_j, or z_i y_j with the `other`, (..., d) to (..., d^2): cheaper than gathering the distinct ones."""
-    return (z.unsqueeze(-1) * (z if other is None else other).unsqueeze(-2)).flatten(-2)
 
 
 class Encoder(nn.Module):
@@ -182,7 +178,7 @@ class Decoder(nn.Module):
     def forward(self, latent: Tensor) -> Tensor:
         coordinates = self.linear(latent)
         if self.quadratic is not None:
-            coordinates = coordinates + self.quadratic(outer_products(latent))
+            coordinates = coordinates + self.quadratic(products(latent))
         return coordinates if self.correction is None else coordinates + self.correction(latent)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
@@ -190,8 +186,8 @@ class Decoder(nn.Module):
         parts = [self.linear] if self.correction is None else [self.linear, self.correction]
         terms = [push_forward(part, points, tangents) for part in parts]
         if self.quadratic is not None:
-            products = outer_products(points), outer_products(points, tangents) + outer_products(tangents, points)
-            terms.append(push_forward(self.quadratic, *products))
+            along = products(points, tangents) + products(tangents, points)
+            terms.append(push_forward(self.quadratic, products(points), along))
         return summed(terms)
 
 

@@ -11,7 +11,7 @@ import logging
 import math
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -63,43 +63,39 @@ class Renewal:
     def draw(self, k: int, max_seconds: float, enough: int = MOST_FLOWS) -> Fresh | None:
         """The k-th pieces, which depend on the seed and k alone; None where there are none.
 
-        Flows are integrated some at a time until there are `enough`, or `count` states, or the time is over.
+        Flows are drawn some at a time until there are `enough`, or `count` states, or the time is over.
         """
-        try:
-            blocks = self.blocks(k, time.monotonic() + max_seconds, enough)
-            if not blocks:
-                return None
-            states = np.concatenate(blocks)  # (flow, time, *shape)
-            rates = self.system.rhs(states)
-        except systems.SystemsError as error:
-            log.warning("no fresh points along flows: %s", error)
-            return None
-        usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
-        if not usable.any():
-            return None
-        projection, scale = self.prepared.projection, self.prepared.time_scale
-        flat = [
-            torch.from_numpy(values[usable].reshape(int(usable.sum()), self.n_intervals + 1, -1)).transpose(0, 1)
-            for values in (states, rates)
-        ]
-        intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
-        rollouts = Rollouts(intervals, projection.project(flat[0]).contiguous(), None)
-        return Fresh(rollouts, (projection.project_derivative(flat[1]) * scale).contiguous())
-
-    def blocks(self, k: int, deadline: float, enough: int) -> list[np.ndarray]:
-        """The flows of the k-th renewal, some at a time."""
-        blocks: list[np.ndarray] = []
+        deadline = time.monotonic() + max_seconds
         wanted = min(enough, MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
-        while sum(map(len, blocks)) < wanted and time.monotonic() < deadline:
-            n_flows = min(FEWEST_FLOWS * 2 ** len(blocks), FLOWS_AT_ONCE)
-            rng = np.random.default_rng([self.seed, 8, k, len(blocks)])
+        blocks: list[Fresh] = []
+        while sum(len(block.rollouts) for block in blocks) < wanted and time.monotonic() < deadline:
             try:
-                blocks.append(self.flows(n_flows, rng, deadline))
-            except systems.IntegrationError:
-                if not blocks:
-                    raise
-                break  # the time is over; what there is counts
-        return blocks
+                block = self.block(k, len(blocks), deadline)
+            except systems.SystemsError as error:
+                if not blocks:  # otherwise the time is over, and what there is counts
+                    log.warning("no fresh points along flows: %s", error)
+                break
+            if len(block.rollouts) == 0:
+                break
+            blocks.append(block)
+        if not blocks:
+            return None
+        rollouts = replace(blocks[0].rollouts, coordinates=torch.cat([b.rollouts.coordinates for b in blocks], dim=1))
+        return Fresh(rollouts, torch.cat([b.derivatives for b in blocks], dim=1))
+
+    def block(self, k: int, which: int, deadline: float) -> Fresh:
+        """Some flows of the k-th renewal, projected while they are in the processor's cache."""
+        n_flows = min(FEWEST_FLOWS * 2**which, FLOWS_AT_ONCE)
+        states = self.flows(n_flows, np.random.default_rng([self.seed, 8, k, which]), deadline)
+        rates = self.system.rhs(states)
+        usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
+        projection, scale = self.prepared.projection, self.prepared.time_scale
+        x, f = (
+            torch.from_numpy(v[usable].reshape(int(usable.sum()), self.n_intervals + 1, -1)) for v in (states, rates)
+        )
+        intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
+        rollouts = Rollouts(intervals, projection.project(x).transpose(0, 1).contiguous(), None)
+        return Fresh(rollouts, (projection.project_derivative(f) * scale).transpose(0, 1).contiguous())
 
     def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:
         """States (flow, time, *shape) of some flows, from a common random time on."""

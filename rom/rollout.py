@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from rom.integrators import hermite, rk4_step
 from rom.latent_dynamics import LatentDynamics
+from rom.quadratic import full
 
 __all__ = ["CompiledRates", "roll_out"]
 
@@ -135,7 +136,7 @@ class CompiledRates:
         polynomial = linear
         if dynamics.quadratic is not None:
             products = np.zeros((d, m, m))
-            products[:, :-1, :-1] = numbers(dynamics.quadratic.weight).reshape(d, m - 1, m - 1)
+            products[:, :-1, :-1] = full(numbers(dynamics.quadratic.weight), m - 1).reshape(d, m - 1, m - 1)
             products[:, :, -1] = linear
             polynomial = products.reshape(d, -1)
         hidden: list[np.ndarray] = []

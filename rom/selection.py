@@ -14,6 +14,7 @@ from rom.clock import Clock
 from rom.config import FitConfig
 from rom.integrators import rk4_rollout
 from rom.preparation import Prepared
+from rom.push_forward import push_forward
 from rom.validation import stretches, validate
 from rom.warm_start import ClosedForm, closed_form_models
 
@@ -34,6 +35,7 @@ FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
 FEW = 32  # states at which eigenvalues are looked at
+MANY = 4096  # at most, at which a decoder is judged
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
 
 @torch.no_grad()
 def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
-    """Mean square of psi(phi(w)) - w over the training states, in shares of their variance."""
+    """Mean square of psi(phi(w)) - w over training states, in shares of their variance."""
     states = prepared.states()
+    states = states[:: -(-len(states) // MANY)]
     return float((networks.decoder(networks.encoder(states)) - states).square().mean()) / prepared.spreads.coordinates
 
 
@@ -147,12 +150,11 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
 
 def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) -> float:
     """The largest modulus of an eigenvalue of dh/dz at latent states (N, d): the root mean square over the states."""
-    moduli = []
-    for k, z in enumerate(latent):
-        rates = networks.latent_dynamics.merged(None if parameters is None else parameters[k : k + 1])
-        jacobian = torch.func.jacfwd(lambda one, rates=rates: rates(one[None])[0])(z)
-        moduli.append(torch.linalg.eigvals(torch.nan_to_num(jacobian)).abs().max())
-    return float(torch.stack(moduli).square().mean().sqrt())
+    rates = networks.latent_dynamics.merged(None if parameters is None else parameters[: len(latent)])
+    directions = torch.eye(latent.shape[1], dtype=latent.dtype)
+    columns = [push_forward(rates, latent, direction.expand_as(latent))[1] for direction in directions]
+    jacobians = torch.nan_to_num(torch.stack(columns, dim=-1))  # (N, d, d)
+    return float(torch.linalg.eigvals(jacobians).abs().amax(dim=1).square().mean().sqrt())
 
 
 def sample(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:

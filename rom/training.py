@@ -22,7 +22,7 @@ from rom.losses import Spreads, data_losses, physics_losses
 from rom.networks import MLP
 from rom.persistence import pack, read_sealed, unpack, write_sealed
 from rom.renewal import Fresh, Renewal
-from rom.validation import HeldOut, validate
+from rom.validation import HeldOut, Validation, validate
 
 __all__ = ["DEFAULT_STEPS", "Plan", "Progress", "Training", "TrainingData", "train", "window_steps"]
 
@@ -112,10 +112,9 @@ class Progress:
 class Training:
     """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
 
-    best: dict[str, Tensor]
-    best_score: float
-    best_error: float
-    start_error: float  # of the closed form
+    best_weights: dict[str, Tensor]
+    best: Validation
+    start: Validation  # of the closed form
     best_step: int = 0
     step: int = 0
     seconds: float = 0.0
@@ -129,13 +128,13 @@ class Training:
 def train(networks: Networks, plan: Plan) -> Training:
     """Train `networks` in place and leave them at the best state seen on the held-out data. Returns the record.
 
-    The first look at the held-out data is at the closed-form model that training starts from, so the result is never
-    worse than that one there, by the score of `Validation`. Ctrl-C ends the training and keeps the best state.
+    The first look at the held-out data is at the closed-form model that training starts from, and what is kept in its
+    place has to beat it there (`Validation.beats`). Ctrl-C ends the training and keeps the best state.
     """
     rate = plan.proportion * plan.config.learning_rate
     optimiser = make_optimiser(networks, plan.config.optimizer, rate)
     start = validate(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    training = Training(weights_of(networks), start.score, start.error, start_error=start.error, peak_rate=rate)
+    training = Training(weights_of(networks), best=start, start=start, peak_rate=rate)
     if plan.checkpoint is not None and plan.checkpoint.exists():
         resume(plan, training, networks, optimiser)
     if plan.seconds == 0.0:
@@ -147,12 +146,12 @@ def train(networks: Networks, plan: Plan) -> Training:
         except KeyboardInterrupt:
             training.stopped = "interrupted"
             log.warning("interrupted at step %d; keeping the best model, of step %d", training.step, training.best_step)
-    networks.load_state_dict(training.best)
-    if training.best_error > training.start_error:
+    networks.load_state_dict(training.best_weights)
+    if training.best.error > training.start.error:
         log.warning(
             "the forecasts of held-out trajectories became worse than those of the closed form, %.2e of the variance against "
-            "%.2e, although typical errors and the physics together became better; see `rom.closed_form_of`",
-            training.best_error, training.start_error,
+            "%.2e, but the physics became much better; see `rom.closed_form_of`",
+            training.best.error, training.start.error,
         )  # fmt: skip
     return training
 
@@ -188,7 +187,7 @@ def run(networks: Networks, optimiser: torch.optim.Optimizer, plan: Plan, traini
             write(plan, training, networks, optimiser)
             next_look = after(progress, config.validations)
             bar.update(min(progress, 1.0) - bar.n)
-            bar.set_postfix_str(f"validation error {training.best_error:.2e}")
+            bar.set_postfix_str(f"validation error {training.best.error:.2e}")
 
 
 def after(progress: float, looks: int) -> float:
@@ -296,9 +295,8 @@ def look(
 ) -> None:
     """Validate, keep the state if it is the best so far, tell the callbacks, and say whether to stop."""
     found = validate(networks, plan.held_out, plan.data.spreads, plan.data.substeps)
-    if found.score < training.best_score:
-        training.best, training.best_step = weights_of(networks), training.step
-        training.best_score, training.best_error = found.score, found.error
+    if found.beats(training.best, training.start):
+        training.best_weights, training.best, training.best_step = weights_of(networks), found, training.step
     row = Progress(
         step=training.step,
         seconds=training.seconds,
@@ -307,11 +305,11 @@ def look(
         window=window,
         losses={name: float(loss.detach()) for name, loss in losses.items()},
         validation_error=found.error,
-        best_validation_error=training.best_error,
+        best_validation_error=training.best.error,
     )
     training.rows.append(row)
     log.info(
-        "step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, found.error, training.best_error
+        "step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, found.error, training.best.error
     )
     asked = [callback(row) is True for callback in plan.callbacks]
     stale = sum(r.step > training.best_step for r in training.rows)
@@ -329,7 +327,7 @@ def recover(networks: Networks, plan: Plan, training: Training) -> torch.optim.O
     """Return to the best state with a fresh optimiser and half the learning rate."""
     training.recoveries += 1
     training.peak_rate *= 0.5
-    networks.load_state_dict(training.best)
+    networks.load_state_dict(training.best_weights)
     log.warning("no finite gradient at step %d: back to the best state, learning rate halved", training.step)
     return make_optimiser(networks, plan.config.optimizer, training.peak_rate)
 
@@ -363,6 +361,7 @@ def write(plan: Plan, training: Training, networks: Networks, optimiser: torch.o
         return
     tensors: dict[str, Tensor] = {}
     record = {f.name: getattr(training, f.name) for f in fields(training) if f.name != "rows"}
+    record |= {name: asdict(record[name]) for name in ("best", "start")}
     if training.stopped != "finished":
         record["stopped"] = "running"  # whoever repeats the call wants it to go on
     state = {
@@ -384,8 +383,10 @@ def resume(plan: Plan, training: Training, networks: Networks, optimiser: torch.
             "repeat the call that made it, or choose another path"
         )
     state = unpack(document["state"], tensors)
-    rows = [Progress(**row) for row in state["training"].pop("rows")]
-    for name, value in (state["training"] | {"rows": rows}).items():
+    record = state["training"]
+    record |= {name: Validation(**record[name]) for name in ("best", "start")}
+    record["rows"] = [Progress(**row) for row in record["rows"]]
+    for name, value in record.items():
         setattr(training, name, value)
     networks.load_state_dict(state["networks"])
     optimiser.load_state_dict(state["optimiser"])

@@ -18,6 +18,7 @@ __all__ = ["HeldOut", "Validation", "stretches", "validate"]
 
 LONGEST_ROLLOUT = 200  # intervals of a validation rollout: a chaotic system forgets its start
 
+MUCH_BETTER = 1 / 3  # of the physics losses
 WORST = 1e3  # shares of the variance charged for a rollout that is not finite: worse than any useful model
 
 
@@ -44,28 +45,46 @@ def stretches(held_out: HeldOut, stride: int = 1) -> HeldOut:
 class Validation:
     """What held-out data say of a model.
 
-    error: mean square error of rollouts in shares of the variance, or, without trajectories, the sum of the physics losses.
-    score: what the best state of a training is chosen by, the mean over trajectories of the relative error (the root of
-        the share of the variance) times the root of the sum of the physics losses. The mean square itself would follow the
-        few trajectories that no model forecasts, such as those beside a separatrix; and trajectories know nothing of
-        regions where there are points alone.
+    error: mean square error of rollouts in shares of the variance, or, without trajectories, `physics`.
+    typical: mean over trajectories of the relative error, the root of the share of the variance; 1 without trajectories.
+    physics: sum of the physics losses at held-out points; 1 without points.
     """
 
     error: float
-    score: float
+    typical: float
+    physics: float
+
+    @property
+    def score(self) -> float:
+        """What the best state of a training is chosen by.
+
+        The mean square itself would follow the few trajectories that no model forecasts, such as those beside a
+        separatrix; and trajectories know nothing of regions where there are points alone.
+        """
+        return self.typical * math.sqrt(self.physics)
+
+    def beats(self, best: Validation, start: Validation) -> bool:
+        """Whether a state is better than the `best` so far.
+
+        One that forecasts worse than the closed form of the `start` does not count unless its physics is much better: the
+        trajectories may be of another kind than the forecasts to come, but then it is for the points to say so.
+        """
+        worse_forecasts = self.error > start.error and self.physics > MUCH_BETTER * start.physics
+        return self.score < best.score and not worse_forecasts
 
 
 @torch.no_grad()
 def validate(networks: Networks, held_out: HeldOut, spreads: Spreads, substeps: int) -> Validation:
     """Errors of rollouts from the first states of the held-out trajectories, and of the physics at held-out points."""
-    shares = []
-    if held_out.rollouts:
-        errors = torch.cat([rollout_errors(networks, group, substeps) for group in held_out.rollouts])
-        shares.append(bounded(errors / spreads.coordinates))
+    physics = 1.0
     if held_out.collocation is not None:
         losses = torch.stack([*physics_losses(networks, held_out.collocation, spreads).values()])
-        shares.append(bounded(losses.sum()))
-    return Validation(error=float(shares[0].mean()), score=math.prod(float(share.sqrt().mean()) for share in shares))
+        physics = float(bounded(losses.sum()))
+    if not held_out.rollouts:
+        return Validation(error=physics, typical=1.0, physics=physics)
+    errors = torch.cat([rollout_errors(networks, group, substeps) for group in held_out.rollouts])
+    shares = bounded(errors / spreads.coordinates)
+    return Validation(error=float(shares.mean()), typical=float(shares.sqrt().mean()), physics=physics)
 
 
 def rollout_errors(networks: Networks, group: Rollouts, substeps: int) -> Tensor:

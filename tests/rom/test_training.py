@@ -182,7 +182,7 @@ def test_any_other_error_of_a_callback_is_the_callers(fit):
 
 
 def found(value):
-    return Validation(error=value, score=value)
+    return Validation(error=value, typical=value, physics=1.0)
 
 
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
@@ -210,13 +210,20 @@ def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
 
 
 def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
-    looks = iter(
-        [Validation(0.5, 1.0), Validation(0.3, 0.8), Validation(0.4, 0.2), Validation(0.1, 0.9), Validation(0.2, 0.3)]
-    )
+    scores = [(0.5, 1.0), (0.3, 0.8), (0.4, 0.2), (0.1, 0.9), (0.2, 0.3)]
+    looks = iter([Validation(error, score, physics=1.0) for error, score in scores])
     monkeypatch.setattr(training, "validate", lambda *_: next(looks))
     history = fit().history
     assert (history.attrs["best_step"], history.attrs["validation_error"]) == (20, 0.4)
     assert history["best_validation_error"].values.tolist() == [0.3, 0.4, 0.4, 0.4]
+
+
+@pytest.mark.parametrize(("physics", "kept"), [(0.7, False), (0.3, True)])
+def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, monkeypatch, physics, kept, caplog):
+    looks = iter([Validation(0.5, 0.7, 1.0), *4 * [Validation(0.6, 0.71, physics)]])
+    monkeypatch.setattr(training, "validate", lambda *_: next(looks))
+    assert (fit().history.attrs["best_step"] > 0) == kept
+    assert ("worse than those of the closed form" in caplog.text) == kept
 
 
 # Recovery

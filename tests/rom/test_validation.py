@@ -58,6 +58,7 @@ def test_the_score_is_the_relative_error_times_that_of_the_physics(random_networ
     relative = sum(one.error**0.5 for one in alone) / 5
     physics = sum(physics_losses(networks, points, SPREADS).values()).item()
     found = validate(networks, HeldOut("", [group], points), SPREADS, 1)
+    assert (found.typical, found.physics) == (pytest.approx(relative), pytest.approx(physics))
     assert found.score == pytest.approx(relative * physics**0.5)
     assert found.error == pytest.approx(sum(one.error for one in alone) / 5)
     assert validate(networks, HeldOut("", [group]), SPREADS, 1).score == pytest.approx(relative)

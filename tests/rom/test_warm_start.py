@@ -14,7 +14,7 @@ EXACT = (1e-14,)  # a ridge too small to bias
 
 
 def all_products(y):
-    """All products y_i y_j, in the order of `rom.networks.outer_products`."""
+    """All products y_i y_j, i first."""
     return (y[:, :, None] * y[:, None, :]).reshape(len(y), -1)
 
 

@@ -1,0 +1,59 @@
+"""Quadratic forms of few variables: the distinct products y_i y_j, and matrices that act on them.
+
+There are about half as many as entries of y x y, and what acts on them is most of the work at twenty latent states and
+more. They are formed as y_i y_(i + s), with indices modulo k and shifts s = 0 ... k // 2, because gathering them one by
+one, and scattering gradients back, takes longer than what it saves. For even k the last shift gives each product twice.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["full", "n_products", "packed", "products"]
+
+
+def n_products(k: int) -> int:
+    """Length of the `products` of k variables."""
+    return k * (k // 2 + 1)
+
+
+def products(y: Tensor, other: Tensor | None = None) -> Tensor:
+    """Products y_i y_(i + s) of y (..., k), or y_i x_(i + s) with the `other` x: (..., n_products)."""
+    k = y.shape[-1]
+    shifted = (y if other is None else other) @ shifts(k, y.dtype, y.device)
+    return (y.unsqueeze(-2) * shifted.unflatten(-1, (k // 2 + 1, k))).flatten(-2)
+
+
+def packed(matrix: np.ndarray, k: int) -> np.ndarray:
+    """What acts on the `products` of k variables (m, n_products) as `matrix` (m, k^2) does on all y_i y_j."""
+    square = matrix.reshape(-1, k, k)
+    i, j = factors(k)
+    pair = k * np.minimum(i, j) + np.maximum(i, j)
+    occurrences = np.bincount(pair)[pair]
+    return (square[:, i, j] + square[:, j, i]) / ((1 + (i == j)) * occurrences)
+
+
+def full(matrix: np.ndarray, k: int) -> np.ndarray:
+    """The inverse of `packed`, symmetric in the two factors: (m, n_products) to (m, k^2)."""
+    i, j = factors(k)
+    columns = np.zeros((k * k, len(matrix)), matrix.dtype)
+    for place in (k * i + j, k * j + i):
+        np.add.at(columns, place, 0.5 * matrix.T)
+    return columns.T
+
+
+def factors(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices i and i + s (n_products,) of the factors."""
+    first, shift = np.tile(np.arange(k), k // 2 + 1), np.repeat(np.arange(k // 2 + 1), k)
+    return first, (first + shift) % k
+
+
+@functools.cache
+def shifts(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place."""
+    _, second = factors(k)
+    return torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]

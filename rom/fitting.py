@@ -14,12 +14,13 @@ from typing import Any
 import torch
 
 from rom.architecture import build_networks, closed_form_networks, start_from
+from rom.arguments import checked_device
 from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights, require_integer, require_number
 from rom.errors import RomTypeError, RomValueError
 from rom.gathering import Material, gather
-from rom.model import ReducedOrderModel, checked_device
+from rom.model import ReducedOrderModel
 from rom.persistence import checked_path
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows

@@ -16,9 +16,18 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rom.architecture import Networks, build_networks, closed_form_config
+from rom.arguments import (
+    checked_device,
+    forecast_times,
+    initial_states,
+    latent_states,
+    parameter_values,
+    states_of,
+    wanted_cells,
+)
 from rom.config import FitConfig
-from rom.data import Layout, numeric, require_finite
-from rom.errors import RomTypeError, RomValueError, nearest
+from rom.data import Layout
+from rom.errors import RomValueError, nearest
 from rom.integrators import adaptive_rollout
 from rom.projection import Projection
 from rom.push_forward import push_forward
@@ -133,7 +142,12 @@ class ReducedOrderModel:
 
     @property
     def device(self) -> torch.device:
-        return self._state.region.centre.device
+        return self._kind.device
+
+    @property
+    def _kind(self) -> Tensor:
+        """A tensor with the device and the dtype of the model."""
+        return self._state.region.centre
 
     def __repr__(self) -> str:
         facts = self.history.attrs
@@ -154,17 +168,17 @@ class ReducedOrderModel:
         NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`.
         Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
         """
-        states = self._flat("x", x)
+        states = states_of("x", x, self._layout, self._kind)
         return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), self.dims)
 
     def decode(self, z: Any) -> Any:
         """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given."""
-        latent = self._latent(z)
+        latent = latent_states(z, self.latent_dim, self._kind)
         return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
 
     def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002 - h is autonomous
         """dz/dt = h(z; mu), (..., d), per unit of the data's time, in the kind z was given."""
-        latent = self._latent(z)
+        latent = latent_states(z, self.latent_dim, self._kind)
         rate = self._rate(latent, self._parameters(mu, latent.shape[:-1])) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
@@ -174,7 +188,8 @@ class ReducedOrderModel:
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
         `time_derivative` = f(x) have shapes (..., *shape); the kind of `x` is returned.
         """
-        states, velocities = self._flat("x", x), self._flat("time_derivative", time_derivative)
+        states = states_of("x", x, self._layout, self._kind)
+        velocities = states_of("time_derivative", time_derivative, self._layout, self._kind)
         if states.shape != velocities.shape:
             raise RomValueError(
                 f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)"
@@ -220,8 +235,8 @@ class ReducedOrderModel:
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0)
-        cells = self._cells(points)
-        states, trajectory = self._initial_states(x0)
+        cells = wanted_cells(points, self._layout)
+        states, trajectory = initial_states(x0, self._layout, self._kind)
         parameters = self._parameters(mu, (len(states),))
         with torch.inference_mode():
             scaled = times / float(self._state.time_scale)
@@ -326,98 +341,18 @@ class ReducedOrderModel:
             copy.deepcopy(self._state).to(checked_device(device)), self._layout, self.config, self.history
         )
 
-    # -- arguments ----------------------------------------------------------------------------------------------------
+    # -- within -------------------------------------------------------------------------------------------------------
 
     def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
         return self._state.networks.latent_dynamics(latent, parameters)
 
-    def _tensor(self, name: str, values: Any) -> Tensor:
-        """`values` on the model's device and in its dtype; torch tensors keep their gradients."""
-        target = {"device": self.device, "dtype": self._state.region.centre.dtype}
-        if isinstance(values, Tensor):
-            if not values.dtype.is_floating_point:
-                raise RomTypeError(f"{name} must be a floating-point tensor, got {values.dtype}")
-            return values.to(**target)
-        # A copy in a type that torch knows: its own conversion fails on foreign byte orders, and warns of read-only arrays.
-        return torch.from_numpy(np.array(numeric(name, values), dtype=np.float64, order="C")).to(**target)
-
-    def _flat(self, name: str, x: Any) -> Tensor:
-        """States (..., n) of `x` (..., *shape)."""
-        if isinstance(x, xr.DataArray):
-            x = self._ordered(name, x, self.dims)
-        values = self._tensor(name, x)
-        k = len(self.shape)
-        if values.ndim < k or tuple(values.shape[values.ndim - k :]) != self.shape:
-            raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {self.shape}")
-        return values.reshape(*values.shape[: values.ndim - k], self._layout.n_states)
-
-    def _latent(self, z: Any) -> Tensor:
-        values = self._tensor("z", self._ordered("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z)
-        if values.ndim < 1 or values.shape[-1] != self.latent_dim:
-            raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {self.latent_dim}")
-        return values
-
-    def _ordered(self, name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
-        missing = [dim for dim in dims if dim not in array.dims]
-        if missing:
-            raise RomValueError(f"{name} has dimensions {array.dims}, but this model needs {missing[0]!r}")
-        return array.transpose(..., *dims)
-
-    def _initial_states(self, x0: Any) -> tuple[Tensor, Any]:
-        """States (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
-        states = self._flat("x0", x0)
-        if states.ndim > 2:
-            raise RomValueError(
-                f"x0 has shape {tuple(np.shape(x0))}; pass one state {self.shape} or many (trajectory, *{self.shape})"
-            )
-        labels = ("trajectory",) if states.ndim == 2 else ()
-        require_finite("x0", states.detach().cpu().numpy(), labels)
-        if states.ndim == 1:
-            return states[None].detach(), None
-        if len(states) == 0:
-            raise RomValueError("x0 is empty; pass at least one state")
-        lead = [d for d in x0.dims if d not in self.dims] if isinstance(x0, xr.DataArray) else []
-        if lead and lead[0] in x0.coords:
-            return states.detach(), ("trajectory", x0[lead[0]].values)
-        return states.detach(), np.arange(len(states))
-
-    def _cells(self, points: Any) -> xr.DataArray:
-        """The components that `points` asks for: their positions in a flat state, labelled as in the forecast."""
-        layout = self._layout
-        cells = xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
-        if points is None:
-            return cells
-        if not isinstance(points, Mapping):
-            raise RomTypeError(f"points must map dimensions to positions, as {{{self.dims[0]!r}: [0]}}, got {points!r}")
-        for dim in points:
-            if dim not in self.dims:
-                raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, self.dims)}")
-        return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
-
     def _parameters(self, mu: Any, leading: tuple[int, ...]) -> Tensor | None:
-        """mu (..., p) in units of its spread in training; None for a model without parameters."""
-        names = self.parameters
-        if not names:
-            if mu is not None:
-                raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
+        """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
+        values = parameter_values(mu, self.parameters, leading, self._kind)
+        if values is None:
             return None
-        if mu is None:
-            raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
-        if isinstance(mu, Mapping):
-            for name in mu:
-                if name not in names:
-                    raise RomValueError(f"mu: unknown parameter {name!r}; {nearest(name, names)}")
-            absent = [name for name in names if name not in mu]
-            if absent:
-                raise RomValueError(f"mu: parameter {absent[0]!r} is missing; needed are {', '.join(names)}")
-            mu = np.stack(np.broadcast_arrays(*(numeric(f"mu[{name!r}]", mu[name]) for name in names)), axis=-1)
-        values = self._tensor("mu", mu)
-        if values.ndim == 0 or values.shape[-1] != len(names) or values.shape[:-1] not in ((), leading):
-            raise RomValueError(
-                f"mu has shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
-            )
-        require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
-        return ((values - self._state.parameter_mean) / self._state.parameter_spread).expand(*leading, len(names))
+        scaled = (values - self._state.parameter_mean) / self._state.parameter_spread
+        return scaled.expand(*leading, len(self.parameters))
 
     def _like(
         self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
@@ -434,60 +369,3 @@ class ReducedOrderModel:
         if dims == self.dims:
             coords |= self._layout.labels()
         return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
-
-
-def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
-    """Positions along a dimension of length `size`: a slice, or whole numbers () or (k,). At least one, all within."""
-    message = f"points[{dim!r}] must be a whole number, a list of them or a slice, as for isel, got {chosen!r}"
-    try:
-        indices = np.arange(size)[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
-    except (TypeError, ValueError) as error:
-        raise RomTypeError(message) from error
-    if indices.size == 0:
-        raise RomValueError(f"points[{dim!r}] chooses nothing; leave {dim!r} out to decode all of its {size} positions")
-    if indices.dtype.kind not in "iu" or indices.ndim > 1:
-        raise RomTypeError(message)
-    outside = indices[(indices < -size) | (indices >= size)]
-    if outside.size:
-        raise RomValueError(f"points[{dim!r}] asks for position {outside[0]}; {dim!r} has positions 0 to {size - 1}")
-    return indices
-
-
-def forecast_times(t: Any, x0: Any) -> np.ndarray:
-    """Times (T,) in float64. Raises `RomValueError` unless finite, strictly increasing and not before x0's own time."""
-    times = numeric("t", t).astype(np.float64)
-    if times.ndim == 0:
-        raise RomValueError(
-            f"t must have shape (time,) and start at the time of x0: for one later state, pass [t0, {times:g}]"
-        )
-    if times.ndim != 1 or len(times) == 0:
-        raise RomValueError(f"t must have shape (time,) with at least one time, got {times.shape}")
-    require_finite("t", times, ("index",))
-    steps = np.diff(times)
-    if (steps <= 0).any():
-        k = int(np.argmax(steps <= 0))
-        raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
-    if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
-        start = float(x0.coords["time"])
-        if times[0] < start:
-            raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")
-    return times
-
-
-def checked_device(device: Any) -> torch.device:
-    """A device that exists: "auto" is CUDA where there is one, and the CPU otherwise."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise RomValueError(f"device: unknown {device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
-    try:
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise RomValueError(
-            f"device: {device!r} was asked for, but torch has no such device here; use 'auto' or 'cpu'"
-        ) from error
-    if chosen.type == "meta":
-        raise RomValueError("device: 'meta' holds no numbers; use 'auto' or 'cpu'")
-    return chosen

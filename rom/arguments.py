@@ -1,0 +1,179 @@
+"""Arguments of a model's methods, of any kind a user has, to tensors on the model's device: checked, or a typed error.
+
+`like` is a tensor with the device and the dtype of the model, `layout` says how its states look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rom.data import Layout, numeric, require_finite
+from rom.errors import RomTypeError, RomValueError, nearest
+
+__all__ = [
+    "as_tensor",
+    "checked_device",
+    "forecast_times",
+    "initial_states",
+    "latent_states",
+    "ordered",
+    "parameter_values",
+    "states_of",
+    "wanted_cells",
+]
+
+
+def as_tensor(name: str, values: Any, like: Tensor) -> Tensor:
+    """`values` on the device and in the dtype of `like`; torch tensors keep their gradients."""
+    target = {"device": like.device, "dtype": like.dtype}
+    if isinstance(values, Tensor):
+        if not values.dtype.is_floating_point:
+            raise RomTypeError(f"{name} must be a floating-point tensor, got {values.dtype}")
+        return values.to(**target)
+    # A copy in a type that torch knows: its own conversion fails on foreign byte orders, and warns of read-only arrays.
+    return torch.from_numpy(np.array(numeric(name, values), dtype=np.float64, order="C")).to(**target)
+
+
+def ordered(name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    """`array` with `dims` last, in their order."""
+    missing = [dim for dim in dims if dim not in array.dims]
+    if missing:
+        raise RomValueError(f"{name} has dimensions {array.dims}, but this model needs {missing[0]!r}")
+    return array.transpose(..., *dims)
+
+
+def states_of(name: str, x: Any, layout: Layout, like: Tensor) -> Tensor:
+    """Flat states (..., n) of `x` (..., *shape)."""
+    values = as_tensor(name, ordered(name, x, layout.dims) if isinstance(x, xr.DataArray) else x, like)
+    k = len(layout.shape)
+    if values.ndim < k or tuple(values.shape[values.ndim - k :]) != layout.shape:
+        raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {layout.shape}")
+    return values.reshape(*values.shape[: values.ndim - k], layout.n_states)
+
+
+def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
+    """Latent states (..., d)."""
+    values = as_tensor("z", ordered("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z, like)
+    if values.ndim < 1 or values.shape[-1] != latent_dim:
+        raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {latent_dim}")
+    return values
+
+
+def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
+    """Flat states (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
+    states = states_of("x0", x0, layout, like)
+    if states.ndim > 2:
+        raise RomValueError(
+            f"x0 has shape {tuple(np.shape(x0))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})"
+        )
+    labels = ("trajectory",) if states.ndim == 2 else ()
+    require_finite("x0", states.detach().cpu().numpy(), labels)
+    if states.ndim == 1:
+        return states[None].detach(), None
+    if len(states) == 0:
+        raise RomValueError("x0 is empty; pass at least one state")
+    lead = [d for d in x0.dims if d not in layout.dims] if isinstance(x0, xr.DataArray) else []
+    if lead and lead[0] in x0.coords:
+        return states.detach(), ("trajectory", x0[lead[0]].values)
+    return states.detach(), np.arange(len(states))
+
+
+def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor | None:
+    """mu (p,) or (*leading, p) as they are; None for a model without parameters."""
+    if not names:
+        if mu is not None:
+            raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
+        return None
+    if mu is None:
+        raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
+    if isinstance(mu, Mapping):
+        for name in mu:
+            if name not in names:
+                raise RomValueError(f"mu: unknown parameter {name!r}; {nearest(name, names)}")
+        absent = [name for name in names if name not in mu]
+        if absent:
+            raise RomValueError(f"mu: parameter {absent[0]!r} is missing; needed are {', '.join(names)}")
+        mu = np.stack(np.broadcast_arrays(*(numeric(f"mu[{name!r}]", mu[name]) for name in names)), axis=-1)
+    values = as_tensor("mu", mu, like)
+    if values.ndim == 0 or values.shape[-1] != len(names) or values.shape[:-1] not in ((), leading):
+        raise RomValueError(
+            f"mu has shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+        )
+    require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
+    return values
+
+
+def wanted_cells(points: Any, layout: Layout) -> xr.DataArray:
+    """The components that `points` asks for: their positions in a flat state, labelled as in the forecast."""
+    cells = xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
+    if points is None:
+        return cells
+    if not isinstance(points, Mapping):
+        raise RomTypeError(f"points must map dimensions to positions, as {{{layout.dims[0]!r}: [0]}}, got {points!r}")
+    for dim in points:
+        if dim not in layout.dims:
+            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, layout.dims)}")
+    return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
+
+
+def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
+    """Positions along a dimension of length `size`: a slice, or whole numbers () or (k,). At least one, all within."""
+    message = f"points[{dim!r}] must be a whole number, a list of them or a slice, as for isel, got {chosen!r}"
+    try:
+        indices = np.arange(size)[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
+    except (TypeError, ValueError) as error:
+        raise RomTypeError(message) from error
+    if indices.size == 0:
+        raise RomValueError(f"points[{dim!r}] chooses nothing; leave {dim!r} out to decode all of its {size} positions")
+    if indices.dtype.kind not in "iu" or indices.ndim > 1:
+        raise RomTypeError(message)
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise RomValueError(f"points[{dim!r}] asks for position {outside[0]}; {dim!r} has positions 0 to {size - 1}")
+    return indices
+
+
+def forecast_times(t: Any, x0: Any) -> np.ndarray:
+    """Times (T,) in float64. Raises `RomValueError` unless finite, strictly increasing and not before x0's own time."""
+    times = numeric("t", t).astype(np.float64)
+    if times.ndim == 0:
+        raise RomValueError(
+            f"t must have shape (time,) and start at the time of x0: for one later state, pass [t0, {times:g}]"
+        )
+    if times.ndim != 1 or len(times) == 0:
+        raise RomValueError(f"t must have shape (time,) with at least one time, got {times.shape}")
+    require_finite("t", times, ("index",))
+    steps = np.diff(times)
+    if (steps <= 0).any():
+        k = int(np.argmax(steps <= 0))
+        raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
+    if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
+        start = float(x0.coords["time"])
+        if times[0] < start:
+            raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")
+    return times
+
+
+def checked_device(device: Any) -> torch.device:
+    """A device that exists: "auto" is CUDA where there is one, and the CPU otherwise."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise RomValueError(f"device: unknown {device!r}; use 'auto', 'cpu', 'cuda' or 'cuda:0'") from error
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise RomValueError(
+            f"device: {device!r} was asked for, but torch has no such device here; use 'auto' or 'cpu'"
+        ) from error
+    if chosen.type == "meta":
+        raise RomValueError("device: 'meta' holds no numbers; use 'auto' or 'cpu'")
+    return chosen

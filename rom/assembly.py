@@ -52,7 +52,7 @@ def to_device(
         )
 
     snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
-    data = TrainingData(snapshots, table(prepared.collocation), prepared.spreads, selection.substeps, selection.stride)
+    data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, selection.substeps, selection.stride)
     pieces = stretches(prepared.held_out, selection.stride)
     held_out = replace(
         pieces,
@@ -196,6 +196,7 @@ def record(
         if material.collocation is None
         else len(material.collocation) - material.n_trajectory_points,
         "n_trajectory_points": material.n_trajectory_points,
+        "n_spline_points": 0 if prepared.smooth is None else len(prepared.smooth),
         "n_fresh_points": n_fresh,
         "n_fresh_flows": sum(training.renewed),
         "f_evaluations": material.evaluations + n_fresh,

@@ -24,6 +24,11 @@ class Clock:
         """Seconds until the limit, never negative; None without one."""
         return None if self.limit is None else max(0.0, self.limit - self.elapsed)
 
+    @property
+    def half_over(self) -> bool:
+        """Whether half of the time is over; never without a limit."""
+        return self.limit is not None and self.elapsed > 0.5 * self.limit
+
     def share(self, part: float) -> float | None:
         """`part` of what remains, always positive; None without a limit."""
         remaining = self.remaining

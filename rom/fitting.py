@@ -71,7 +71,8 @@ def fit(
     With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at most
     as often as there are points; and eight times while training goes on at as many fresh ones along flows from new initial
     states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history` counts these
-    states (not what integrating the flows takes); `FitConfig(evaluate_system=False)` forbids both. Given trajectories of
+    states (not what integrating the flows takes); `FitConfig(evaluate_system=False)` forbids both. Where f is not asked
+    along given trajectories, the physics there is that of a spline through the snapshots, where these are smooth. Given trajectories of
     which more than a twentieth of the variance is noise are set aside, with a warning, where there are collocation points.
 
     Further arguments
@@ -191,7 +192,7 @@ def choose(
         return select_latent_dim(prepared, config, seed, clock)
     if dimension > prepared.projection.rank:
         log.warning("latent_dim lowered from %d to %d, the POD rank", dimension, prepared.projection.rank)
-    selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed)
+    selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed, clock)
     return selection, {selection.closed_form.latent_dim: selection.error}
 
 

@@ -298,12 +298,12 @@ def mark_times(
 
 
 def log_scale(ax: Axes, values: np.ndarray) -> None:
-    """A logarithmic scale over whole decades around positive `values`, at most six below the largest."""
+    """A logarithmic scale over six decades at most, around positive `values`; few that run away do not set it."""
     positive = values[np.isfinite(values) & (values > 0)]
     if not positive.size:
         return
-    high = np.ceil(np.log10(positive.max()) + 1e-9)
-    low = max(np.floor(np.log10(positive.min())), high - 6)
+    high = np.ceil(min(np.log10(positive.max()), np.log10(np.median(positive)) + 3.0) + 1e-9)
+    low = min(max(np.floor(np.log10(positive.min())), high - 6.0), high - 1.0)
     ax.set_yscale("log")
     ax.set_ylim(10.0**low, 10.0**high)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ log = logging.getLogger("rom")
 
 FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
 LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis that is worth a warning
+DEGREES = (5, 3)  # of splines whose derivatives are compared
+AGREEMENT = 1e-2  # of these two, in shares of the root mean square, from which they are believed
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
 
@@ -44,9 +47,16 @@ class Prepared:
     parameter_spread: np.ndarray
     training: list[Rollouts]
     collocation: CollocationTable | None
+    smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
     held_out: HeldOut
     spreads: Spreads
     exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
+
+    def points(self) -> CollocationTable | None:
+        """What the physics is trained on."""
+        if self.collocation is None or self.smooth is None:
+            return self.collocation
+        return self.collocation.joined(self.smooth)
 
     def states(self) -> Tensor:
         """POD coordinates (N, r) of all training states of both kinds."""
@@ -106,6 +116,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
 
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
+    asked = material.n_trajectory_points > 0
+    smooth = None if collocation is None or asked else smooth_states(training, len(collocation), rng)
     held_points = table(held_pairs, time_scale) if held_pairs is not None and len(held_pairs) else None
     if held:
         held_out = HeldOut("held-out trajectories", rollouts(held, time_scale), held_points)
@@ -122,17 +134,18 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         parameter_spread=spread,
         training=training,
         collocation=collocation,
+        smooth=smooth,
         held_out=held_out,
         spreads=measure(training, collocation),
-        exact_along_trajectories=material.n_trajectory_points > 0,
+        exact_along_trajectories=asked,
     )
 
 
 def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
     """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
     rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
-    kept = float(projection.project_derivative(rates).square().sum() * projection.scale**2)
-    whole = float(rates.square().sum())
+    kept = float(torch.linalg.vector_norm(projection.project_derivative(rates)) * projection.scale) ** 2
+    whole = float(torch.linalg.vector_norm(rates)) ** 2
     lost = 1.0 - kept / whole if whole > 0.0 else 0.0
     if lost > LOST_RATES:
         log.warning(
@@ -208,10 +221,31 @@ def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | N
     return spread / change if change > 0 and spread > 0 else 1.0
 
 
-def spline_derivatives(group: Rollouts) -> Tensor:
-    """Time derivatives (T, N, r) along trajectories, of the interpolating spline of the highest degree up to 5."""
+def smooth_states(training: Sequence[Rollouts], most: int, rng: np.random.Generator) -> CollocationTable | None:
+    """At most `most` states of the trajectories with derivatives of a spline, where these can be trusted.
+
+    They are where splines of two degrees agree: noise, and snapshots too far apart, are told by their disagreement.
+    """
+    parts = []
+    for group in training:
+        if len(group.intervals) < max(DEGREES):
+            continue
+        fine, coarse = (spline_derivatives(group, degree) for degree in DEGREES)
+        agree = (fine - coarse).square().mean(dim=2) <= AGREEMENT**2 * fine.square().mean()
+        if agree.double().mean() < 0.5:  # of noisy states some agree by chance
+            continue
+        mu = None if group.parameters is None else group.parameters.expand(*agree.shape, -1)[agree]
+        parts.append(CollocationTable(group.coordinates[agree], fine[agree], mu))
+    if sum(map(len, parts)) == 0:
+        return None
+    table = functools.reduce(CollocationTable.joined, parts)
+    return table.select(torch.from_numpy(rng.permutation(len(table))[:most]))
+
+
+def spline_derivatives(group: Rollouts, degree: int = 5) -> Tensor:
+    """Time derivatives (T, N, r) along trajectories, of the interpolating spline of the highest odd degree up to `degree`."""
     times = np.concatenate([[0.0], np.cumsum(group.intervals.numpy())])
-    degree = min(5, len(times) - 1)
+    degree = min(degree, len(times) - 1)
     spline = make_interp_spline(times, group.coordinates.numpy(), k=degree - (degree % 2 == 0), axis=0)
     return torch.from_numpy(np.ascontiguousarray(spline.derivative()(times)))
 

@@ -2,7 +2,8 @@
 
 There are about half as many as entries of y x y, and what acts on them is most of the work at twenty latent states and
 more. They are formed as y_i y_(i + s), with indices modulo k and shifts s = 0 ... k // 2, because gathering them one by
-one, and scattering gradients back, takes longer than what it saves. For even k the last shift gives each product twice.
+one, and scattering gradients back, takes longer than what it saves. For even k the last shift gives each product twice,
+which the two coefficients share.
 """
 
 from __future__ import annotations
@@ -56,4 +57,7 @@ def factors(k: int) -> tuple[np.ndarray, np.ndarray]:
 def shifts(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place."""
     _, second = factors(k)
-    return torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]
+    with torch.inference_mode(
+        False
+    ):  # whoever asks first: a matrix made in inference mode would refuse gradients for good
+        return torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]

@@ -80,8 +80,10 @@ class Renewal:
             blocks.append(block)
         if not blocks:
             return None
-        rollouts = replace(blocks[0].rollouts, coordinates=torch.cat([b.rollouts.coordinates for b in blocks], dim=1))
-        return Fresh(rollouts, torch.cat([b.derivatives for b in blocks], dim=1))
+        # The time may have cut a block of `enough`, when it was drawn first, that is whole now.
+        coordinates = torch.cat([b.rollouts.coordinates for b in blocks], dim=1)[:, :enough]
+        derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
+        return Fresh(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
 
     def block(self, k: int, which: int, deadline: float) -> Fresh:
         """Some flows of the k-th renewal, projected while they are in the processor's cache."""
@@ -135,5 +137,5 @@ def fresh_flows(
     else:  # the default times of a black box are in nobody's unit
         span = UNKNOWN_SPAN * prepared.time_scale if system.is_black_box else float(np.ptp(system.default_times))
     step = min(interval * prepared.time_scale, 0.5 * span)
-    n_intervals = max(1, min(n_intervals, int(span / step)))
+    n_intervals = max(1, min(n_intervals, int(span / step + 1e-6)))
     return Renewal(system, prepared, step, n_intervals, span, len(prepared.collocation), seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ USELESS = 0.1  # share of the variance above which no closed form forecasts well
 RESOLVED = 1e-2  # share of the variance that the decoder may then lose
 STABLE = 2.5  # the classical Runge-Kutta method: |dt lambda| up to 2.78 on the negative axis, 2.82 on the imaginary one
 STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the spread of z
+CHEAP_SECONDS = 1.0  # for the choice of a ridge, whatever the limit
 MAX_SUBSTEPS = 32
 MAX_STRIDE = 64
 FEWEST_INTERVALS = 2  # of a window, at the longest stride
@@ -65,10 +67,12 @@ def select_latent_dim(
     """
     selections: dict[int, Selection] = {}
     for d in CANDIDATE_DIMENSIONS:
-        out_of_time = clock.remaining is not None and clock.elapsed > clock.remaining
-        if d > prepared.projection.rank or (selections and out_of_time):
+        if d > prepared.projection.rank:
             break
-        selections[d] = select_closed_form(prepared, config, d, seed)
+        if selections and clock.half_over:
+            log.warning("half of max_seconds is over: latent dimensions above %d were not tried", max(selections))
+            break
+        selections[d] = select_closed_form(prepared, config, d, seed, clock)
     curve = {d: selection.error for d, selection in selections.items()}
     judged, good = curve, GOOD_ENOUGH
     if min(curve.values()) > USELESS:
@@ -82,8 +86,12 @@ def select_latent_dim(
     return selections[chosen], curve
 
 
-def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, seed: int) -> Selection:
-    """The closed-form model with `latent_dim` latent states whose ridge gives the lowest validation error."""
+def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, seed: int, clock: Clock) -> Selection:
+    """The closed-form model with `latent_dim` latent states whose ridge gives the lowest validation error.
+
+    The strongest ridge comes first, and is kept where none forecasts. Once half of the time is over, others are tried for
+    a second at most.
+    """
     states, derivatives, parameters = prepared.rates()
     models = closed_form_models(
         prepared.states().numpy(),
@@ -95,7 +103,10 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
     )
     best: Selection | None = None
     double = replace(config, dtype="float64")
-    for model in models:
+    first_done = math.inf
+    for model in reversed(models):
+        if clock.half_over and clock.elapsed - first_done > CHEAP_SECONDS:
+            break
         networks = closed_form_networks(double, model)
         substeps, stride, max_step = runge_kutta_step(networks, prepared, seed)
         error = validate(networks, stretches(prepared.held_out), prepared.spreads, substeps).error
@@ -103,6 +114,7 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
             if error > USELESS and stride > 1:  # a poor model of the dynamics does not know how long steps may be
                 stride, max_step = 1, max_step / stride
             best = Selection(model, error, reconstruction_error(networks, prepared), substeps, stride, max_step)
+        first_done = min(first_done, clock.elapsed)  # the first one pays for imports
     assert best is not None
     return best
 

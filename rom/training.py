@@ -137,7 +137,7 @@ def train(networks: Networks, plan: Plan) -> Training:
     training = Training(weights_of(networks), best=start, start=start, peak_rate=rate)
     if plan.checkpoint is not None and plan.checkpoint.exists():
         resume(plan, training, networks, optimiser)
-    if plan.seconds == 0.0:
+    if plan.seconds == 0.0 and training.step == 0:
         training.stopped = "no time"
     layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
     with tqdm(total=1.0, desc="fit", disable=not plan.verbose, bar_format=layout) as bar:
@@ -149,9 +149,14 @@ def train(networks: Networks, plan: Plan) -> Training:
     networks.load_state_dict(training.best_weights)
     if training.best.error > training.start.error:
         log.warning(
-            "the forecasts of held-out trajectories became worse than those of the closed form, %.2e of the variance against "
-            "%.2e, but the physics became much better; see `rom.closed_form_of`",
+            "the mean square error of held-out forecasts became worse than that of the closed form, %.2e of the variance "
+            "against %.2e, while typical errors or the physics became much better; see `rom.closed_form_of`",
             training.best.error, training.start.error,
+        )  # fmt: skip
+    if training.best.error >= 1.0:
+        log.warning(
+            "the model is of no use: it forecasts the held-out data no better than their mean does. More time, a given "
+            "latent_dim, data closer in time, or FitConfig(latent_terms=('linear', 'neural')) may help"
         )  # fmt: skip
     return training
 
@@ -349,7 +354,7 @@ def make_optimiser(networks: Networks, name: str, rate: float) -> torch.optim.Op
         return torch.optim.Adam(groups, lr=rate)
     from pytorch_optimizer import SOAP
 
-    # Sides longer than 256 (the quadratic parts') keep Adam's diagonal: their eigenproblems would cost more than a step.
+    # Sides longer than 256 (the quadratic parts' from d = 22 on) keep Adam's diagonal: their eigenproblems cost too much.
     return SOAP(
         groups, lr=rate, betas=(0.95, 0.95), weight_decay=0.0, precondition_frequency=10, max_precondition_dim=256
     )

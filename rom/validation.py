@@ -32,13 +32,27 @@ class HeldOut:
 
 
 def stretches(held_out: HeldOut, stride: int = 1) -> HeldOut:
-    """Every `stride`-th snapshot of the trajectories, in pieces of at most `LONGEST_ROLLOUT` intervals."""
+    """Every `stride`-th snapshot of the trajectories, in pieces of equal length of at most `LONGEST_ROLLOUT` intervals.
+
+    Pieces with equal intervals lie side by side, as trajectories that are rolled out together. Less than one interval for
+    each piece may be left over at the end.
+    """
     pieces = []
     for group in held_out.rollouts:
         thinned = group.every(stride)
-        for start in range(0, len(thinned.intervals), LONGEST_ROLLOUT):
-            pieces.append(thinned.piece(start, min(start + LONGEST_ROLLOUT, len(thinned.intervals))))
+        count = -(-len(thinned.intervals) // LONGEST_ROLLOUT)
+        length = len(thinned.intervals) // count
+        pieces.extend(side_by_side([thinned.piece(k * length, (k + 1) * length) for k in range(count)]))
     return replace(held_out, rollouts=pieces)
+
+
+def side_by_side(pieces: list[Rollouts]) -> list[Rollouts]:
+    """`pieces` of equally many trajectories as one group, if their intervals agree."""
+    first = pieces[0]
+    if not all(torch.allclose(piece.intervals, first.intervals, rtol=1e-6, atol=0.0) for piece in pieces):
+        return pieces
+    parameters = None if first.parameters is None else first.parameters.repeat(len(pieces), 1)
+    return [Rollouts(first.intervals, torch.cat([piece.coordinates for piece in pieces], dim=1), parameters)]
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Validation:
         One that forecasts worse than the closed form of the `start` does not count unless its physics is much better: the
         trajectories may be of another kind than the forecasts to come, but then it is for the points to say so.
         """
-        worse_forecasts = self.error > start.error and self.physics > MUCH_BETTER * start.physics
+        worse_forecasts = self.typical > start.typical and self.physics > MUCH_BETTER * start.physics
         return self.score < best.score and not worse_forecasts
 
 

@@ -57,9 +57,14 @@ class Record:
 
     @property
     def of_earlier_packages(self) -> bool:
-        """Whether what it measures has changed since: our method with either package, others with the data of `systems`."""
-        names = ("rom", "systems") if self.run.method == OURS else ("systems",)
+        """Whether what it measures has changed since: peers depend on the data of `systems`, all else on both packages."""
+        names = ("systems",) if is_peer(self.run.method) else ("rom", "systems")
         return any(self.packages.get(name) != packages()[name] for name in names)
+
+
+def is_peer(method: str) -> bool:
+    """Whether `method` is one that the package is compared with."""
+    return method != OURS and (HERE / "methods" / f"{method}.py").exists()
 
 
 def seeds(count: int, method: str = OURS, **settings: Any) -> list[Run]:

@@ -68,6 +68,7 @@ def test_results_of_other_sources_are_known_as_such():
     assert Record(Run(OURS), {}).of_earlier_packages
     assert Record(Run(OURS), {}, packages=now | {"rom": "other"}).of_earlier_packages
     assert not Record(Run("dmd"), {}, packages=now | {"rom": "other"}).of_earlier_packages
+    assert Record(Run("profile"), {}, packages=now | {"rom": "other"}).of_earlier_packages
     assert Record(Run("dmd"), {}, packages=now | {"systems": "other"}).of_earlier_packages
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 import rom
+from rom.batches import Rollouts
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import prepare, spline_derivatives, warn_of_lost_rates
+from rom.preparation import prepare, smooth_states, spline_derivatives, warn_of_lost_rates
 from rom.projection import fit_projection
 from rom.split import split_trajectories
 
@@ -174,3 +175,42 @@ def test_an_f_that_vanishes_is_no_reason_to_warn(caplog):
     states = np.random.default_rng(0).standard_normal((40, 2))
     warn_of_lost_rates(fit_projection(states, 0.0, 1, 2), as_collocation((states, 0.0 * states))[0])
     assert not caplog.text
+
+
+# What a spline knows of f along given trajectories
+
+
+def rollouts_of(t, states, parameters=None):
+    return Rollouts(torch.from_numpy(np.diff(t)), torch.from_numpy(states).transpose(0, 1).contiguous(), parameters)
+
+
+def test_smooth_states_have_the_right_derivatives(waves):
+    t, states = waves
+    table = smooth_states([rollouts_of(t, states)], 400, np.random.default_rng(0))
+    assert 300 < len(table) <= 400
+    x, y = table.coordinates.T
+    torch.testing.assert_close(table.derivatives, torch.stack([y, -x], dim=1), rtol=0, atol=1e-4)
+
+
+def test_noise_and_few_snapshots_have_no_smooth_states(waves):
+    t, states = waves
+    noisy = states + 1e-2 * np.random.default_rng(0).standard_normal(states.shape)
+    assert smooth_states([rollouts_of(t, noisy)], 400, np.random.default_rng(0)) is None
+    assert smooth_states([rollouts_of(t[::15], states[:, ::15])], 400, np.random.default_rng(0)) is None
+
+
+def test_smooth_states_keep_their_parameters(waves):
+    t, states = waves
+    mu = torch.arange(10.0, dtype=torch.float64)[:, None]
+    states = states * (1.0 + mu.numpy()[..., None])
+    table = smooth_states([rollouts_of(t, states, mu)], 100, np.random.default_rng(0))
+    torch.testing.assert_close(table.coordinates.norm(dim=1), 1.0 + table.parameters[:, 0], rtol=1e-9, atol=0)
+
+
+def test_physics_is_trained_on_smooth_states_where_f_is_not_asked(waves):
+    _, states = waves
+    pairs = (states[:, ::20].reshape(-1, 2), np.stack([states[:, ::20, 1], -states[:, ::20, 0]], -1).reshape(-1, 2))
+    both, alone = prepared(waves, pairs), prepared(None, pairs)
+    assert len(both.points()) == 2 * len(both.collocation)  # at most as many as there are points
+    assert len(alone.points()) == len(alone.collocation)
+    assert prepared(waves).points() is None

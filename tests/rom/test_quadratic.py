@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rom.quadratic import full, n_products, packed, products
+from rom.quadratic import full, n_products, packed, products, shifts
 
 SIZES = (1, 2, 3, 4, 7, 8)
 
@@ -39,3 +39,12 @@ def test_products_with_another_are_the_derivative_along_it(normal):
     y, v = normal(4, 5), normal(4, 5, seed=1)
     derivative = torch.func.jvp(products, (y,), (v,))[1]
     torch.testing.assert_close(products(y, v) + products(v, y), derivative, rtol=1e-13, atol=1e-13)
+
+
+def test_a_first_call_in_inference_mode_leaves_gradients_possible():
+    shifts.cache_clear()
+    with torch.inference_mode():
+        products(torch.ones(1, 6))
+    y = torch.ones(1, 6, requires_grad=True)
+    products(y).sum().backward()
+    assert y.grad.tolist() == [[8.0] * 6]

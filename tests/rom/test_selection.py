@@ -44,10 +44,10 @@ def test_the_smallest_good_enough_dimension_is_chosen(prepared):
 
 
 def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
-    best = select_closed_form(prepared, FitConfig(), 4, seed=0)
+    best = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
     for ridge in (1e-10, 1e-4, 1.0):
         monkeypatch.setattr("rom.warm_start.closed_form_models.__defaults__", (True, True, True, (ridge,)))
-        assert select_closed_form(prepared, FitConfig(), 4, seed=0).error >= best.error * (1 - 1e-9)
+        assert select_closed_form(prepared, FitConfig(), 4, 0, Clock()).error >= best.error * (1 - 1e-9)
 
 
 def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
@@ -57,7 +57,7 @@ def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
         groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
         pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
         prepared = prepare(Material(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
-        selection = select_closed_form(prepared, FitConfig(), 4, seed=0)
+        selection = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
         interval = float(max(group.intervals.max() for group in prepared.training))
         assert selection.max_step == pytest.approx(interval * selection.stride / selection.substeps)
         assert selection.substeps == 1 or selection.stride == 1

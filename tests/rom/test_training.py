@@ -223,7 +223,7 @@ def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, mon
     looks = iter([Validation(0.5, 0.7, 1.0), *4 * [Validation(0.6, 0.71, physics)]])
     monkeypatch.setattr(training, "validate", lambda *_: next(looks))
     assert (fit().history.attrs["best_step"] > 0) == kept
-    assert ("worse than those of the closed form" in caplog.text) == kept
+    assert ("worse than that of the closed form" in caplog.text) == kept
 
 
 # Recovery

@@ -71,13 +71,23 @@ def test_nothing_is_recorded_for_gradients(random_networks, normal):
     assert all(p.grad is None for p in networks.parameters())
 
 
-def test_stretches_cover_the_trajectory_and_share_their_ends():
-    n = 2 * LONGEST_ROLLOUT + 1
+@pytest.mark.parametrize("n", [LONGEST_ROLLOUT - 1, 2 * LONGEST_ROLLOUT + 1, 5 * LONGEST_ROLLOUT])
+def test_stretches_are_equally_long_and_lie_side_by_side(n):
+    whole = Rollouts(torch.full((n,), 0.1), torch.arange(n + 1.0)[:, None, None].expand(-1, 3, 1), None)
+    (group,) = stretches(HeldOut("", [whole])).rollouts
+    count, length = len(group) // 3, len(group.intervals)
+    assert length <= LONGEST_ROLLOUT
+    assert n - count < count * length <= n  # less than an interval a piece is left over
+    assert group.coordinates[0, ::3, 0].tolist() == [k * length for k in range(count)]
+    assert group.coordinates[-1, ::3, 0].tolist() == [(k + 1) * length for k in range(count)]
+
+
+def test_stretches_with_other_intervals_stay_apart():
+    n = 2 * LONGEST_ROLLOUT
     whole = Rollouts(torch.arange(1.0, n + 1.0), torch.arange(n + 1.0)[:, None, None], None)
     pieces = stretches(HeldOut("", [whole])).rollouts
-    assert [len(piece.intervals) for piece in pieces] == [LONGEST_ROLLOUT, LONGEST_ROLLOUT, 1]
     assert torch.equal(torch.cat([piece.intervals for piece in pieces]), whole.intervals)
-    assert [float(piece.coordinates[0]) for piece in pieces] == [0, LONGEST_ROLLOUT, 2 * LONGEST_ROLLOUT]
+    assert [float(piece.coordinates[0]) for piece in pieces] == [0, LONGEST_ROLLOUT]
 
 
 def test_stretches_take_every_stride_th_snapshot():

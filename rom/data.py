@@ -101,13 +101,20 @@ def plain(array: Any) -> np.ndarray:
 
 def numeric(name: str, array: Any) -> np.ndarray:
     """`array` in NumPy, as real numbers. Raises `RomTypeError` for complex, object, text or boolean arrays."""
+    if isinstance(array, xr.Dataset):
+        raise RomTypeError(f"{name} is a Dataset; pass one variable of it, as dataset['state']")
     try:
         values = plain(array)
     except ValueError as error:
         raise RomTypeError(f"{name} is not a rectangular array; pass a list of arrays when lengths differ") from error
-    if values.dtype.kind not in "iuf":
-        raise RomTypeError(f"{name} must hold real numbers, got dtype {values.dtype}; convert it to float64 first")
+    require_real(name, values.dtype)
     return values
+
+
+def require_real(name: str, dtype: np.dtype) -> None:
+    if dtype.kind not in "iuf":
+        remedy = "make real and imaginary parts components" if dtype.kind == "c" else "convert it to float64 first"
+        raise RomTypeError(f"{name} must hold real numbers, got dtype {dtype}; {remedy}")
 
 
 def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset: int = 0) -> None:
@@ -315,11 +322,6 @@ def require_variable(name: str, dataset: xr.Dataset, variable: str, leading: tup
                 f"{name}[{variable!r}] has dimensions {array.dims}, but needs {dim!r}; add it with expand_dims({dim!r})"
             )
     return array.transpose(*leading, ...)
-
-
-def require_real(name: str, dtype: np.dtype) -> None:
-    if dtype.kind not in "iuf":
-        raise RomTypeError(f"{name} must hold real numbers, got dtype {dtype}; convert it to float64 first")
 
 
 def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]) -> Layout:

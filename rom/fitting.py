@@ -148,7 +148,7 @@ def checked(
     latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
 ) -> Path | None:
     """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
-    if not isinstance(latent_dim, str):
+    if latent_dim is not None and not isinstance(latent_dim, str):
         require_integer("latent_dim", latent_dim, low=1)
     elif latent_dim != "auto":
         raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")

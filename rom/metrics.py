@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -28,6 +29,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         trajectory_mse (rom, trajectory): mean square error over all times of one trajectory;
         trajectory_relative_error (rom, trajectory): the relative error over all times of one trajectory;
         valid (rom, time): share of the trajectories whose forecast is flagged valid.
+    A forecast that breaks off is NaN from there, and so are the errors that count it; a warning says how many do.
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
     groups, layout = as_trajectories(trajectories)
@@ -44,9 +46,10 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         square, power, valid = [], [], []
         for chosen, states in group.blocks():
             mu = None if parameters is None else parameters[chosen]
-            forecast = method.forecast(
-                states.reshape(len(states), len(group.times), *layout.shape)[:, 0], group.times, mu
-            )
+            initial = states.reshape(len(states), len(group.times), *layout.shape)[:, 0]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
+                forecast = method.forecast(initial, group.times, mu)
             values = forecast["state"].values.reshape(states.shape)
             square.append(((values - states) ** 2).mean(axis=2))
             power.append((states**2).mean(axis=2))
@@ -55,6 +58,15 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         valids.append(np.concatenate(valid))
     norms = np.concatenate(power)  # (trajectory, time)
     square, valid = np.stack(squares), np.stack(valids)  # (rom, trajectory, time)
+    for name, errors in zip(methods, square, strict=True):
+        broken = int((~np.isfinite(errors[:, -1])).sum())
+        if broken:
+            warnings.warn(
+                f"{broken} of {len(group)} forecasts of the {name} model break off: errors over all trajectories are NaN from "
+                "there on; see `trajectory_mse` for the others, and `valid`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     mse = square.mean(axis=1)
     tiny = np.finfo(float).tiny
     return xr.Dataset(

@@ -152,11 +152,16 @@ def test_the_place_counts_through_groups_and_blocks(states, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"),
-    [(complex, "complex128"), (object, "object"), (str, "<U"), (bool, "bool")],
+    ("kind", "word", "remedy"),
+    [
+        (complex, "complex128", "make real and imaginary parts components"),
+        (object, "object", "convert it to float64 first"),
+        (str, "<U", "convert it to float64 first"),
+        (bool, "bool", "convert it to float64 first"),
+    ],
 )
-def test_numbers_that_are_not_real_are_refused(states, dataset, kind, word):
-    message = f"must hold real numbers, got dtype {word}.*convert it to float64"
+def test_numbers_that_are_not_real_are_refused(states, dataset, kind, word, remedy):
+    message = f"must hold real numbers, got dtype {word}.*; {remedy}"
     refuses(as_trajectories, (T, states.astype(kind)), TypeError, message)
     refuses(as_trajectories, (T.astype(kind), states), TypeError, message)
     refuses(as_collocation, (states[:, 0].astype(kind), states[:, 0]), TypeError, message)

@@ -1,5 +1,7 @@
 """rom.evaluate against sums written out by hand, beside the closed-form model."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -67,3 +69,15 @@ def test_data_that_do_not_fit_the_model(model, parametric_model, truth, decay_ru
         rom.evaluate(parametric_model, decay_runs.drop_vars(["parameters", "parameter"]))
     with pytest.raises(rom.RomValueError, match=r"parameters .'nu',. differ"):
         rom.evaluate(parametric_model, decay_runs.assign_coords(parameter=["nu"]))
+
+
+def test_forecasts_that_break_off_are_counted(model, truth):
+    far = truth.copy(deep=True)
+    far["state"][1, 0] = 1e37
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        errors = rom.evaluate(model, far)
+    expected = [f"1 of 3 forecasts of the {name} model break off: errors over all" for name in errors["rom"].values]
+    assert [str(w.message)[: len(text)] for w, text in zip(caught, expected, strict=True)] == expected
+    assert np.isnan(errors["mse"][:, -1]).all()
+    assert np.isfinite(errors["trajectory_mse"]).values.tolist() == 2 * [[True, False, True]]

@@ -5,7 +5,7 @@
     python docs/benchmarks/run.py burgers --list               # the runs, and which of them are there
     python docs/benchmarks/run.py burgers --again              # measure again what is there
     python docs/benchmarks/run.py --quick                      # small and short, printed but not kept
-    python docs/benchmarks/run.py --table                      # only draw RESULTS.md and the plots
+    python docs/benchmarks/run.py --table                      # only draw RESULTS.md, the plots and README's table
 
 A case is a module in cases/ with `TITLE`, `NOTE`, `runs(quick) -> list[Run]` and `measure(run, quick) -> dict` of numbers
 and lists; if the general table does not suit it, `report(records) -> str`, and `plots(records, folder)`, with records a
@@ -35,6 +35,7 @@ for library in ("OMP", "OPENBLAS", "MKL"):  # before they are loaded: all method
 
 import torch  # noqa: E402
 
+import readme  # noqa: E402
 import report  # noqa: E402
 from runs import RESULTS, Record, digest, keep, kept, machine, packages, path_of, up_to_date  # noqa: E402
 
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose key contains one of these")
     parser.add_argument("--again", action="store_true", help="measure again what is there")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything runs; not kept")
-    parser.add_argument("--table", action="store_true", help="only draw RESULTS.md and the plots")
+    parser.add_argument("--table", action="store_true", help="only draw RESULTS.md, the plots and README's table")
     parser.add_argument("--list", action="store_true", help="only list the runs")
     arguments = parser.parse_args()
     for name in arguments.cases:
@@ -128,7 +129,7 @@ def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
 
 
 def write_report() -> None:
-    """RESULTS.md and the plots, from all that is kept."""
+    """RESULTS.md, the plots and the table of README.md, from all that is kept."""
     sections = []
     for name in CASES:
         if (RESULTS / name).exists():
@@ -138,9 +139,18 @@ def write_report() -> None:
                 log.exception("%s cannot be drawn", name)
                 sections.append(f"## {name}\n\nCannot be drawn: {type(error).__name__}: {error}\n")
     head = "# Results\n\nWritten by `run.py` from the files in results/. Medians over the seeds, with the range behind.\n\n"
-    aside = HERE / f"RESULTS.md.{os.getpid()}"
-    aside.write_text(head + "\n".join(sections))
-    os.replace(aside, HERE / "RESULTS.md")
+    replace_text(HERE / "RESULTS.md", head + "\n".join(sections))
+    try:
+        replace_text(readme.README, readme.filled(readme.README.read_text()))
+    except LookupError as error:  # not everything that it names was measured
+        log.error("README.md keeps its table: %s", error)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file aside and move it into place."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_text(text)
+    os.replace(aside, path)
 
 
 if __name__ == "__main__":

@@ -77,3 +77,17 @@ def test_a_digest_depends_on_the_method_alone():
 
     assert digest("burgers", "published") != digest("burgers", "dmd")
     assert digest("burgers", "dmd") == digest("burgers", "dmd")
+
+
+def test_the_readme_says_what_is_kept():
+    import readme
+
+    text = readme.README.read_text()
+    assert readme.filled(text) == text, "run docs/benchmarks/run.py --table"
+
+
+def test_a_configuration_without_results_is_named():
+    import readme
+
+    with pytest.raises(LookupError, match="no results of ours with .'d': 5. in burgers"):
+        readme.of("burgers", d=5)

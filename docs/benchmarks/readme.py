@@ -1,0 +1,165 @@
+"""The table of README.md, written from what is kept, so that no figure there can differ from the results."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import report
+from runs import OURS, Run, kept
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+BEGIN, END = "<!-- measured: written by docs/benchmarks/run.py --table -->", "<!-- /measured -->"
+
+HARMONIC = ("mse, harmonic, 20", "mse, harmonic, 40", "mse, harmonic, 200")
+COURSE = ("mse, [0, 1], 21", "mse, [0, 2], 21")
+FLOW = {"kind": "flow", "points": 65536, "seconds": 45}
+
+
+def filled(readme: str) -> str:
+    """The text of the README with the table as the kept results have it now."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{report.markdown(('case', 'this package', 'beside it'), rows())}\n\n{END}{after}"
+
+
+def rows() -> list[tuple[str, str, str]]:
+    fitted, closed = ([f"relative error at t = {t}, {rom}" for t in (2, 20)] for rom in ("fitted", "closed_form"))
+    d16, shift = {"d": 16, "seconds": 180}, {"trajectories": 32, "points": 65536, "seconds": 60}
+    ms, size = ("ms a step",), {"size": "burgers"}
+    return [
+        (
+            f"the first command above: relative error at t = 2 / 20, d = 32 ({seeds('main_job')})",
+            f"{of('main_job', figures=fitted)}, after {of('main_job', figures=['rom.fit, simulation included, s'])} s",
+            f"closed-form model: {of('main_job', figures=closed)}",
+        ),
+        *(
+            (
+                f"Burgers, 10 harmonics, 180 s: MSE over 20 / 40 / 200 snapshots, d = {d} ({seeds('burgers', d=d, seconds=180)})"
+                if d == 4
+                else f"the same, d = {d} ({seeds('burgers', d=d, seconds=180)})",
+                of("burgers", d=d, seconds=180),
+                f"POD + operator inference: {of('burgers', 'operator_inference', d=d)}; "
+                f"best {d}-dimensional subspace: {of('burgers', 'projection', d=d)}",
+            )
+            for d in (4, 8, 12, 16, 24, 32)
+        ),
+        (
+            "the same, d = 16, beside trained and other models",
+            of("burgers", **d16),
+            f"published recipe: {of('burgers', 'published', **d16)}, "
+            f"with ten times our time: {of('burgers', 'published', d=16, seconds=1800)}; "
+            f"the same with faster settings: {of('burgers', 'published_today', **d16)}; "
+            f"neural ODE without physics: {of('burgers', 'data_only', **d16)}; DMD: {of('burgers', 'dmd', d=16)}; "
+            f"operator inference with d = 64: {of('burgers', 'operator_inference', d=64)}",
+        ),
+        (
+            f"32 trajectories of bumps and 65,536 points as plain arrays, tested on harmonics, d = 16, 60 s "
+            f"({seeds('burgers_shift', **shift)})",
+            of("burgers_shift", **shift),
+            f"without points: {of('burgers_shift', **(shift | {'points': 0}))}; "
+            f"neural ODE without physics: {of('burgers_shift', 'data_only', **(shift | {'points': 0}))}",
+        ),
+        (
+            f"no trajectories at all, 65,536 points as plain arrays, d = 16, 45 s ({seeds('evaluations', **FLOW)})",
+            of("evaluations", **FLOW),
+            "",
+        ),
+        (
+            "256 trajectories of bumps with noise of 1e-3, 4,096 harmonic points, 60 s "
+            f"({seeds('noise', supply='hybrid', noise=0.001, seconds=60)})",
+            of("noise", supply="hybrid", noise=0.001, seconds=60),
+            f"this package without the trajectories: {of('noise', supply='physics', seconds=60)}",
+        ),
+        (
+            "1-D inviscid Burgers, 16 runs, d = 5: largest relative error over 21 x 21 parameters "
+            f"({seeds('inviscid', seconds=180)})",
+            of("inviscid", figures=["largest relative error"], seconds=180),
+            "best public value known to us: 0.021 with 25 runs",
+        ),
+        (
+            "lifted Duffing, plain arrays, d = 2: MSE on the training horizon / twice as long "
+            f"({seeds('duffing_course', seconds=60)})",
+            f"60 s: {of('duffing_course', figures=COURSE, seconds=60)}; 300 s: {of('duffing_course', figures=COURSE, seconds=300)}",
+            f"published recipe, 300 s: {of('duffing_course', 'published', COURSE, seconds=300)}; with faster settings: "
+            f"{of('duffing_course', 'published_today', COURSE, seconds=300)}; best public value known to us: 0.0505 after 2,116 s",
+        ),
+        *(
+            (
+                f"lifted Duffing, trajectories of the left basin, 300 s: MSE over {horizons} horizons in the left / right / outer "
+                f"basin ({seeds('duffing_paper', supply='system', seconds=300)})",
+                f"the system known: {of('duffing_paper', figures=basins(count), supply='system', seconds=300)}; "
+                f"plain arrays: {of('duffing_paper', figures=basins(count), supply='arrays', seconds=300)}",
+                f"published recipe: {of('duffing_paper', 'published', basins(count), seconds=300)}",
+            )
+            for horizons, count in ((2, 101), (10, 501))
+        ),
+        (
+            "one training step, n = 1,024, d = 16, 100 times, identical mathematics, ms",
+            of("step_cost", "variants", ms, "ours", **size),
+            f"plain `func.jvp` + torchdiffeq: {of('step_cost', 'variants', ms, 'func_jvp', **size)}; "
+            f"JAX + diffrax: {of('step_cost', 'variants', ms, 'jax_diffrax', **size)}",
+        ),
+        (
+            f"forecast at 101 times, n = 1,024, d = 16, decoded: s for 1 state / 256 at once; error {forecast('error, all times')}",
+            forecast("forecast, all times, s"),
+            f"fastest solver as accurate: {forecast('FOM, same grid, all times, s')} on the same grid, "
+            f"{forecast('FOM, any grid, all times, s')} on a coarser one",
+        ),
+    ]
+
+
+def forecast(figure: str) -> str:
+    parts = (f"{count} at once" for count in (1, 256))
+    return " / ".join(of("forecast", figures=[figure], part=part, problem="burgers", d=16) for part in parts)
+
+
+def basins(count: int) -> list[str]:
+    return [f"mse, {basin}, {count}" for basin in ("left", "right", "outer")]
+
+
+def of(case: str, method: str = OURS, figures: Sequence[str] = HARMONIC, part: str = "", **settings: Any) -> str:
+    """Medians over the seeds of some figures of one configuration; `part` names a record within the record."""
+    records = [record[part] if part else record for record in configuration(case, method, settings)]
+    return " / ".join(short(statistics.median(report.finite([r[name] for r in records]))) for name in figures)
+
+
+def seeds(case: str, **settings: Any) -> str:
+    count = len(configuration(case, OURS, settings))
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def configuration(case: str, method: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The figures of all seeds. Raises `LookupError` where nothing is kept."""
+    whole, stages = of_case(case)
+    found = [
+        figures
+        for run, figures in (whole | stages).items()
+        if run.method == method and dict(run.settings) == settings and figures
+    ]
+    if not found:
+        raise LookupError(f"no results of {method} with {settings} in {case}")
+    return found
+
+
+@cache
+def of_case(case: str) -> tuple[dict[Run, dict[str, Any]], dict[Run, dict[str, Any]]]:
+    """Runs as they are kept, and the stages of those that have several budgets."""
+    whole = {record.run: record.figures for record in kept(case) if record.figures is not None}
+    return whole, report.expanded({run: figures for run, figures in whole.items() if run.get("budgets")})
+
+
+def short(value: float) -> str:
+    """Two digits."""
+    if not math.isfinite(value):
+        return report.DIVERGED
+    if value >= 10:
+        return f"{value:,.0f}"
+    if value >= 0.01:
+        return f"{value:.2g}"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"

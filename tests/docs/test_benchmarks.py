@@ -89,5 +89,5 @@ def test_the_readme_says_what_is_kept():
 def test_a_configuration_without_results_is_named():
     import readme
 
-    with pytest.raises(LookupError, match="no results of ours with .'d': 5. in burgers"):
+    with pytest.raises(LookupError, match=r"no results of ours with .'d': 5. in burgers"):
         readme.of("burgers", d=5)

@@ -109,16 +109,13 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
     return values
 
 
-def wanted_cells(points: Any, layout: Layout) -> xr.DataArray:
-    """The components that `points` asks for: their positions in a flat state, labelled as in the forecast."""
-    cells = xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
-    if points is None:
-        return cells
+def wanted_cells(points: Any, cells: xr.DataArray) -> xr.DataArray:
+    """The part of all `cells` of a state that `points` asks for."""
     if not isinstance(points, Mapping):
-        raise RomTypeError(f"points must map dimensions to positions, as {{{layout.dims[0]!r}: [0]}}, got {points!r}")
+        raise RomTypeError(f"points must map dimensions to positions, as {{{cells.dims[0]!r}: [0]}}, got {points!r}")
     for dim in points:
-        if dim not in layout.dims:
-            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, layout.dims)}")
+        if dim not in cells.dims:
+            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, cells.dims)}")
     return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
 
 

@@ -68,12 +68,14 @@ def fit(
 
     What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
     kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
-    With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at most
-    as often as there are points; and eight times while training goes on at as many fresh ones along flows from new initial
-    states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history` counts these
-    states (not what integrating the flows takes); `FitConfig(evaluate_system=False)` forbids both. Where f is not asked
-    along given trajectories, the physics there is that of a spline through the snapshots, where these are smooth. Given trajectories of
-    which more than a twentieth of the variance is noise are set aside, with a warning, where there are collocation points.
+    With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at
+    most as often as there are points; and eight times while training goes on at as many fresh ones along flows from
+    new initial states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history`
+    counts these states (not what integrating the flows takes), and the few that tell whether f is autonomous and
+    agrees with what was given; `FitConfig(evaluate_system=False)` forbids all of them. Where f is not asked along
+    given trajectories, the physics there is that of a spline through the snapshots, where these are smooth. Given
+    trajectories of which more than a twentieth of the variance is noise are set aside, with a warning, where there are
+    collocation points.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.

@@ -12,6 +12,7 @@ import xarray as xr
 import systems
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
+from rom.consistency import require_autonomous, warn_of_other_rates
 from rom.data import (
     Collocation,
     Layout,
@@ -113,21 +114,14 @@ def gather(
     n_extra = 0
     if pairs is not None and system is not None and config.evaluate_system:
         evaluations += require_autonomous(system, pairs, layout)
+        if origin["collocation"] == "given":
+            evaluations += warn_of_other_rates(system, pairs, layout, seed)
+        if origin["trajectories"] == "given":
+            evaluations += warn_of_other_rates(system, split.training, layout, seed)
         if groups:  # where the flow goes is where physics matters most
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
             pairs, n_extra = joined(pairs, extra), len(extra)
     return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin)
-
-
-def require_autonomous(system: systems.System, pairs: Collocation, layout: Layout) -> int:
-    """A `RomValueError` for a system whose f depends on time: h(z; mu) could not follow it. Returns the values of f used."""
-    x = pairs.states[:1].reshape(1, *layout.shape)
-    mu = pairs.parameters[:1] if pairs.parameters.shape[1] else None
-    if not np.allclose(system.rhs(x, mu, 0.0), system.rhs(x, mu, 1.2345 * system.time_scale), rtol=1e-9, atol=0.0):
-        raise RomValueError(
-            f"system: f of {system.name} depends on time, and models are autonomous; make time a component of the state"
-        )
-    return 2
 
 
 def check_request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import math
 import os
@@ -235,7 +236,7 @@ class ReducedOrderModel:
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0)
-        cells = wanted_cells(points, self._layout)
+        cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
         states, trajectory = initial_states(x0, self._layout, self._kind)
         parameters = self._parameters(mu, (len(states),))
         with torch.inference_mode():
@@ -313,19 +314,15 @@ class ReducedOrderModel:
     ) -> xr.Dataset:
         layout = self._layout
         values = states.reshape(*states.shape[:2], *cells.shape)
-        dataset = xr.Dataset(
-            {
-                "state": (("trajectory", "time", *cells.dims), values, layout.attrs),
-                "valid": (("trajectory", "time"), valid),
-            },
-            coords={
-                "time": ("time", times, layout.time_attrs),
-                **{name: c.variable for name, c in cells.coords.items()},
-            },
-        )
+        lead, coords = ("trajectory",), {"trajectory": trajectory}
         if trajectory is None:
-            return dataset.isel(trajectory=0)
-        return dataset.assign_coords(trajectory=trajectory)
+            values, valid, lead, coords = values[0], valid[0], (), {}
+        return xr.Dataset(
+            {"state": ((*lead, "time", *cells.dims), values, layout.attrs), "valid": ((*lead, "time"), valid)},
+            coords=coords
+            | {"time": ("time", times, layout.time_attrs)}
+            | {name: c.variable for name, c in cells.coords.items()},
+        )
 
     # -- files and devices --------------------------------------------------------------------------------------------
 
@@ -342,6 +339,12 @@ class ReducedOrderModel:
         )
 
     # -- within -------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _all_cells(self) -> xr.DataArray:
+        """The components of a state: their positions when flat, labelled. Making the labels takes longer than a short forecast."""
+        layout = self._layout
+        return xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
 
     def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
         return self._state.networks.latent_dynamics(latent, parameters)

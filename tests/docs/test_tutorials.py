@@ -94,7 +94,7 @@ def test_every_cell_runs_and_makes_its_pictures(page, pyplot, tmp_path, monkeypa
     names, figures = {}, []
     with warnings.catch_warnings():
         # A model trained for a moment may run away far beyond its data, and says so.
-        warnings.filterwarnings("ignore", "the forecast of trajectory", RuntimeWarning)
+        warnings.filterwarnings("ignore", ".*forecasts? of t", RuntimeWarning)
         for k, source in enumerate(sources):
             shown = run(source, names, f"{page}, cell {k + 1}")
             figures += [shown] if isinstance(shown, Figure) else []

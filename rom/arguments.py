@@ -115,7 +115,7 @@ def wanted_cells(points: Any, cells: xr.DataArray) -> xr.DataArray:
         raise RomTypeError(f"points must map dimensions to positions, as {{{cells.dims[0]!r}: [0]}}, got {points!r}")
     for dim in points:
         if dim not in cells.dims:
-            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, cells.dims)}")
+            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, map(str, cells.dims))}")
     return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
 
 

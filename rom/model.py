@@ -321,7 +321,7 @@ class ReducedOrderModel:
             {"state": ((*lead, "time", *cells.dims), values, layout.attrs), "valid": ((*lead, "time"), valid)},
             coords=coords
             | {"time": ("time", times, layout.time_attrs)}
-            | {name: c.variable for name, c in cells.coords.items()},
+            | {name: c.variable.copy() for name, c in cells.coords.items()},
         )
 
     # -- files and devices --------------------------------------------------------------------------------------------

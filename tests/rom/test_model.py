@@ -541,3 +541,11 @@ def test_configuration_of_the_model_is_that_of_the_fit(model, small):
     assert model.config == small
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.config.steps = 1
+
+
+def test_labels_of_a_forecast_are_its_own(model, x0):
+    depth = {"dims": ["state_index"], "data": list(range(12)), "attrs": {}}
+    layout = dataclasses.replace(model._layout, coords=model._layout.coords | {"depth": depth})
+    model = rom.ReducedOrderModel(model._state, layout, model.config, model.history)
+    model.forecast(x0, [0.0, 1.0])["depth"].values[:] = -1
+    assert model.forecast(x0, [0.0, 1.0])["depth"].values.tolist() == list(range(12))

@@ -6,21 +6,25 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
 import systems
+from rom.clock import Clock
 from rom.data import Collocation, Layout, Trajectories
 from rom.errors import RomValueError
+from rom.splines import trusted_derivatives
 
 __all__ = ["require_autonomous", "warn_of_other_rates"]
 
 log = logging.getLogger("rom")
 
-LOOKED_AT = 8  # trajectories, and points
-SNAPSHOTS = 12  # of a trajectory, in a row
-MIDDLE = slice(5, 6)  # of these: away from the ends of a spline; few, for f may be dear
-AGREEMENT = 1e-2  # of splines of degrees 5 and 3, relative, from which they are believed
-DIFFERENCE = 0.1  # between f and the data, relative, that is worth a warning
+LOOKED_AT = 8  # states; f may be dear
+CHECKED_SHARE = 0.02  # of what `max_seconds` leaves, after which no further one is looked at
+SNAPSHOTS = 12  # of a trajectory, in a row, through which a spline is put
+MIDDLE = 5  # of these: away from the ends of the spline
+STILL = (
+    1e-2  # share of its way from the start: a trajectory that moves less has settled, and its solver's errors remain
+)
+DIFFERENCE = 0.3  # between f and the data, relative, that is worth a warning
 
 
 def require_autonomous(system: systems.System, pairs: Collocation, layout: Layout) -> int:
@@ -35,43 +39,48 @@ def require_autonomous(system: systems.System, pairs: Collocation, layout: Layou
 
 
 def warn_of_other_rates(
-    system: systems.System, data: Sequence[Trajectories] | Collocation, layout: Layout, seed: int
+    system: systems.System, data: Sequence[Trajectories] | Collocation, layout: Layout, seed: int, clock: Clock
 ) -> int:
     """Say so where given data change in time otherwise than f says: other units, parameters, or order of components.
 
-    Of trajectories, splines through some snapshots know the derivative where two degrees agree. Returns the values of f used.
+    Returns the values of f used.
     """
     rng = np.random.default_rng([seed, 10])
     if isinstance(data, Collocation):
-        name, samples = "collocation", [data.select(rng.permutation(len(data))[:LOOKED_AT])]
+        name, pairs = "collocation", data.select(rng.permutation(len(data))[:LOOKED_AT])
     else:
-        name, samples = "trajectories", along(data, rng)
-    differences, used = [], 0
-    for sample in samples:
-        mu = sample.parameters if sample.parameters.shape[1] else None
-        rates = system.rhs(sample.states.reshape(-1, *layout.shape), mu).reshape(len(sample), -1)
-        used += len(sample)
-        size = max(np.linalg.norm(rates), np.linalg.norm(sample.time_derivatives))
-        differences.append(np.linalg.norm(rates - sample.time_derivatives) / size if size > 0.0 else 0.0)
+        name, pairs = "trajectories", along(data, rng)
+    started, limit = clock.elapsed, clock.share(CHECKED_SHARE)
+    differences: list[float] = []
+    for k in range(len(pairs)):
+        if differences and limit is not None and clock.elapsed - started > limit:
+            break
+        mu = pairs.parameters[k : k + 1] if pairs.parameters.shape[1] else None
+        rates, given = system.rhs(pairs.states[k].reshape(1, *layout.shape), mu).ravel(), pairs.time_derivatives[k]
+        size = max(np.linalg.norm(rates), np.linalg.norm(given))
+        differences.append(0.0 if size == 0.0 else float(np.nan_to_num(np.linalg.norm(rates - given) / size, nan=1.0)))
     if differences and np.median(differences) > DIFFERENCE:
         log.warning(
             "%s: time derivatives differ from f of %s by %.0f %%; check that units of time, parameters and the order of "
-            "components are the same", name, system.name, 100 * np.median(differences)
+            "components are the same, and that the data were made with small steps or tolerances",
+            name, system.name, 100 * np.median(differences),
         )  # fmt: skip
-    return used
+    return len(differences)
 
 
-def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> list[Collocation]:
-    """Some states in the middle of some trajectories, with the derivatives of a spline, where it can be trusted."""
+def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocation:
+    """Single states of some trajectories that move, with the derivatives of splines, where these can be trusted."""
     places = [(group, i) for group in groups if len(group.times) >= SNAPSHOTS for i in range(len(group))]
-    samples = []
+    states, derivatives, parameters = [], [], []
     for k in rng.permutation(len(places))[:LOOKED_AT]:
         group, i = places[k]
         start = int(rng.integers(len(group.times) - SNAPSHOTS + 1))
         row = slice(start, start + SNAPSHOTS)
-        times, states = group.times[row], np.asarray(group.states[i : i + 1, row], dtype=np.float64)[0]
-        fine, coarse = (make_interp_spline(times, states, k=degree).derivative()(times[MIDDLE]) for degree in (5, 3))
-        if np.linalg.norm(fine - coarse) <= AGREEMENT * np.linalg.norm(fine):
-            parameters = np.repeat(group.parameters[i : i + 1], len(fine), axis=0)
-            samples.append(Collocation(states[MIDDLE], fine, parameters))
-    return samples
+        first, window = (np.asarray(group.states[i : i + 1, at], dtype=np.float64)[0] for at in (slice(0, 1), row))
+        way, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
+        rates, trusted = trusted_derivatives(group.times[row], window)
+        if moved > STILL * way and trusted[MIDDLE]:
+            states.append(window[MIDDLE])
+            derivatives.append(rates[MIDDLE])
+            parameters.append(group.parameters[i])
+    return Collocation(np.array(states), np.array(derivatives), np.array(parameters))

@@ -381,16 +381,21 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data"
         )
-    for coord in layout.coords.keys() & expected.coords.keys():
-        one, other = (np.asarray(c.coords[coord]["data"]) for c in (layout, expected))
-        if not same_grid(one, other):
-            raise RomValueError(
-                f"{name}: the grid {coord!r} differs from that of the other data; bring both to one grid"
-            )
+    require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, expected, "the other data")
     if layout.parameters != expected.parameters:
         raise RomValueError(
             f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data"
         )
+
+
+def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, whose: str) -> None:
+    """A `RomValueError` unless `coords` agree with those of the `expected` layout that have the same name."""
+    for coord in coords.keys() & expected.coords.keys():
+        if not same_grid(np.asarray(coords[coord]), np.asarray(expected.coords[coord]["data"])):
+            raise RomValueError(
+                f"{name}: the grid {coord!r} differs from that of {whose}; bring both to one grid, in one order, or pass "
+                "plain arrays"
+            )
 
 
 def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
@@ -398,8 +403,12 @@ def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
     if one.shape != other.shape:
         return False
     if one.dtype.kind in "iuf" and other.dtype.kind in "iuf":
-        count = np.arange(one.size).reshape(one.shape)
-        return np.allclose(one, other) or np.array_equal(one, count) or np.array_equal(other, count)
+        if np.allclose(one, other):
+            return True
+        count = np.arange(one.size)
+        if np.array_equal(np.sort(one, axis=None), np.sort(other, axis=None)):
+            return False  # the same labels in another order
+        return np.array_equal(one.ravel(), count) or np.array_equal(other.ravel(), count)
     return np.array_equal(one, other)
 
 

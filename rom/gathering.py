@@ -74,6 +74,7 @@ def gather(
 
     if trajectories is not None:
         groups, layout = as_trajectories(trajectories)
+        layout = named(layout, system)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
@@ -88,6 +89,7 @@ def gather(
     evaluations = 0
     if collocation is not None:
         pairs, layout = as_collocation(collocation)
+        layout = named(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
@@ -115,9 +117,9 @@ def gather(
     if pairs is not None and system is not None and config.evaluate_system:
         evaluations += require_autonomous(system, pairs, layout)
         if origin["collocation"] == "given":
-            evaluations += warn_of_other_rates(system, pairs, layout, seed)
+            evaluations += warn_of_other_rates(system, pairs, layout, seed, clock)
         if origin["trajectories"] == "given":
-            evaluations += warn_of_other_rates(system, split.training, layout, seed)
+            evaluations += warn_of_other_rates(system, split.training, layout, seed, clock)
         if groups:  # where the flow goes is where physics matters most
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
             pairs, n_extra = joined(pairs, extra), len(extra)
@@ -239,15 +241,24 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}"
         )
-    names = tuple(parameter.name for parameter in system.parameters)
-    if layout.parameters == plain_names(len(names)):
-        layout = replace(layout, parameters=names)
+    names = parameter_names(system)
     if layout.parameters and layout.parameters != names:
         raise RomValueError(f"{name}: parameters {layout.parameters} differ from {names} of {system.name}")
     if layout.coords:
         return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
     return replace(layout, dims=tuple(system.dims), coords=coords)
+
+
+def named(layout: Layout, system: systems.System | None) -> Layout:
+    """`layout` with the system's names of parameters, where there are as many without names."""
+    if system is None or layout.parameters != plain_names(len(system.parameters)):
+        return layout
+    return replace(layout, parameters=parameter_names(system))
+
+
+def parameter_names(system: systems.System) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in system.parameters)
 
 
 def at_trajectories(

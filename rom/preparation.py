@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
 from rom.batches import CollocationTable, Rollouts
@@ -19,6 +18,7 @@ from rom.errors import RomValueError
 from rom.gathering import Material
 from rom.losses import Spreads
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
+from rom.splines import FEWEST_SNAPSHOTS, spline_derivatives, trusted_derivatives
 from rom.split import HELD_OUT_SHARE
 from rom.validation import HeldOut
 
@@ -28,8 +28,7 @@ log = logging.getLogger("rom")
 
 FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
 LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis that is worth a warning
-DEGREES = (5, 3)  # of splines whose derivatives are compared
-AGREEMENT = 1e-2  # of these two, in shares of the root mean square, from which they are believed
+ALIKE = 10.0  # ratio of the speeds along trajectories and at the points beyond which splines are not believed
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
 
@@ -75,7 +74,7 @@ class Prepared:
         for group in [] if self.exact_along_trajectories else self.training:
             n_times = group.coordinates.shape[0]
             mu = no_parameters(group.parameters, len(group)).repeat(n_times, 1)
-            parts.append((group.coordinates.flatten(0, 1), spline_derivatives(group).flatten(0, 1), mu))
+            parts.append((group.coordinates.flatten(0, 1), derivatives_along(group).flatten(0, 1), mu))
         states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
         return states, derivatives, parameters
 
@@ -117,7 +116,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
     asked = material.n_trajectory_points > 0
-    smooth = None if collocation is None or asked else smooth_states(training, len(collocation), rng)
+    smooth = None if collocation is None or asked else smooth_states(training, collocation, rng)
     held_points = table(held_pairs, time_scale) if held_pairs is not None and len(held_pairs) else None
     if held:
         held_out = HeldOut("held-out trajectories", rollouts(held, time_scale), held_points)
@@ -215,39 +214,47 @@ def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | N
         states, derivatives = collocation.coordinates, collocation.derivatives
     else:
         states = torch.cat([group.coordinates.flatten(0, 1) for group in training])
-        derivatives = torch.cat([spline_derivatives(group).flatten(0, 1) for group in training])
+        derivatives = torch.cat([derivatives_along(group).flatten(0, 1) for group in training])
     change = float(derivatives.square().mean().sqrt())
     spread = float(states.var(dim=0, unbiased=False).mean().sqrt())
     return spread / change if change > 0 and spread > 0 else 1.0
 
 
-def smooth_states(training: Sequence[Rollouts], most: int, rng: np.random.Generator) -> CollocationTable | None:
-    """At most `most` states of the trajectories with derivatives of a spline, where these can be trusted.
+def smooth_states(
+    training: Sequence[Rollouts], collocation: CollocationTable, rng: np.random.Generator
+) -> CollocationTable | None:
+    """States of the trajectories with derivatives of a spline, where these can be trusted; at most as many as points.
 
-    They are where splines of two degrees agree: noise, and snapshots too far apart, are told by their disagreement.
+    What moves far more slowly or faster than the points say is left out: snapshots that are nearly a period of an
+    oscillation apart make a smooth trajectory that is not there.
     """
+    speed = collocation.derivatives.square().mean().sqrt()
     parts = []
     for group in training:
-        if len(group.intervals) < max(DEGREES):
+        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS:
             continue
-        fine, coarse = (spline_derivatives(group, degree) for degree in DEGREES)
-        agree = (fine - coarse).square().mean(dim=2) <= AGREEMENT**2 * fine.square().mean()
-        if agree.double().mean() < 0.5:  # of noisy states some agree by chance
+        derivatives, agree = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
+        # Of noisy states some agree by chance.
+        if (
+            agree.double().mean() < 0.5
+            or not speed / ALIKE <= derivatives[agree].square().mean().sqrt() <= speed * ALIKE
+        ):
             continue
         mu = None if group.parameters is None else group.parameters.expand(*agree.shape, -1)[agree]
-        parts.append(CollocationTable(group.coordinates[agree], fine[agree], mu))
-    if sum(map(len, parts)) == 0:
+        parts.append(CollocationTable(group.coordinates[agree], derivatives[agree], mu))
+    if not parts:
         return None
     table = functools.reduce(CollocationTable.joined, parts)
-    return table.select(torch.from_numpy(rng.permutation(len(table))[:most]))
+    return table.select(torch.from_numpy(rng.permutation(len(table))[: len(collocation)]))
 
 
-def spline_derivatives(group: Rollouts, degree: int = 5) -> Tensor:
-    """Time derivatives (T, N, r) along trajectories, of the interpolating spline of the highest odd degree up to `degree`."""
-    times = np.concatenate([[0.0], np.cumsum(group.intervals.numpy())])
-    degree = min(degree, len(times) - 1)
-    spline = make_interp_spline(times, group.coordinates.numpy(), k=degree - (degree % 2 == 0), axis=0)
-    return torch.from_numpy(np.ascontiguousarray(spline.derivative()(times)))
+def derivatives_along(group: Rollouts) -> Tensor:
+    """Time derivatives (T, N, r) along trajectories, by a spline."""
+    return torch.from_numpy(spline_derivatives(times_of(group), group.coordinates.numpy()))
+
+
+def times_of(group: Rollouts) -> np.ndarray:
+    return np.concatenate([[0.0], np.cumsum(group.intervals.numpy())])
 
 
 def measure(training: Sequence[Rollouts], collocation: CollocationTable | None) -> Spreads:

@@ -17,6 +17,7 @@ __all__ = ["Projection", "fit_projection"]
 
 log = logging.getLogger("rom")
 
+ROUNDING = 1e-15  # of a Gram matrix: directions with less of the variance are none of the data's
 MAX_SNAPSHOTS = 4096  # enough for any rank used here; bounds the memory and the time of the eigenproblem
 
 
@@ -58,7 +59,7 @@ class Projection(nn.Module):
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
     """POD of `snapshots` (N, n): the smallest rank that loses at most `tolerance` of their variance.
 
-    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n). Where all n coordinates are asked
+    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n) or the directions that the data span. Where all n coordinates are asked
     for (`min_rank`, the latent dimension) the basis is the identity: a rotation would only cost time. With fewer latent
     states it is not, even at rank n: the encoder takes the first d coordinates, which must hold the most energy.
     Computed in float64 from the smaller of the two Gram matrices.
@@ -70,8 +71,9 @@ def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_r
     variance, basis = principal_directions(centred)
     total = max(float(variance.sum()), np.finfo(float).tiny)
     lost = 1.0 - np.cumsum(variance) / total
+    spanned = max(1, int((variance > ROUNDING * variance[0]).sum()))
     rank = int(np.searchsorted(-lost, -tolerance)) + 1
-    rank = min(max(rank, min_rank), max_rank, n_snapshots, n_states)
+    rank = min(max(rank, min_rank), max_rank, n_snapshots, n_states, spanned)
     if rank > int(np.searchsorted(-lost, -tolerance)) + 1:
         log.info("POD rank raised to %d, the latent dimension asked for", rank)
     scale = np.sqrt(max(variance[0], np.finfo(float).tiny)) if variance[0] > 0 else 1.0

@@ -8,13 +8,13 @@ which the two coefficients share.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = ["full", "n_products", "packed", "products"]
+
+SHIFTS: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
 
 
 def n_products(k: int) -> int:
@@ -53,11 +53,15 @@ def factors(k: int) -> tuple[np.ndarray, np.ndarray]:
     return first, (first + shift) % k
 
 
-@functools.cache
 def shifts(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place."""
+    """The matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place; made once."""
+    key = (k, dtype, device)
+    if key in SHIFTS:
+        return SHIFTS[key]
     _, second = factors(k)
-    with torch.inference_mode(
-        False
-    ):  # whoever asks first: a matrix made in inference mode would refuse gradients for good
-        return torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]
+    # Whoever asks first: made in inference mode, it would refuse gradients for good.
+    with torch.inference_mode(mode=False):
+        matrix = torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]
+    if type(matrix) is Tensor:  # and not what stands for one while a compiler traces
+        SHIFTS[key] = matrix
+    return matrix

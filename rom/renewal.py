@@ -66,11 +66,12 @@ class Renewal:
         Flows are drawn some at a time until there are `enough`, or `count` states, or the time is over.
         """
         deadline = time.monotonic() + max_seconds
-        wanted = min(enough, MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
         blocks: list[Fresh] = []
-        while sum(len(block.rollouts) for block in blocks) < wanted and time.monotonic() < deadline:
+        for which, n_flows in enumerate(block_sizes(min(MOST_FLOWS, -(-self.count // (self.n_intervals + 1))))):
+            if sum(len(block.rollouts) for block in blocks) >= enough or time.monotonic() >= deadline:
+                break
             try:
-                block = self.block(k, len(blocks), deadline)
+                block = self.block(k, which, n_flows, deadline)
             except systems.SystemsError as error:
                 if not blocks:  # otherwise the time is over, and what there is counts
                     log.warning("no fresh points along flows: %s", error)
@@ -85,9 +86,8 @@ class Renewal:
         derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
         return Fresh(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
 
-    def block(self, k: int, which: int, deadline: float) -> Fresh:
+    def block(self, k: int, which: int, n_flows: int, deadline: float) -> Fresh:
         """Some flows of the k-th renewal, projected while they are in the processor's cache."""
-        n_flows = min(FEWEST_FLOWS * 2**which, FLOWS_AT_ONCE)
         states = self.flows(n_flows, np.random.default_rng([self.seed, 8, k, which]), deadline)
         rates = self.system.rhs(states)
         usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
@@ -111,6 +111,14 @@ class Renewal:
                 self.system, initial=initial, t=times, rtol=RTOL, atol=0.1 * RTOL, max_seconds=limit, verbose=False
             )
         return runs["state"].values[:, 1:]
+
+
+def block_sizes(n_flows: int) -> list[int]:
+    """How many flows are integrated together: few at first, in case f is dear."""
+    sizes: list[int] = []
+    while sum(sizes) < n_flows:
+        sizes.append(min(FEWEST_FLOWS * 2 ** len(sizes), FLOWS_AT_ONCE, n_flows - sum(sizes)))
+    return sizes
 
 
 def fresh_flows(

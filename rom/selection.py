@@ -33,6 +33,7 @@ STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the 
 CHEAP_SECONDS = 1.0  # for the choice of a ridge, whatever the limit
 MAX_SUBSTEPS = 32
 MAX_STRIDE = 64
+MOST_STEPS = 1000  # of an interval, in a forecast: dynamics that are faster came out of no useful fit, and may blow up
 FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
@@ -123,7 +124,8 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
 def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
     """Mean square of psi(phi(w)) - w over training states, in shares of their variance."""
     states = prepared.states()
-    states = states[:: -(-len(states) // MANY)]
+    some = np.random.default_rng(0).permutation(len(states))[:MANY]  # of all trajectories: a stride may miss some
+    states = states[torch.from_numpy(some)]
     return float((networks.decoder(networks.encoder(states)) - states).square().mean()) / prepared.spreads.coordinates
 
 
@@ -157,7 +159,7 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
         substeps *= 2
     while substeps == 1 and 2 * stride <= min(MAX_STRIDE, longest) and accurate(2 * stride * interval, 1):
         stride *= 2
-    return substeps, stride, min(interval * stride / substeps, longest_stable)
+    return substeps, stride, min(interval * stride / substeps, max(longest_stable, interval / MOST_STEPS))
 
 
 def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) -> float:

@@ -150,13 +150,14 @@ def train(networks: Networks, plan: Plan) -> Training:
     if training.best.error > training.start.error:
         log.warning(
             "the mean square error of held-out forecasts became worse than that of the closed form, %.2e of the variance "
-            "against %.2e, while typical errors or the physics became much better; see `rom.closed_form_of`",
+            "against %.2e, while the typical error or the physics became better; see `rom.closed_form_of`",
             training.best.error, training.start.error,
         )  # fmt: skip
-    if training.best.error >= 1.0:
+    if plan.held_out.rollouts and training.best.typical >= 1.0:
         log.warning(
-            "the model is of no use: it forecasts the held-out data no better than their mean does. More time, a given "
-            "latent_dim, data closer in time, or FitConfig(latent_terms=('linear', 'neural')) may help"
+            "the typical forecast of held-out trajectories is no better than their mean. Of a chaotic system no long one can "
+            "be; otherwise more time, a given latent_dim, data closer in time, or FitConfig(latent_terms=('linear', "
+            "'neural')) may help"
         )  # fmt: skip
     return training
 

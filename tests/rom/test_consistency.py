@@ -1,29 +1,34 @@
 """Warnings where the data contradict f of the system that is passed with them."""
 
 import logging
+import time
 
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 import rom
-from rom.consistency import LOOKED_AT, MIDDLE, along, warn_of_other_rates
+import systems
+from rom.clock import Clock
+from rom.consistency import LOOKED_AT, SNAPSHOTS, along, warn_of_other_rates
 from rom.data import as_collocation, as_trajectories
 
-OTHER_RATES = "time derivatives differ from f"
+
+def looked(system, data, **settings):
+    """How many states the check looked at."""
+    read = as_collocation if "point" in data.dims else as_trajectories
+    chosen, layout = read(data)
+    return warn_of_other_rates(system, chosen, layout, 0, Clock(**settings))
 
 
 def test_splines_give_the_rates(linear, runs):
-    groups, _ = as_trajectories(runs)
-    samples = along(groups, np.random.default_rng(0))
-    assert [len(sample) for sample in samples] == LOOKED_AT * [MIDDLE.stop - MIDDLE.start]
-    for sample in samples:
-        np.testing.assert_allclose(sample.time_derivatives, linear.rhs(sample.states), rtol=1e-4, atol=1e-4)
+    pairs = along(as_trajectories(runs)[0], np.random.default_rng(0))
+    assert len(pairs) == LOOKED_AT
+    np.testing.assert_allclose(pairs.time_derivatives, linear.rhs(pairs.states), rtol=1e-4, atol=1e-4)
 
 
 def test_data_of_the_system_are_no_reason_to_warn(linear, runs, pairs, caplog):
-    groups, layout = as_trajectories(runs)
-    assert warn_of_other_rates(linear, groups, layout, 0) == LOOKED_AT * (MIDDLE.stop - MIDDLE.start)
-    assert warn_of_other_rates(linear, as_collocation(pairs)[0], layout, 0) == LOOKED_AT
+    assert looked(linear, runs) == looked(linear, pairs) == LOOKED_AT
     assert not caplog.records
 
 
@@ -35,15 +40,43 @@ def test_another_unit_of_time_is_noticed(linear, runs, pairs, small, caplog, kin
         pairs = pairs.assign(time_derivative=0.5 * pairs["time_derivative"])
     with caplog.at_level(logging.WARNING, logger="rom"):
         rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=small, verbose=False)
-    assert [r.message for r in caplog.records if OTHER_RATES in r.message] == [
-        f"{kind}: time derivatives differ from f of LiftedLinear by 50 %; check that units of time, parameters and the order "
-        "of components are the same"
-    ]
+    warnings = [r.message for r in caplog.records if "time derivatives differ from f" in r.message]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(
+        f"{kind}: time derivatives differ from f of LiftedLinear by 50 %; check that units of time"
+    )
 
 
-def test_noise_and_coarse_snapshots_say_nothing(linear, runs, caplog):
-    rng = np.random.default_rng(0)
-    for changed in (runs + 0.1 * rng.standard_normal(runs["state"].shape), runs.isel(time=slice(None, None, 4))):
-        groups, layout = as_trajectories(changed)
-        assert warn_of_other_rates(linear, groups, layout, 0) == 0
+def test_f_that_is_not_finite_does_not_agree(runs, pairs, caplog):
+    for data in (runs, pairs):
+        looked(systems.from_rhs(lambda x: np.full_like(x, np.nan), 12), data)
+    assert [record.message.split(":")[0] for record in caplog.records] == ["trajectories", "collocation"]
+
+
+def test_noise_and_coarse_snapshots_say_nothing(linear, caplog):
+    rough = systems.simulate(linear, 4, np.linspace(0.0, 20.0, 21), seed=1)  # seven snapshots a period
+    fine = systems.simulate(linear, 4, np.linspace(0.0, 2.0, 21), seed=1)
+    noisy = fine + 0.1 * np.random.default_rng(0).standard_normal(fine["state"].shape)
+    assert all(data.sizes["time"] >= SNAPSHOTS for data in (rough, noisy))
+    assert looked(linear, rough) == looked(linear, noisy) == 0
     assert not caplog.records
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trajectories_that_have_settled_say_nothing(caplog, seed):
+    """What moves there is the error of their solver."""
+    matrix = np.array([[-0.5, 2.0], [-2.0, -0.5]])
+    t = np.linspace(0.0, 60.0, 601)
+    initial = np.random.default_rng(seed).standard_normal((8, 2))
+    states = np.stack([solve_ivp(lambda _, x: matrix @ x, (0, 60), x, t_eval=t).y.T for x in initial])
+    groups, layout = as_trajectories((t, states))
+    warn_of_other_rates(systems.from_rhs(lambda x: x @ matrix.T, 2), groups, layout, seed, Clock())
+    assert not caplog.records
+
+
+def test_where_f_is_dear_one_value_is_enough(runs):
+    def slow(x):
+        time.sleep(0.03)
+        return -x
+
+    assert looked(systems.from_rhs(slow, 12), runs, limit=1.0) == 1

@@ -386,7 +386,7 @@ def test_history_tells_how_the_model_came_about(model, small):
         "system": "LiftedLinear", "latent_dim": 3, "rank": 3, "validated_on": "held-out trajectories",
         "stopped": "finished", "interrupted": False, "steps": 40, "recoveries": 0, "trajectories": "given",
         "collocation": "given", "n_trajectories": 8, "n_collocation": 200, "n_trajectory_points": 147,
-        "n_fresh_points": 8 * 336, "f_evaluations": 147 + 2 + 7 + 8 + 8 * 336, "seed": 0,
+        "n_fresh_points": 8 * 318, "f_evaluations": 147 + 2 + 7 + 8 + 8 * 318, "seed": 0,
     }  # fmt: skip
     assert {name: history.attrs[name] for name in expected} == expected
     assert history.attrs["validation_error"] == history["best_validation_error"][-1]

@@ -549,3 +549,11 @@ def test_labels_of_a_forecast_are_its_own(model, x0):
     model = rom.ReducedOrderModel(model._state, layout, model.config, model.history)
     model.forecast(x0, [0.0, 1.0])["depth"].values[:] = -1
     assert model.forecast(x0, [0.0, 1.0])["depth"].values.tolist() == list(range(12))
+
+
+def test_labels_of_another_order_are_refused(model, x0):
+    """A state in another order of its labels would be forecast as if it were in that of the model."""
+    with pytest.raises(
+        rom.RomValueError, match="x0: the grid 'state_index' differs from that of this model; bring both"
+    ):
+        model.forecast(x0.isel(state_index=slice(None, None, -1)), [0.0, 1.0])

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import rom
-from rom.batches import Rollouts
+from rom.batches import CollocationTable, Rollouts
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
-from rom.preparation import prepare, smooth_states, spline_derivatives, warn_of_lost_rates
+from rom.preparation import derivatives_along, prepare, smooth_states, warn_of_lost_rates
 from rom.projection import fit_projection
 from rom.split import split_trajectories
 
@@ -105,20 +105,20 @@ def test_projected_derivatives_are_those_of_the_projected_states(waves):
 
 @pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])
 def test_spline_derivatives_converge(n_times, tolerance):
-    from rom.batches import Rollouts
+    from rom.batches import CollocationTable, Rollouts
 
     t = torch.linspace(0, 3, n_times, dtype=torch.float64)
-    derivative = spline_derivatives(Rollouts(t.diff(), torch.sin(t)[:, None, None], None))
+    derivative = derivatives_along(Rollouts(t.diff(), torch.sin(t)[:, None, None], None))
     assert (derivative[:, 0, 0] - torch.cos(t)).abs().max() < tolerance
 
 
 @pytest.mark.parametrize("n_times", [2, 3, 4, 5])
 def test_spline_derivatives_of_short_trajectories(n_times):
     """Exact for a straight line, whatever the degree."""
-    from rom.batches import Rollouts
+    from rom.batches import CollocationTable, Rollouts
 
     t = torch.linspace(0, 1, n_times, dtype=torch.float64) ** 1.5
-    derivative = spline_derivatives(Rollouts(t.diff(), (2 * t)[:, None, None], None))
+    derivative = derivatives_along(Rollouts(t.diff(), (2 * t)[:, None, None], None))
     torch.testing.assert_close(derivative, torch.full((n_times, 1, 1), 2.0, dtype=torch.float64))
 
 
@@ -184,9 +184,15 @@ def rollouts_of(t, states, parameters=None):
     return Rollouts(torch.from_numpy(np.diff(t)), torch.from_numpy(states).transpose(0, 1).contiguous(), parameters)
 
 
+def points(n, speed=1.0):
+    """n points of circles with that speed."""
+    x = np.random.default_rng(1).standard_normal((n, 2))
+    return CollocationTable(torch.from_numpy(x), torch.from_numpy(speed * np.stack([x[:, 1], -x[:, 0]], axis=1)), None)
+
+
 def test_smooth_states_have_the_right_derivatives(waves):
     t, states = waves
-    table = smooth_states([rollouts_of(t, states)], 400, np.random.default_rng(0))
+    table = smooth_states([rollouts_of(t, states)], points(400), np.random.default_rng(0))
     assert 300 < len(table) <= 400
     x, y = table.coordinates.T
     torch.testing.assert_close(table.derivatives, torch.stack([y, -x], dim=1), rtol=0, atol=1e-4)
@@ -195,15 +201,22 @@ def test_smooth_states_have_the_right_derivatives(waves):
 def test_noise_and_few_snapshots_have_no_smooth_states(waves):
     t, states = waves
     noisy = states + 1e-2 * np.random.default_rng(0).standard_normal(states.shape)
-    assert smooth_states([rollouts_of(t, noisy)], 400, np.random.default_rng(0)) is None
-    assert smooth_states([rollouts_of(t[::15], states[:, ::15])], 400, np.random.default_rng(0)) is None
+    assert smooth_states([rollouts_of(t, noisy)], points(400), np.random.default_rng(0)) is None
+    assert smooth_states([rollouts_of(t[::15], states[:, ::15])], points(400), np.random.default_rng(0)) is None
+
+
+def test_snapshots_nearly_a_period_apart_have_no_smooth_states(waves):
+    """They are as smooth as a slow rotation the other way, which the points contradict."""
+    t, states = waves
+    assert smooth_states([rollouts_of(50 * t, states)], points(400, speed=1.0), np.random.default_rng(0)) is None
+    assert smooth_states([rollouts_of(50 * t, states)], points(400, speed=0.02), np.random.default_rng(0)) is not None
 
 
 def test_smooth_states_keep_their_parameters(waves):
     t, states = waves
     mu = torch.arange(10.0, dtype=torch.float64)[:, None]
     states = states * (1.0 + mu.numpy()[..., None])
-    table = smooth_states([rollouts_of(t, states, mu)], 100, np.random.default_rng(0))
+    table = smooth_states([rollouts_of(t, states, mu)], points(100), np.random.default_rng(0))
     torch.testing.assert_close(table.coordinates.norm(dim=1), 1.0 + table.parameters[:, 0], rtol=1e-9, atol=0)
 
 

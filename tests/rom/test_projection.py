@@ -79,7 +79,7 @@ def test_rank_is_raised_to_the_latent_dimension_with_a_message(caplog):
     assert "POD rank raised to 5" in caplog.text
 
 
-@pytest.mark.parametrize(("min_rank", "max_rank", "expected"), [(1, 3, 3), (9, 64, 6), (1, 64, 5)])
+@pytest.mark.parametrize(("min_rank", "max_rank", "expected"), [(1, 3, 3), (9, 64, 5), (1, 64, 5)])
 def test_rank_is_bounded_by_snapshots_and_by_max_rank(min_rank, max_rank, expected):
     snapshots = np.random.default_rng(0).standard_normal((6, 20))
     assert fit_projection(snapshots, 0.0, min_rank, max_rank).rank == expected
@@ -88,3 +88,9 @@ def test_rank_is_bounded_by_snapshots_and_by_max_rank(min_rank, max_rank, expect
 def test_states_that_never_change_do_not_divide_by_zero():
     projection = fit_projection(np.ones((5, 4)), 1e-8, 1, 64)
     assert torch.isfinite(projection.project(torch.ones(1, 4, dtype=torch.float64))).all()
+
+
+def test_rank_is_that_which_the_data_span():
+    rng = np.random.default_rng(0)
+    snapshots = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 12))
+    assert fit_projection(snapshots, 0.0, min_rank=8, max_rank=64).rank == 3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rom.quadratic import full, n_products, packed, products, shifts
+from rom.quadratic import SHIFTS, full, n_products, packed, products
 
 SIZES = (1, 2, 3, 4, 7, 8)
 
@@ -42,7 +42,7 @@ def test_products_with_another_are_the_derivative_along_it(normal):
 
 
 def test_a_first_call_in_inference_mode_leaves_gradients_possible():
-    shifts.cache_clear()
+    SHIFTS.clear()
     with torch.inference_mode():
         products(torch.ones(1, 6))
     y = torch.ones(1, 6, requires_grad=True)

@@ -7,7 +7,7 @@ a lazily opened Dataset stay on disk: they are read in blocks of whole trajector
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 

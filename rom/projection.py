@@ -59,9 +59,10 @@ class Projection(nn.Module):
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
     """POD of `snapshots` (N, n): the smallest rank that loses at most `tolerance` of their variance.
 
-    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n) or the directions that the data span. Where all n coordinates are asked
-    for (`min_rank`, the latent dimension) the basis is the identity: a rotation would only cost time. With fewer latent
-    states it is not, even at rank n: the encoder takes the first d coordinates, which must hold the most energy.
+    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n) or the directions that the data
+    span. Where all n coordinates are asked for (`min_rank`, the latent dimension) the basis is the identity: a
+    rotation would only cost time. With fewer latent states it is not, even at rank n: the encoder takes the first d
+    coordinates, which must hold the most energy.
     Computed in float64 from the smaller of the two Gram matrices.
     """
     snapshots = np.asarray(snapshots, dtype=np.float64)

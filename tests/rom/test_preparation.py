@@ -105,7 +105,7 @@ def test_projected_derivatives_are_those_of_the_projected_states(waves):
 
 @pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])
 def test_spline_derivatives_converge(n_times, tolerance):
-    from rom.batches import CollocationTable, Rollouts
+    from rom.batches import Rollouts
 
     t = torch.linspace(0, 3, n_times, dtype=torch.float64)
     derivative = derivatives_along(Rollouts(t.diff(), torch.sin(t)[:, None, None], None))
@@ -115,7 +115,7 @@ def test_spline_derivatives_converge(n_times, tolerance):
 @pytest.mark.parametrize("n_times", [2, 3, 4, 5])
 def test_spline_derivatives_of_short_trajectories(n_times):
     """Exact for a straight line, whatever the degree."""
-    from rom.batches import CollocationTable, Rollouts
+    from rom.batches import Rollouts
 
     t = torch.linspace(0, 1, n_times, dtype=torch.float64) ** 1.5
     derivative = derivatives_along(Rollouts(t.diff(), (2 * t)[:, None, None], None))

@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data import Layout, numeric, require_finite, require_same_grids
+from rom.data import Layout, numeric, plain_labels, require_finite, require_same_grids
 from rom.errors import RomTypeError, RomValueError, nearest
 
 __all__ = [
@@ -53,7 +53,9 @@ def states_of(name: str, x: Any, layout: Layout, like: Tensor) -> Tensor:
     if isinstance(x, xr.DataArray):
         x = ordered(name, x, layout.dims)
         if x.shape[-len(layout.shape) :] == layout.shape:  # otherwise that is what is wrong
-            require_same_grids(name, {key: c.values for key, c in x.coords.items()}, layout, "this model")
+            require_same_grids(
+                name, {key: plain_labels(c.values)["data"] for key, c in x.coords.items()}, layout, "this model"
+            )
     values = as_tensor(name, x, like)
     k = len(layout.shape)
     if values.ndim < k or tuple(values.shape[values.ndim - k :]) != layout.shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -23,7 +24,7 @@ from rom.model import ModelState, ReducedOrderModel
 from rom.preparation import Prepared
 from rom.push_forward import push_forward
 from rom.region import fit_region
-from rom.selection import Selection, runge_kutta_step
+from rom.selection import MOST_STEPS, Selection, runge_kutta_step
 from rom.training import Plan, Training, TrainingData
 from rom.validation import HeldOut, stretches
 
@@ -101,7 +102,7 @@ def assemble(
             name: torch.as_tensor(value, **target)
             for name, value in {
                 "time_scale": prepared.time_scale,
-                "max_step": longest_step(networks, prepared, plan.seed),
+                "max_step": longest_step(networks, prepared, training, plan.seed),
                 "residual_spread": residual_spread(networks, prepared, target),
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
@@ -113,10 +114,10 @@ def assemble(
     return ReducedOrderModel(state, material.layout, plan.config, history)
 
 
-def longest_step(networks: Networks, prepared: Prepared, seed: int) -> float:
+def longest_step(networks: Networks, prepared: Prepared, training: Training, seed: int) -> float:
     """The Runge-Kutta step of forecasts: by the accuracy of the fitted dynamics, not of those that training began with."""
     double = copy.deepcopy(networks).cpu().double()
-    return runge_kutta_step(double, prepared, seed)[2]
+    return runge_kutta_step(double, prepared, seed, MOST_STEPS if training.best.useless else math.inf)[2]
 
 
 def latent_states(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:

@@ -21,9 +21,8 @@ LOOKED_AT = 8  # states; f may be dear
 CHECKED_SHARE = 0.02  # of what `max_seconds` leaves, after which no further one is looked at
 SNAPSHOTS = 12  # of a trajectory, in a row, through which a spline is put
 MIDDLE = 5  # of these: away from the ends of the spline
-STILL = (
-    1e-2  # share of its way from the start: a trajectory that moves less has settled, and its solver's errors remain
-)
+REACH = 0.1  # of a trajectory's snapshots, at first, through which that spline reaches
+STILL = 1e-2  # share of its way from the start: what moves less has settled, and the errors of its solver remain
 DIFFERENCE = 0.3  # between f and the data, relative, that is worth a warning
 
 
@@ -31,7 +30,9 @@ def require_autonomous(system: systems.System, pairs: Collocation, layout: Layou
     """A `RomValueError` for a system whose f depends on time: h(z; mu) could not follow it. Returns the values of f used."""
     x = pairs.states[:1].reshape(1, *layout.shape)
     mu = pairs.parameters[:1] if pairs.parameters.shape[1] else None
-    if not np.allclose(system.rhs(x, mu, 0.0), system.rhs(x, mu, 1.2345 * system.time_scale), rtol=1e-9, atol=0.0):
+    if not np.allclose(
+        system.rhs(x, mu, 0.0), system.rhs(x, mu, 1.2345 * system.time_scale), rtol=1e-9, atol=0.0, equal_nan=True
+    ):
         raise RomValueError(
             f"system: f of {system.name} depends on time, and models are autonomous; make time a component of the state"
         )
@@ -57,12 +58,13 @@ def warn_of_other_rates(
             break
         mu = pairs.parameters[k : k + 1] if pairs.parameters.shape[1] else None
         rates, given = system.rhs(pairs.states[k].reshape(1, *layout.shape), mu).ravel(), pairs.time_derivatives[k]
-        size = max(np.linalg.norm(rates), np.linalg.norm(given))
-        differences.append(0.0 if size == 0.0 else float(np.nan_to_num(np.linalg.norm(rates - given) / size, nan=1.0)))
+        size = max(np.linalg.norm(rates), np.linalg.norm(given), np.finfo(float).tiny)
+        differences.append(float(np.linalg.norm(rates - given) / size) if np.isfinite(rates).all() else 1.0)
     if differences and np.median(differences) > DIFFERENCE:
         log.warning(
             "%s: time derivatives differ from f of %s by %.0f %%; check that units of time, parameters and the order of "
-            "components are the same, and that the data were made with small steps or tolerances",
+            "components are the same, that snapshots are closer than a period of what oscillates, and that the data were made "
+            "with small steps or tolerances",
             name, system.name, 100 * np.median(differences),
         )  # fmt: skip
     return len(differences)
@@ -74,13 +76,29 @@ def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocati
     states, derivatives, parameters = [], [], []
     for k in rng.permutation(len(places))[:LOOKED_AT]:
         group, i = places[k]
-        start = int(rng.integers(len(group.times) - SNAPSHOTS + 1))
-        row = slice(start, start + SNAPSHOTS)
+        found = moving_state(group, i, rng)
+        if found is not None:
+            states.append(found[0])
+            derivatives.append(found[1])
+            parameters.append(group.parameters[i])
+    return Collocation(np.array(states), np.array(derivatives), np.array(parameters))
+
+
+def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+    """A state somewhere on the i-th trajectory and its derivative; None where it rests, or no spline can be trusted.
+
+    The spline starts with distant snapshots and goes on to closer ones: between two neighbours of a fine record hardly
+    anything moves.
+    """
+    stride = max(1, int(REACH * len(group.times)) // (SNAPSHOTS - 1))
+    where = rng.random()
+    while stride:
+        start = int(where * (len(group.times) - (SNAPSHOTS - 1) * stride))
+        row = slice(start, start + (SNAPSHOTS - 1) * stride + 1, stride)
         first, window = (np.asarray(group.states[i : i + 1, at], dtype=np.float64)[0] for at in (slice(0, 1), row))
         way, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
         rates, trusted = trusted_derivatives(group.times[row], window)
-        if moved > STILL * way and trusted[MIDDLE]:
-            states.append(window[MIDDLE])
-            derivatives.append(rates[MIDDLE])
-            parameters.append(group.parameters[i])
-    return Collocation(np.array(states), np.array(derivatives), np.array(parameters))
+        if trusted[MIDDLE]:
+            return (window[MIDDLE], rates[MIDDLE]) if moved > STILL * way else None
+        stride //= 2
+    return None

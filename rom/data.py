@@ -20,6 +20,7 @@ from rom.errors import RomTypeError, RomValueError, nearest
 __all__ = ["Collocation", "Layout", "Trajectories", "as_collocation", "as_trajectories", "numeric", "plain"]
 
 EMPTY = "trajectories is empty; pass at least one trajectory, or None with n_trajectories=0"
+SAME_GRID = 1e-5  # of the extent of a grid, by which two may differ: rounding to float32
 BLOCK_BYTES = 64 * 2**20  # of states read or checked at a time
 
 
@@ -402,14 +403,22 @@ def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two coordinates agree; a plain count 0, 1, 2, ... is no grid, and agrees with any of its length."""
     if one.shape != other.shape:
         return False
-    if one.dtype.kind in "iuf" and other.dtype.kind in "iuf":
-        if np.allclose(one, other):
-            return True
-        count = np.arange(one.size)
-        if np.array_equal(np.sort(one, axis=None), np.sort(other, axis=None)):
-            return False  # the same labels in another order
-        return np.array_equal(one.ravel(), count) or np.array_equal(other.ravel(), count)
-    return np.array_equal(one, other)
+    if one.dtype.kind not in "iuf" or other.dtype.kind not in "iuf":
+        return np.array_equal(one, other)
+    if np.array_equal(one, other, equal_nan=True):
+        return True
+    if np.array_equal(np.sort(one, axis=None), np.sort(other, axis=None), equal_nan=True):
+        return False  # the same labels in another order
+    count = np.arange(one.size)
+    if np.array_equal(one.ravel(), count) or np.array_equal(other.ravel(), count):
+        return True
+    if one.dtype.kind in "iu" and other.dtype.kind in "iu":
+        return False
+    finite = other[np.isfinite(other)]
+    extent = np.ptp(finite) if finite.size > 1 else 0.0
+    return np.allclose(
+        one, other, rtol=0.0, atol=SAME_GRID * (extent or np.abs(finite).max(initial=0.0)), equal_nan=True
+    )
 
 
 def parameters_of_dataset(name: str, dataset: xr.Dataset, leading: str) -> np.ndarray:

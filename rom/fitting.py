@@ -73,9 +73,9 @@ def fit(
     new initial states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history`
     counts these states (not what integrating the flows takes), and the few that tell whether f is autonomous and
     agrees with what was given; `FitConfig(evaluate_system=False)` forbids all of them. Where f is not asked along
-    given trajectories, the physics there is that of a spline through the snapshots, where these are smooth. Given
-    trajectories of which more than a twentieth of the variance is noise are set aside, with a warning, where there are
-    collocation points.
+    given trajectories, the physics there is that of a spline through the snapshots, where these are smooth and change
+    about as fast as the points nearby. Given trajectories of which more than a twentieth of the variance is noise are
+    set aside, with a warning, where there are collocation points.
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.

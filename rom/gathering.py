@@ -20,6 +20,7 @@ from rom.data import (
     as_collocation,
     as_trajectories,
     plain_names,
+    require_same_grids,
     require_same_layout,
 )
 from rom.errors import RomTypeError, RomValueError
@@ -244,10 +245,12 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     names = parameter_names(system)
     if layout.parameters and layout.parameters != names:
         raise RomValueError(f"{name}: parameters {layout.parameters} differ from {names} of {system.name}")
-    if layout.coords:
-        return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
-    return replace(layout, dims=tuple(system.dims), coords=coords)
+    of_system = replace(layout, dims=tuple(system.dims), coords=coords)
+    if not layout.coords:
+        return of_system
+    require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, of_system, system.name)
+    return layout
 
 
 def named(layout: Layout, system: systems.System | None) -> Layout:

@@ -28,7 +28,8 @@ log = logging.getLogger("rom")
 
 FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
 LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis that is worth a warning
-ALIKE = 10.0  # ratio of the speeds along trajectories and at the points beyond which splines are not believed
+ALIKE = 10.0  # ratio of the speeds along trajectories and at points nearby, beyond which splines are not believed
+FEW, MANY = 256, 4096  # states and points between which neighbours are looked for
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
 
@@ -225,20 +226,19 @@ def smooth_states(
 ) -> CollocationTable | None:
     """States of the trajectories with derivatives of a spline, where these can be trusted; at most as many as points.
 
-    What moves far more slowly or faster than the points say is left out: snapshots that are nearly a period of an
+    What moves far more slowly or faster than the points nearby say is left out: snapshots that are nearly a period of an
     oscillation apart make a smooth trajectory that is not there.
     """
-    speed = collocation.derivatives.square().mean().sqrt()
     parts = []
     for group in training:
         if len(group.intervals) + 1 < FEWEST_SNAPSHOTS:
             continue
         derivatives, agree = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
-        # Of noisy states some agree by chance.
-        if (
-            agree.double().mean() < 0.5
-            or not speed / ALIKE <= derivatives[agree].square().mean().sqrt() <= speed * ALIKE
-        ):
+        if agree.double().mean() < 0.5:  # of noisy states some agree by chance
+            continue
+        ratio = speed_over_nearest(group.coordinates[agree], derivatives[agree], collocation)
+        if not 1 / ALIKE <= ratio <= ALIKE:
+            log.info("no spline through trajectories, which would be %.2g times as fast as the points nearby", ratio)
             continue
         mu = None if group.parameters is None else group.parameters.expand(*agree.shape, -1)[agree]
         parts.append(CollocationTable(group.coordinates[agree], derivatives[agree], mu))
@@ -246,6 +246,15 @@ def smooth_states(
         return None
     table = functools.reduce(CollocationTable.joined, parts)
     return table.select(torch.from_numpy(rng.permutation(len(table))[: len(collocation)]))
+
+
+def speed_over_nearest(states: Tensor, derivatives: Tensor, points: CollocationTable) -> float:
+    """The speed of some states (N, r), over that of the collocation points nearest to them."""
+    rng = np.random.default_rng(0)
+    few, many = (torch.from_numpy(rng.permutation(len(x))[:n]) for x, n in ((states, FEW), (points.coordinates, MANY)))
+    nearest = many[torch.cdist(states[few], points.coordinates[many]).argmin(dim=1)]
+    speed, there = derivatives[few].square().mean().sqrt(), points.derivatives[nearest].square().mean().sqrt()
+    return float(speed / there.clamp(min=1e-30))
 
 
 def derivatives_along(group: Rollouts) -> Tensor:

@@ -11,6 +11,7 @@ import logging
 import math
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,12 +67,14 @@ class Renewal:
         Flows are drawn some at a time until there are `enough`, or `count` states, or the time is over.
         """
         deadline = time.monotonic() + max_seconds
+        n_flows = min(MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
+        enough = min(enough, n_flows)
         blocks: list[Fresh] = []
-        for which, n_flows in enumerate(block_sizes(min(MOST_FLOWS, -(-self.count // (self.n_intervals + 1))))):
+        for which, size in enumerate(block_sizes(n_flows)):
             if sum(len(block.rollouts) for block in blocks) >= enough or time.monotonic() >= deadline:
                 break
             try:
-                block = self.block(k, which, n_flows, deadline)
+                block = self.block(k, which, size, deadline)
             except systems.SystemsError as error:
                 if not blocks:  # otherwise the time is over, and what there is counts
                     log.warning("no fresh points along flows: %s", error)
@@ -81,7 +84,7 @@ class Renewal:
             blocks.append(block)
         if not blocks:
             return None
-        # The time may have cut a block of `enough`, when it was drawn first, that is whole now.
+        # There may be more where some flows fail, or where the time had cut a block that is whole now.
         coordinates = torch.cat([b.rollouts.coordinates for b in blocks], dim=1)[:, :enough]
         derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
         return Fresh(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
@@ -113,12 +116,15 @@ class Renewal:
         return runs["state"].values[:, 1:]
 
 
-def block_sizes(n_flows: int) -> list[int]:
-    """How many flows are integrated together: few at first, in case f is dear."""
-    sizes: list[int] = []
-    while sum(sizes) < n_flows:
-        sizes.append(min(FEWEST_FLOWS * 2 ** len(sizes), FLOWS_AT_ONCE, n_flows - sum(sizes)))
-    return sizes
+def block_sizes(n_flows: int) -> Iterator[int]:
+    """How many flows are integrated together: few at first, in case f is dear; n_flows in all, and then as many as fail."""
+    size = FEWEST_FLOWS
+    while n_flows > 0:
+        yield min(size, n_flows)
+        n_flows -= size
+        size = min(2 * size, FLOWS_AT_ONCE)
+    while True:
+        yield FEWEST_FLOWS
 
 
 def fresh_flows(

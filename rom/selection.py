@@ -33,7 +33,7 @@ STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the 
 CHEAP_SECONDS = 1.0  # for the choice of a ridge, whatever the limit
 MAX_SUBSTEPS = 32
 MAX_STRIDE = 64
-MOST_STEPS = 1000  # of an interval, in a forecast: dynamics that are faster came out of no useful fit, and may blow up
+MOST_STEPS = 1000  # of an interval, in a forecast by a fit that failed: its dynamics may be as fast as they like
 FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
@@ -130,10 +130,13 @@ def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
 
 
 @torch.no_grad()
-def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple[int, int, float]:
+def runge_kutta_step(
+    networks: Networks, prepared: Prepared, seed: int, most_steps: float = math.inf
+) -> tuple[int, int, float]:
     """Steps per interval, or intervals per step, after which halving the step changes little; and that step.
 
     It is stable as well: what hardly moves along the training states, and would be fast, must not blow up in a forecast.
+    Only `most_steps` of an interval come first.
     """
     states, parameters = sample(prepared, seed)
     latent = networks.encoder(states)
@@ -159,7 +162,7 @@ def runge_kutta_step(networks: Networks, prepared: Prepared, seed: int) -> tuple
         substeps *= 2
     while substeps == 1 and 2 * stride <= min(MAX_STRIDE, longest) and accurate(2 * stride * interval, 1):
         stride *= 2
-    return substeps, stride, min(interval * stride / substeps, max(longest_stable, interval / MOST_STEPS))
+    return substeps, stride, min(interval * stride / substeps, max(longest_stable, interval / most_steps))
 
 
 def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) -> float:

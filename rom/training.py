@@ -153,11 +153,12 @@ def train(networks: Networks, plan: Plan) -> Training:
             "against %.2e, while the typical error or the physics became better; see `rom.closed_form_of`",
             training.best.error, training.start.error,
         )  # fmt: skip
-    if plan.held_out.rollouts and training.best.typical >= 1.0:
+    if training.best.useless:
         log.warning(
-            "the typical forecast of held-out trajectories is no better than their mean. Of a chaotic system no long one can "
-            "be; otherwise more time, a given latent_dim, data closer in time, or FitConfig(latent_terms=('linear', "
-            "'neural')) may help"
+            "the model is no better than a constant: the median error of %s is %.3g of their spread. Long forecasts of a "
+            "chaotic system cannot be better; otherwise more time, a given latent_dim, data closer in time, or "
+            "FitConfig(latent_terms=('linear', 'neural')) may help",
+            plan.held_out.kind, training.best.median,
         )  # fmt: skip
     return training
 

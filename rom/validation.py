@@ -62,11 +62,18 @@ class Validation:
     error: mean square error of rollouts in shares of the variance, or, without trajectories, `physics`.
     typical: mean over trajectories of the relative error, the root of the share of the variance; 1 without trajectories.
     physics: sum of the physics losses at held-out points; 1 without points.
+    median: median over trajectories of the relative error; without trajectories, the root of `physics`.
     """
 
     error: float
     typical: float
     physics: float
+    median: float
+
+    @property
+    def useless(self) -> bool:
+        """Whether the mean of the data would have served as well."""
+        return self.median >= 1.0
 
     @property
     def score(self) -> float:
@@ -95,10 +102,11 @@ def validate(networks: Networks, held_out: HeldOut, spreads: Spreads, substeps: 
         losses = torch.stack([*physics_losses(networks, held_out.collocation, spreads).values()])
         physics = float(bounded(losses.sum()))
     if not held_out.rollouts:
-        return Validation(error=physics, typical=1.0, physics=physics)
+        return Validation(error=physics, typical=1.0, physics=physics, median=math.sqrt(physics))
     errors = torch.cat([rollout_errors(networks, group, substeps) for group in held_out.rollouts])
     shares = bounded(errors / spreads.coordinates)
-    return Validation(error=float(shares.mean()), typical=float(shares.sqrt().mean()), physics=physics)
+    relative = shares.sqrt()
+    return Validation(float(shares.mean()), float(relative.mean()), physics, float(relative.median()))
 
 
 def rollout_errors(networks: Networks, group: Rollouts, substeps: int) -> Tensor:

@@ -47,10 +47,27 @@ def test_another_unit_of_time_is_noticed(linear, runs, pairs, small, caplog, kin
     )
 
 
-def test_f_that_is_not_finite_does_not_agree(runs, pairs, caplog):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_f_that_is_not_finite_does_not_agree(runs, pairs, small, caplog, value):
+    broken = systems.from_rhs(lambda x: np.full_like(x, value), 12)
     for data in (runs, pairs):
-        looked(systems.from_rhs(lambda x: np.full_like(x, np.nan), 12), data)
+        looked(broken, data)
     assert [record.message.split(":")[0] for record in caplog.records] == ["trajectories", "collocation"]
+    with pytest.raises(systems.EvaluationError, match="f of the system '<lambda>' is not finite at point 0"):
+        rom.fit(broken, trajectories=runs, collocation=pairs, latent_dim=3, config=small, verbose=False)
+
+
+@pytest.mark.parametrize("n_times", [SNAPSHOTS, 101, 20_001])
+def test_however_finely_a_trajectory_is_sampled_it_is_looked_at(caplog, n_times):
+    t = np.linspace(0.0, 5.0, n_times)
+    rate, turn = -0.3, 2.0
+    phase = np.arange(4)[:, None]
+    states = np.exp(rate * t)[:, None] * np.stack([np.cos(turn * t + phase), np.sin(turn * t + phase)], axis=-1)
+    groups, layout = as_trajectories((2.0 * t, states))
+    system = systems.from_rhs(lambda x: x @ np.array([[rate, turn], [-turn, rate]]), 2)
+    for seed in range(10):
+        assert warn_of_other_rates(system, groups, layout, seed, Clock()) == 4
+    assert len(caplog.records) == 10
 
 
 def test_noise_and_coarse_snapshots_say_nothing(linear, caplog):
@@ -62,16 +79,19 @@ def test_noise_and_coarse_snapshots_say_nothing(linear, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_trajectories_that_have_settled_say_nothing(caplog, seed):
+def test_trajectories_that_have_settled_say_nothing(caplog):
     """What moves there is the error of their solver."""
-    matrix = np.array([[-0.5, 2.0], [-2.0, -0.5]])
+    matrix = np.array([[-1.0, 0.2], [-0.2, -0.7]])
     t = np.linspace(0.0, 60.0, 601)
-    initial = np.random.default_rng(seed).standard_normal((8, 2))
-    states = np.stack([solve_ivp(lambda _, x: matrix @ x, (0, 60), x, t_eval=t).y.T for x in initial])
-    groups, layout = as_trajectories((t, states))
-    warn_of_other_rates(systems.from_rhs(lambda x: x @ matrix.T, 2), groups, layout, seed, Clock())
+    looked_at = []
+    for seed in range(4):
+        initial = np.random.default_rng(seed).standard_normal((8, 2))
+        states = np.stack([solve_ivp(lambda _, x: matrix @ x, (0, 60), x, t_eval=t).y.T for x in initial])
+        groups, layout = as_trajectories((t, states))
+        system = systems.from_rhs(lambda x: x @ matrix.T, 2)
+        looked_at.append(warn_of_other_rates(system, groups, layout, seed, Clock()))
     assert not caplog.records
+    assert 0 < sum(looked_at) < 4 * 8
 
 
 def test_where_f_is_dear_one_value_is_enough(runs):

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data import Layout, as_collocation, as_trajectories, require_same_layout
+from rom.data import Layout, as_collocation, as_trajectories, require_same_layout, same_grid
 
 T = np.linspace(0.0, 1.0, 5)
 
@@ -278,6 +278,25 @@ def test_sets_whose_dimensions_are_in_another_order():
     square = xr.Dataset({"state": (("trajectory", "time", "x", "y"), np.ones((1, 5, 3, 3)))}, coords={"time": T})
     turned = square.transpose("trajectory", "time", "y", "x")
     refuses(as_trajectories, [square, turned], ValueError, "dimensions .'y', 'x'. are in another order than .'x', 'y'.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ([0.0, 0.1, 0.3], np.array([0.0, 0.1, 0.3], dtype=np.float32), True),
+        ([1.0, np.nan, 3.0], [1.0, np.nan, 3.0], True),
+        ([5, 6, 7], [0, 1, 2], True),
+        (2_000_000 + np.arange(3), 2_000_002 - np.arange(3), False),
+        (2_000_000 + np.arange(3), 2_000_001 + np.arange(3), False),
+        ([0.0, 1e-9, 3e-9], [3e-9, 1e-9, 0.0], False),
+        ([0.0, 1e-9, 3e-9], [0.0, 2e-9, 3e-9], False),
+        (["a", "b"], ["a", "b"], True),
+        (["a", "b"], ["b", "a"], False),
+        ([1.0, 2.0], [1.0, 2.0, 3.0], False),
+    ],
+)
+def test_which_grids_are_the_same(one, other, same):
+    assert same_grid(np.asarray(one), np.asarray(other)) is same
 
 
 def test_grids_must_agree_and_a_plain_count_is_no_grid():

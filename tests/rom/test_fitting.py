@@ -497,6 +497,17 @@ def test_dimensions_in_another_order_than_the_systems(small):
             rom.fit(plane, count, trajectories=turned, latent_dim=2, config=small)
 
 
+@pytest.mark.parametrize("change", ["reversed", "rescaled"])
+def test_data_on_another_grid_than_the_systems(small, change):
+    burgers = systems.Burgers(n=16)
+    runs = systems.simulate(burgers, 4, np.linspace(0.0, 1.0, 11))
+    other = runs.isel(x=slice(None, None, -1)) if change == "reversed" else runs.assign_coords(x=3.0 * runs["x"])
+    with pytest.raises(
+        rom.RomValueError, match=r"trajectories.*: the grid 'x' differs from that of Burgers; bring both"
+    ):
+        rom.fit(burgers, trajectories=other, latent_dim=2, config=small)
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_too_few_points_to_learn_from(linear, small, n):
     with pytest.raises(rom.RomValueError, match=f"collocation has {n} point.* needs at least 3"):

@@ -551,6 +551,25 @@ def test_labels_of_a_forecast_are_its_own(model, x0):
     assert model.forecast(x0, [0.0, 1.0])["depth"].values.tolist() == list(range(12))
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.arange("2020-01-01", "2020-01-07", dtype="datetime64[D]").astype("datetime64[ns]"),
+        np.array(["a", 1, "c", 2.0, "e", "f"], dtype=object),
+        np.array([1.0, 2.0, np.nan, 4.0, 5.0, 6.0]),
+    ],
+    ids=["datetime", "objects", "nan"],
+)
+def test_states_of_the_training_and_of_forecasts_are_taken_whatever_their_labels(normal, small, labels):
+    grid = xr.Dataset(
+        {"state": (("trajectory", "time", "cell"), normal(8, 11, 6).cumsum(axis=1).numpy())},
+        coords={"time": np.arange(11.0), "label": ("cell", labels)},
+    )
+    model = rom.fit(None, trajectories=grid, latent_dim=2, config=small, verbose=False)
+    forecast = model.forecast(grid["state"].isel(time=0), [0.0, 1.0])
+    model.forecast(forecast["state"].isel(time=0), [0.0, 1.0])
+
+
 def test_labels_of_another_order_are_refused(model, x0):
     """A state in another order of its labels would be forecast as if it were in that of the model."""
     with pytest.raises(

@@ -103,6 +103,19 @@ def test_projected_derivatives_are_those_of_the_projected_states(waves):
     torch.testing.assert_close(derivatives[both], exact, rtol=0, atol=1e-4)
 
 
+def test_slow_trajectories_amid_fast_points_keep_their_splines():
+    """f grows as the cube of the distance: points far out are ten times as fast as any trajectory."""
+    t = np.linspace(0.0, 4.0, 81)
+    distance = np.random.default_rng(0).uniform(0.1, 0.5, (12, 1, 1))
+    directions = np.random.default_rng(1).standard_normal((12, 1, 2))
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    states = directions / np.sqrt(distance**-2 + 2 * t[:, None])  # x' = -x |x|^2
+    points = np.random.default_rng(2).uniform(-2.0, 2.0, (500, 2))
+    pairs = (points, -points * np.square(points).sum(axis=1, keepdims=True))
+    result = prepared((t, states), pairs)
+    assert result.smooth is not None
+
+
 @pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])
 def test_spline_derivatives_converge(n_times, tolerance):
     from rom.batches import Rollouts

@@ -13,7 +13,7 @@ from rom import renewal as renewal_module
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.preparation import prepare
-from rom.renewal import fresh_flows
+from rom.renewal import block_sizes, fresh_flows
 from rom.split import split_trajectories
 
 
@@ -176,3 +176,27 @@ def test_a_checkpoint_with_flows_needs_the_system_again(linear, runs, pairs, sma
     box = systems.from_rhs(lambda x: linear.rhs(x), 12, sampler=linear.sampler)
     with pytest.raises(rom.RomValueError, match="was made with fresh flows, which this call cannot draw"):
         rom.fit(box, **settings)
+
+
+@pytest.mark.parametrize("n_flows", [1, 8, 50, 318])
+def test_flows_come_in_blocks_that_grow_to_the_exact_number(n_flows):
+    sizes = []
+    for size in block_sizes(n_flows):
+        if sum(sizes) >= n_flows:
+            break
+        sizes.append(size)
+    assert sum(sizes) == n_flows
+    assert max(sizes) <= 64
+    assert sizes[0] == min(8, n_flows)
+
+
+def test_flows_that_fail_are_replaced(material, prepared):
+    """Half of the initial states lie where f is not finite; as many flows come as without these."""
+    linear = systems.LiftedLinear(n=12)
+
+    def f(x):
+        return np.where(linear.encode(x)[..., 2:] > 0, np.nan, linear.rhs(x))
+
+    system = systems.from_rhs(f, 12, sampler=lambda n, seed: linear.sample_initial(n, seed).values)
+    renewal = fresh_flows(system, material, prepared, 0.1 / prepared.time_scale, 4, seed=0, limited=True)
+    assert len(renewal.draw(0, math.inf).rollouts) == -(-len(prepared.collocation) // 5)

@@ -5,12 +5,13 @@ import pytest
 
 import rom
 import systems
+from rom.architecture import closed_form_networks
 from rom.clock import Clock
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.preparation import prepare
-from rom.selection import select_closed_form, select_latent_dim
+from rom.selection import runge_kutta_step, select_closed_form, select_latent_dim
 from rom.split import split_trajectories
 
 
@@ -94,3 +95,16 @@ def test_what_would_be_fast_makes_no_step_unstable():
     )
     forecast = rom.closed_form_of(model).forecast(states[:, 0], t)["state"].values
     assert np.abs(forecast - states).max() < 0.05
+
+
+@pytest.mark.parametrize("rate", [1e2, 1e5])
+def test_the_step_of_a_good_model_is_stable_however_stiff_it_is(rate):
+    """x' = -x, y' = -rate y at points where y has died out but for a share 1 / rate; and never so many steps of a bad one."""
+    states = np.random.default_rng(0).uniform(-1.0, 1.0, (2000, 2)) * [1.0, 1.0 / rate]
+    pairs, layout = as_collocation((states, -states * [1.0, rate]))
+    prepared = prepare(Material(split_trajectories([], 0), pairs, layout), FitConfig(), 2)
+    config = FitConfig(dtype="float64")
+    networks = closed_form_networks(config, select_closed_form(prepared, config, 2, 0, Clock()).closed_form)
+    assert runge_kutta_step(networks, prepared, 0)[2] * rate * prepared.time_scale < 2.78
+    few = runge_kutta_step(networks, prepared, 0, most_steps=100)[2]
+    assert few >= 0.001

@@ -182,7 +182,23 @@ def test_any_other_error_of_a_callback_is_the_callers(fit):
 
 
 def found(value):
-    return Validation(error=value, typical=value, physics=1.0)
+    return Validation(error=value, typical=value, physics=1.0, median=value)
+
+
+@pytest.mark.parametrize(("median", "warned"), [(0.99, False), (1.0, True)])
+def test_a_model_that_is_no_better_than_a_constant_is_told(fit, monkeypatch, caplog, median, warned):
+    """By the median: a single rollout that breaks off would lift the mean above one."""
+    monkeypatch.setattr(training, "validate", lambda *_: Validation(2.0, 1.6, 1.0, median))
+    fit()
+    told = [r.message for r in caplog.records if "no better than a constant" in r.message]
+    assert len(told) == warned
+    assert not told or "the median error of held-out trajectories is 1 of their spread" in told[0]
+
+
+def test_points_whose_rates_are_noise_are_told(small, caplog):
+    states, rates = np.random.default_rng(0).standard_normal((2, 200, 2))
+    rom.fit(None, collocation=(states, rates), latent_dim=2, config=small, verbose=False)
+    assert "the median error of held-out collocation points is" in caplog.text
 
 
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
@@ -211,7 +227,7 @@ def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
 
 def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
     scores = [(0.5, 1.0), (0.3, 0.8), (0.4, 0.2), (0.1, 0.9), (0.2, 0.3)]
-    looks = iter([Validation(error, score, physics=1.0) for error, score in scores])
+    looks = iter([Validation(error, score, physics=1.0, median=score) for error, score in scores])
     monkeypatch.setattr(training, "validate", lambda *_: next(looks))
     history = fit().history
     assert (history.attrs["best_step"], history.attrs["validation_error"]) == (20, 0.4)
@@ -220,7 +236,7 @@ def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
 
 @pytest.mark.parametrize(("physics", "kept"), [(0.7, False), (0.3, True)])
 def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, monkeypatch, physics, kept, caplog):
-    looks = iter([Validation(0.5, 0.7, 1.0), *4 * [Validation(0.6, 0.71, physics)]])
+    looks = iter([Validation(0.5, 0.7, 1.0, 0.7), *4 * [Validation(0.6, 0.71, physics, 0.7)]])
     monkeypatch.setattr(training, "validate", lambda *_: next(looks))
     assert (fit().history.attrs["best_step"] > 0) == kept
     assert ("worse than that of the closed form" in caplog.text) == kept

@@ -95,3 +95,13 @@ def test_stretches_take_every_stride_th_snapshot():
     (piece,) = stretches(HeldOut("", [whole]), stride=2).rollouts
     assert piece.coordinates.flatten().tolist() == [0, 2, 4]
     assert piece.intervals.tolist() == [3, 7]
+
+
+def test_one_rollout_that_breaks_off_moves_the_mean_and_not_the_median(random_networks, normal):
+    """Of three trajectories; the third starts where there is no number."""
+    coordinates = 0.1 * normal(3, 3, 2)
+    coordinates[0, 2] = torch.nan
+    group = Rollouts(torch.ones(2, dtype=torch.float64), coordinates, None)
+    found = validate(random_networks(2, 2), HeldOut("", [group]), SPREADS, 1)
+    assert found.typical > 1.0 > found.median
+    assert not found.useless

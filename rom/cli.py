@@ -94,13 +94,16 @@ def forecast(options: argparse.Namespace) -> None:
     for path in (options.output, options.plot):
         if path is not None:
             checked_path(path)
-    truth = None
+    truth, mu = None, parameters_of(options.mu)
     if options.system is not None:
         truth = reference(model, options)
         x0 = truth["state"].isel(time=0, drop=True)
+        if "parameters" in truth:  # given, or sampled where trajectories of the system differ by them
+            mu = dict(zip(truth["parameter"].values.tolist(), truth["parameters"].values[0].tolist(), strict=True))
+            print("parameters: " + ", ".join(f"{name} = {value:.6g}" for name, value in mu.items()))
     else:
         x0 = read_initial(options.initial)
-    result = model.forecast(x0, options.times, parameters_of(options.mu))
+    result = model.forecast(x0, options.times, mu)
     print(f"forecast: {sizes_of(result)}; {validity(result)}")
     if truth is not None:
         exact = truth["state"].values
@@ -128,8 +131,8 @@ def built_in_systems() -> dict[str, type[systems.System]]:
 
 
 def kebab(name: str) -> str:
-    """LiftedLorenz, lifted_lorenz and lifted-lorenz -> lifted-lorenz."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).replace("_", "-").lower()
+    """LiftedLorenz, lifted_lorenz and lifted-lorenz -> lifted-lorenz; Burgers2D -> burgers-2d."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z]|\dD)", "-", name).replace("_", "-").lower()
 
 
 def make_system(options: argparse.Namespace) -> systems.System:
@@ -167,7 +170,7 @@ def source_of(system: systems.System) -> str:
     found = re.match(r"(?P<authors>.+?)\s*\((?P<year>\d{4})\)", system.citation)
     if not found:
         return re.split(r"[,.;]", system.citation)[0] or "-"
-    families = re.findall(r"([^\W\d_][\w'-]+),(?:\s*[^\W\d_]\.)+", found["authors"])
+    families = re.findall(r"((?:[a-z]+ )*[^\W\d_][\w'-]+),(?:\s*[^\W\d_]\.)+", found["authors"])
     if not families:
         return f"{found['authors']} ({found['year']})"
     names = " & ".join(families) if len(families) <= 2 else f"{families[0]} et al."

@@ -1,6 +1,14 @@
 """Known dynamics dx/dt = f(x; mu, t): systems, samplers of states, simulation, collocation and storage."""
 
+from systems.adapters import from_dysts, from_pde, from_pymor
 from systems.black_box import from_rhs
+from systems.catalogue.burgers import Burgers, Burgers2D, ForcedBurgers, InviscidBurgers
+from systems.catalogue.diffusion import AllenCahn, FitzHughNagumo, Heat, LambdaOmega
+from systems.catalogue.fluids import Euler1D, NavierStokes2D
+from systems.catalogue.lifted import LiftedDuffing, LiftedLinear, LiftedLorenz, LiftedSystem
+from systems.catalogue.ordinary import Duffing, Lorenz, Lorenz96, Pendulum, Rossler, VanDerPol
+from systems.catalogue.periodic import PeriodicSystem
+from systems.catalogue.waves import Advection, KortewegDeVries, KuramotoSivashinsky
 from systems.collocation import collocate
 from systems.errors import (
     EvaluationError,
@@ -9,13 +17,12 @@ from systems.errors import (
     SystemsError,
     SystemsFileError,
     SystemsFileNotFoundError,
+    SystemsImportError,
     SystemsOSError,
     SystemsTypeError,
     SystemsValueError,
 )
 from systems.integrators import Formulation, LawsonDormandPrince
-from systems.ordinary import LiftedDuffing, LiftedLinear, LiftedLorenz, LiftedSystem, Lorenz
-from systems.partial import Burgers
 from systems.sampling import (
     Box,
     Gaussian,
@@ -37,14 +44,26 @@ DISTRIBUTION = "latentrom"
 
 __all__ = [
     "DISTRIBUTION",
+    "Advection",
+    "AllenCahn",
     "Box",
     "Burgers",
+    "Burgers2D",
+    "Duffing",
+    "Euler1D",
     "EvaluationError",
+    "FitzHughNagumo",
+    "ForcedBurgers",
     "Formulation",
     "Gaussian",
+    "Heat",
     "InitialStates",
     "IntegrationError",
     "IntegrationWarning",
+    "InviscidBurgers",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
+    "LambdaOmega",
     "LatinHypercube",
     "LawsonDormandPrince",
     "Lifted",
@@ -53,9 +72,14 @@ __all__ = [
     "LiftedLorenz",
     "LiftedSystem",
     "Lorenz",
+    "Lorenz96",
     "Mixture",
+    "NavierStokes2D",
     "NearTrajectories",
     "Parameter",
+    "Pendulum",
+    "PeriodicSystem",
+    "Rossler",
     "Sampler",
     "ShortFlows",
     "Sobol",
@@ -63,10 +87,15 @@ __all__ = [
     "SystemsError",
     "SystemsFileError",
     "SystemsFileNotFoundError",
+    "SystemsImportError",
     "SystemsOSError",
     "SystemsTypeError",
     "SystemsValueError",
+    "VanDerPol",
     "collocate",
+    "from_dysts",
+    "from_pde",
+    "from_pymor",
     "from_rhs",
     "open_trajectories",
     "save_trajectories",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,18 +13,19 @@ import array_api_compat
 import numpy as np
 
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.mass import Mass
 from systems.sampling import Sampler, check_count, check_number
 from systems.system import Parameter, System, check_dims
 from systems.trajectories import as_numbers
 
-ARGUMENTS = ("x", "t", "mu")
+ARGUMENTS = ("x", "t", "mu", "out")
 
 
 def from_rhs(
     f: Callable[..., Any], n_states: int | None = None, *, shape: Sequence[int] | None = None,
     dims: Sequence[str] | None = None, coords: Mapping[str, Any] | None = None,
     parameters: Sequence[Parameter] | Mapping[str, Any] | None = None, batched: bool | None = None,
-    arguments: Sequence[str] | None = None, sampler: Sampler | None = None,
+    arguments: Sequence[str] | None = None, sampler: Sampler | None = None, mass: Any = None,
 ) -> System:  # fmt: skip
     """A system from a right-hand side of your own: NumPy, Fortran through f2py, C through ctypes, a solver.
 
@@ -37,10 +39,13 @@ def from_rhs(
     parameters: Parameters, or a mapping from names to Parameter, (default, low, high), or default.
     batched: whether f also takes many states (batch, *shape) and returns as many. By default this is found on
     the first real states, by comparing batches of 2 and 3 with single states.
-    arguments: the order of f's arguments, of "x", "t" and "mu", such as ("t", "x"). By default one argument
-    is x; of two, a first one named t or time makes (t, x), declared parameters make (x, mu).
+    arguments: the order of f's arguments, of "x", "t", "mu" and "out", such as ("t", "x"). By default one argument
+    is x; of two, a first one named t or time makes (t, x), declared parameters make (x, mu). An f with "out" writes
+    dx/dt to that array, as Fortran and C do, and what it returns does not count; one named out is taken for it.
     sampler: where states come from, called as sampler(n, seed) -> (n, *shape): collocation and initial
     states.
+    mass: M of M dx/dt = f(x): an array (n, n), a SciPy sparse matrix, or a function of one state that returns either;
+    n counts all numbers of a state. It must be invertible.
 
     Returns a System with `is_black_box` true. Its `rhs` takes NumPy arrays alone, and raises EvaluationError,
     chained to f's own exception, if f fails or returns another shape.
@@ -59,6 +64,7 @@ def from_rhs(
     return BlackBox(
         f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), declared=declared,
         arguments=_arguments(f, arguments, declared), batched=batched, states=sampler,
+        mass=None if mass is None else Mass.checked(mass, math.prod(size)),
     )  # fmt: skip
 
 
@@ -80,6 +86,7 @@ class BlackBox(System):
     arguments: tuple[str, ...]
     batched: bool | None = None
     states: Sampler | None = None
+    mass: Mass | None = None
     _finding: _Finding = field(init=False)
 
     is_black_box: ClassVar[bool] = True
@@ -143,6 +150,8 @@ class BlackBox(System):
             values = np.empty_like(states)
             for i, (state, parameters) in enumerate(zip(states, mu, strict=True)):
                 values[i] = self._call(state, parameters, t, where=f"state {i}" if batch else "the state")
+        if self.mass is not None:
+            values = self.mass.solve(states, values)
         return values.reshape(x.shape).astype(x.dtype, copy=False)
 
     def _describe(self):
@@ -155,7 +164,7 @@ class BlackBox(System):
 
     def _call(self, x: np.ndarray, mu: np.ndarray, t: Any, where: str) -> np.ndarray:
         # Copies both ways: f may work in place, or return the same buffer at every call.
-        given = {"x": x.copy(), "t": float(t), "mu": mu.copy()}
+        given = {"x": x.copy(), "t": float(t), "mu": mu.copy(), "out": np.full_like(x, np.nan)}
         try:
             result = self.f(*(given[name] for name in self.arguments))
         except Exception as error:
@@ -163,7 +172,7 @@ class BlackBox(System):
                 f"{self.name}({', '.join(self.arguments)}) failed on {where}: {type(error).__name__}: {error}"
             ) from error
         try:
-            values = np.array(result)
+            values = np.array(given["out"] if "out" in self.arguments else result)
         except (TypeError, ValueError) as error:
             raise EvaluationError(f"{self.name} must return an array, got {type(result).__name__}") from error
         if values.dtype.kind not in "fiu":
@@ -294,11 +303,16 @@ def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter,
         raise SystemsValueError(f"the arguments of f cannot be read from {f!r}; {ask}") from error
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [p.name for p in signature.parameters.values() if p.kind in kinds and p.default is p.empty]
-    if len(names) == 1 and not declared:
-        return ("x",)
-    if len(names) == 2 and names[0].lower() in ("t", "time") and not declared:
-        return ("t", "x")
-    if len(names) == 2 and names[0].lower() not in ("t", "time") and declared:
-        return ("x", "mu")
+    plain = [name for name in names if name != "out"]
+    order = None
+    if len(plain) == 1 and not declared:
+        order = ["x"]
+    elif len(plain) == 2 and plain[0].lower() in ("t", "time") and not declared:
+        order = ["t", "x"]
+    elif len(plain) == 2 and plain[0].lower() not in ("t", "time") and declared:
+        order = ["x", "mu"]
+    if order is not None:
+        meaning = dict(zip(plain, order, strict=True)) | {"out": "out"}
+        return tuple(meaning[name] for name in names)
     having = f"with parameters {[p.name for p in declared]}" if declared else "without declared parameters"
     raise SystemsValueError(f"f takes ({', '.join(names)}), {having}: what they are is not clear; {ask}")

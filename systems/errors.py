@@ -18,6 +18,10 @@ class SystemsTypeError(SystemsError, TypeError):
     """An argument is of a kind that cannot be used."""
 
 
+class SystemsImportError(SystemsError, ImportError):
+    """An optional package is not installed."""
+
+
 class SystemsFileNotFoundError(SystemsError, FileNotFoundError):
     """No file at the given path, or none that matches the given pattern."""
 

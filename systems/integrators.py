@@ -41,7 +41,7 @@ class Formulation:
 
     forward, backward: (batch, *shape) -> (batch, m) and back; y may be complex.
     rhs: (t, y of shape (batch, m)) -> (batch, m).
-    symbol: real and non-positive, (1, m) or (batch, m).
+    symbol: (1, m) or (batch, m), real where the linear part decays or grows, complex where it also oscillates.
     weights: (m,), such that sum(weights * |y|^2) is the mean square of x; needed with `symbol` only.
     """
 
@@ -56,15 +56,15 @@ class LawsonDormandPrince(OdeSolver):
     """Lawson's integrating-factor method on the Dormand-Prince 5(4) pair, with adaptive steps.
 
     Solves y' = symbol * y + fun(t, y) for a diagonal linear part. The integrating factor starts at one in
-    each step, and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease: every factor
-    exp(symbol h (c_i - c_j)) is at most one, so nothing overflows and rounding errors are not amplified,
-    however stiff the linear part.
+    each step, and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease: where the symbol has no
+    positive real part, every factor exp(symbol h (c_i - c_j)) is at most one, so nothing overflows and rounding errors
+    are not amplified, however stiff the linear part.
 
     The step is controlled by the largest over the rows of y of |error| / (atol + rtol |y|), in the weighted
     l2 norm: rows (trajectories) do not dilute each other's error.
 
     fun, t0, y0, t_bound, max_step, first_step: as for `scipy.integrate.RK45`; t_bound > t0. y0 is flat.
-    symbol: real array (1, m) or (rows, m); y0 has rows * m entries.
+    symbol: array (1, m) or (rows, m), real or complex; y0 has rows * m entries.
     weights: real array (m,), 1/m by default.
 
     Sources: Lawson, SIAM J. Numer. Anal. 4 (1967) 372; Dormand and Prince, J. Comput. Appl. Math. 6
@@ -91,23 +91,25 @@ class LawsonDormandPrince(OdeSolver):
     ):  # fmt: skip
         super().__init__(fun, t0, np.asarray(y0, dtype=complex), t_bound, vectorized, support_complex=True)
         m = symbol.shape[-1]
-        # Real and imaginary parts side by side: the linear part is real, and real products cost half as much.
-        self._symbol = np.repeat(symbol, 2, axis=-1)
+        # A real linear part acts on real and imaginary parts side by side: real products cost half as much.
+        self._kind = complex if np.iscomplexobj(symbol) else float
+        self._symbol = symbol if self._kind is complex else np.repeat(symbol, 2, axis=-1)
         weights = np.full(m, 1 / m) if weights is None else weights
         self._weights = np.repeat(weights, 2)
         self._rtol, self._atol, self._max_step = rtol, atol, max_step
-        self._state = np.ascontiguousarray(self.y).view(float).reshape(-1, 2 * m)
-        self._stages = np.empty((7, *self._state.shape))
+        self._state = np.ascontiguousarray(self.y).reshape(-1, m).view(self._kind)
+        self._stages = np.empty((7, *self._state.shape), self._kind)
         self._stages[0] = self._nonlinear(t0, self._state)
         self._tables: tuple[float, list, list] | None = None
         self.h_abs = self._first_step() if first_step is None else first_step
 
     def _nonlinear(self, t: float, state: np.ndarray) -> np.ndarray:
         value = np.ascontiguousarray(self.fun(t, state.view(complex).ravel()))
-        return value.view(float).reshape(state.shape)
+        return value.view(self._kind).reshape(state.shape)
 
     def _norm(self, rows: np.ndarray) -> np.ndarray:
-        return np.sqrt((rows * rows) @ self._weights)
+        parts = rows.view(float)
+        return np.sqrt((parts * parts) @ self._weights)
 
     def _first_step(self) -> float:
         """A hundredth of the time in which the nonlinear part would change the state by its own size."""
@@ -157,7 +159,7 @@ class LawsonDormandPrince(OdeSolver):
             error = self._norm(self._combine(None, others[7]))
             ratio = float(np.max(error / (self._atol + self._rtol * np.maximum(size, self._norm(y)))))
             # A ratio that is not a number (overflow in a stage) shrinks the step as far as allowed.
-            factor = self.SAFETY * ratio**-0.2 if ratio > 0 else self.LARGEST_FACTOR
+            factor = self.LARGEST_FACTOR if ratio == 0 else self.SAFETY * ratio**-0.2
             if ratio <= 1:
                 break
             h_abs = h * (max(factor, self.SMALLEST_FACTOR) if np.isfinite(factor) else self.SMALLEST_FACTOR)

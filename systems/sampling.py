@@ -47,12 +47,25 @@ def check_number(value: Any, name: str) -> float:
     return float(value)
 
 
+def check_numbers(owner: Any, *fields: str) -> None:
+    """That the named fields are finite numbers."""
+    for name in fields:
+        check_number(getattr(owner, name), name)
+
+
+def check_positive(owner: Any, *fields: str) -> None:
+    """That the named fields are finite numbers above zero."""
+    for name in fields:
+        if not check_number(getattr(owner, name), name) > 0:
+            raise SystemsValueError(f"{name} must be positive, got {getattr(owner, name)}")
+
+
 def check_seed(seed: Any) -> int:
     """seed as an int, or an error."""
     return check_count(seed, "seed", smallest=0)
 
 
-def _child_seed(seed: int, *key: int) -> int:
+def child_seed(seed: int, *key: int) -> int:
     """A seed independent of `seed` and of other keys."""
     return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)[0])
 
@@ -186,7 +199,8 @@ class ShortFlows:
     32 flows (they are integrated together, and so share their times). spacing > 1 puts more points at early
     times, for systems whose late states are all alike.
 
-    system: System; it is integrated as `simulate` does, in its own formulation where it has one.
+    system: System; it is integrated as `simulate` does, in its own formulation where it has one, at its default
+    parameters, or at sampled ones where it `samples_parameters`.
     initial: sampler of the states at which flows start; the system's initial states by default.
     duration: in the system's time units; the span of its default times by default.
     rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an
@@ -213,13 +227,17 @@ class ShortFlows:
         n, m = check_count(n), self.points_per_flow
         n_flows = FLOWS_PER_BLOCK * math.ceil(n / (m * FLOWS_PER_BLOCK))
         initial = self.initial or InitialStates(self.system)
-        x0 = np.asarray(initial(n_flows, _child_seed(check_seed(seed), 0)), dtype=float)
-        offsets = np.random.default_rng(_child_seed(seed, 1)).random(n_flows // FLOWS_PER_BLOCK)
+        start_seed = child_seed(check_seed(seed), 0)
+        x0 = np.asarray(initial(n_flows, start_seed), dtype=float)
+        # The parameters with which `sample_initial` drew the states.
+        mu = self.system.sample_parameters(n_flows, start_seed) if self.system.samples_parameters else None
+        offsets = np.random.default_rng(child_seed(seed, 1)).random(n_flows // FLOWS_PER_BLOCK)
         states = np.empty((n_flows, m, *x0.shape[1:]))
         for block, offset in enumerate(offsets):
             flows = slice(block * FLOWS_PER_BLOCK, (block + 1) * FLOWS_PER_BLOCK)
             times = self._duration() * ((np.arange(m) + offset) / m) ** self.spacing
-            states[flows] = self._flow(x0[flows], np.concatenate([[0.0], times]))[:, 1:]
+            of_flows = None if mu is None else mu[flows]
+            states[flows] = self._flow(x0[flows], of_flows, np.concatenate([[0.0], times]))[:, 1:]
         return states.reshape(-1, *x0.shape[1:])[:n]
 
     def _duration(self) -> float:
@@ -228,12 +246,18 @@ class ShortFlows:
         times = self.system.default_times
         return float(times[-1] - times[0])
 
-    def _flow(self, x0: np.ndarray, t: np.ndarray) -> np.ndarray:
+    def _flow(self, x0: np.ndarray, mu: np.ndarray | None, t: np.ndarray) -> np.ndarray:
+        # One at a time where f takes no batches.
+        size = len(x0) if self.system.batches(x0) else 1
+        parts = [slice(i, i + size) for i in range(0, len(x0), size)]
         try:
-            if self.system.batches(x0):
-                return integrate(self.system, x0, t, rtol=self.rtol, atol=0.1 * self.rtol)
             return np.concatenate(
-                [integrate(self.system, x[None], t, rtol=self.rtol, atol=0.1 * self.rtol) for x in x0]
+                [
+                    integrate(
+                        self.system, x0[part], t, None if mu is None else mu[part], rtol=self.rtol, atol=0.1 * self.rtol
+                    )
+                    for part in parts
+                ]
             )
         except IntegrationFailure as failure:
             raise EvaluationError(
@@ -282,8 +306,8 @@ class NearTrajectories:
         object.__setattr__(self, "trajectories", tuple(sets))
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        uniform = np.random.default_rng(_child_seed(check_seed(seed), 0)).random((check_count(n), 3))
-        strength = self.noise / math.sqrt(2) * np.random.default_rng(_child_seed(seed, 1)).standard_normal(n)
+        uniform = np.random.default_rng(child_seed(check_seed(seed), 0)).random((check_count(n), 3))
+        strength = self.noise / math.sqrt(2) * np.random.default_rng(child_seed(seed, 1)).standard_normal(n)
         strength[_assignment(n, (self.exact, 1 - self.exact)) == 0] = 0.0
         sizes = [one.sizes["trajectory"] * one.sizes["time"] for one in self.trajectories]
         chosen = np.minimum((uniform * sum(sizes)).astype(np.int64), sum(sizes) - 1)
@@ -345,7 +369,7 @@ class Mixture:
         for k, sampler in enumerate(self.samplers):
             here = np.flatnonzero(index == k)
             if here.size:
-                part = sampler(here.size, _child_seed(check_seed(seed), k))
+                part = sampler(here.size, child_seed(check_seed(seed), k))
                 states = np.empty((n, *part.shape[1:])) if states is None else states
                 states[here] = part
         assert states is not None

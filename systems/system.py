@@ -15,7 +15,16 @@ import xarray as xr
 
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import Formulation
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_number, check_seed
+from systems.sampling import (
+    InitialStates,
+    Mixture,
+    Sampler,
+    ShortFlows,
+    check_count,
+    check_number,
+    check_seed,
+    child_seed,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Parameter:
                 f"parameter {self.name!r} needs low <= default <= high, got {self.low} <= {self.default} <= {self.high}"
             )
 
+    @classmethod
+    def around(cls, name: str, default: float, low: float, high: float) -> Parameter:
+        """A parameter with its usual range, which is wider if the default lies outside."""
+        return cls(name, default, min(low, default), max(high, default))
+
 
 def like(array: np.ndarray, x: Any, xp: Any) -> Any:
     """A NumPy array as an array of x's namespace, dtype and device."""
@@ -65,7 +79,7 @@ def as_floating(x: Any, name: str) -> tuple[Any, Any]:
 class System(abc.ABC):
     """Known dynamics dx/dt = f(x; mu, t).
 
-    A new system is a frozen dataclass that defines `name`, `dims`, `shape`, `_rhs` and `_initial`, and
+    A new system is a frozen dataclass that defines `name`, `dims`, `shape`, `_rhs`, and `_initial` or `_initial_at`, and
     replaces what it knows better of the other underscored methods and of the data below. The public methods
     are final.
 
@@ -75,10 +89,13 @@ class System(abc.ABC):
     citation: where the equations come from.
     default_times, default_n_trajectories: what `simulate` takes when it is not told.
     is_black_box: f gives values only, from NumPy arrays only.
+    samples_parameters: trajectories differ by their parameters, so `simulate` and `collocate` sample these unless told
+    otherwise.
     """
 
     citation: str = ""
     is_black_box: bool = False
+    samples_parameters: bool = False
     default_n_trajectories: int = 64
 
     # What a system defines
@@ -103,9 +120,13 @@ class System(abc.ABC):
         dtype of x.
         """
 
-    @abc.abstractmethod
     def _initial(self, n: int, seed: int) -> np.ndarray:
         """n initial states (n, *shape), float64; the i-th depends on (seed, i) alone."""
+        raise NotImplementedError(f"{type(self).__name__} must define _initial(n, seed) or _initial_at(mu, seed)")
+
+    def _initial_at(self, mu: np.ndarray, seed: int) -> np.ndarray:
+        """Initial states (n, *shape), float64, for parameters mu (n, p); the i-th depends on (seed, i, mu[i]) alone."""
+        return self._initial(len(mu), seed)
 
     # What a system may know better
 
@@ -157,7 +178,7 @@ class System(abc.ABC):
         x: (..., *shape), real floating-point: NumPy, torch, another standard array, or a DataArray.
         mu: (..., p) with leading axes that broadcast against those of x, a mapping from names to numbers or
         arrays (what is missing takes its default), or None for the defaults.
-        Returns an array of x's kind, shape, dtype and device. For small spatial scales use float64:
+        Returns an array of x's kind, dtype and device, with the leading axes of both. For small spatial scales use float64:
         differences of neighbours in float32 lose most of their digits.
 
         Raises SystemsTypeError, SystemsValueError.
@@ -172,12 +193,47 @@ class System(abc.ABC):
         if x.ndim < k or tuple(x.shape[x.ndim - k :]) != self.shape:
             expected = ", ".join(map(str, self.shape))
             raise SystemsValueError(f"x must have shape (..., {expected}) for {self._called}, got {tuple(x.shape)}")
-        return self._rhs(x, self._parameter_array(mu, x, xp), t, xp)
+        mu = self._parameter_array(mu, x, xp)
+        own, others = tuple(x.shape[: x.ndim - k]), tuple(mu.shape[:-1])
+        try:
+            leading = np.broadcast_shapes(own, others)
+        except ValueError as error:
+            raise SystemsValueError(
+                f"the leading axes {own} of x and {others} of mu do not fit together for {self._called}"
+            ) from error
+        if leading != own:
+            x = xp.broadcast_to(x, (*leading, *self.shape))
+        return self._rhs(x, mu, t, xp)
 
     @final
-    def sample_initial(self, n: int, seed: int = 0) -> xr.DataArray:
-        """n initial states, labelled (trajectory, *dims); the i-th depends on (seed, i) alone."""
-        states = self._initial(check_count(n), check_seed(seed))
+    def sample_parameters(self, n: int, seed: int = 0) -> np.ndarray:
+        """n parameters (n, p), uniform in their ranges; the i-th depends on (seed, i) alone."""
+        low, high = (np.array([getattr(p, end) for p in self.parameters], dtype=float) for end in ("low", "high"))
+        rng = np.random.default_rng(child_seed(check_seed(seed), 7))
+        return low + (high - low) * rng.random((check_count(n), len(low)))
+
+    @final
+    def sample_initial(self, n: int, seed: int = 0, mu: Any = None) -> xr.DataArray:
+        """n initial states, labelled (trajectory, *dims); the i-th depends on (seed, i), and its parameters, alone.
+
+        mu: parameters (n, p), (p,) or a mapping, for systems whose initial states depend on them. By default the
+        system's own, or `sample_parameters(n, seed)` where `samples_parameters`.
+        """
+        n, seed = check_count(n), check_seed(seed)
+        if mu is None and self.samples_parameters:
+            mu = self.sample_parameters(n, seed)
+        values = self.parameter_values(mu)
+        if not np.isfinite(values).all():
+            raise SystemsValueError(f"mu must be finite, got {values}")
+        if values.ndim > 2 or (values.ndim == 2 and len(values) != n):
+            raise SystemsValueError(f"mu must have shape ({n}, p) or (p,) for {n} initial states, got {values.shape}")
+        with np.errstate(all="ignore"):
+            states = self._initial_at(np.broadcast_to(values, (n, values.shape[-1])), seed)
+        if not np.isfinite(states).all():
+            named = ", ".join(f"{p.name} = {p.default:g}" for p in self.parameters)
+            raise SystemsValueError(
+                f"initial states of {self._called} are not finite ({named}): its parameters lie where flows blow up"
+            )
         return xr.DataArray(
             states, dims=("trajectory", *self.dims), name="state",
             coords={"trajectory": np.arange(n), **self._labelled_coords()},

@@ -31,7 +31,7 @@ from systems.errors import (
     nearest,
 )
 from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate
-from systems.sampling import _child_seed, check_count, check_seed
+from systems.sampling import check_count, check_seed
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
 
@@ -61,7 +61,8 @@ def simulate(
     initial: states at t[0]: an array or DataArray (trajectory, *system.shape), one state, or a sampler;
     by default `system.sample_initial`.
     parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample"
-    to draw them uniformly from their ranges. By default the system's own, and none are stored.
+    to draw them uniformly from their ranges. By default the system's own, and none are stored; systems whose
+    trajectories differ by their parameters (`samples_parameters`) sample them where `initial` is not given.
     seed: of initial states and parameters.
     method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator
     that suits the system: Lawson's method with the linear part exact (Burgers), latent coordinates (lifted
@@ -93,9 +94,7 @@ def simulate(
     check_tolerance(atol, "atol", 0.0)
     method = _check_method(method)
     seed = check_seed(seed)
-    x0 = _initial_states(system, n_trajectories, initial, seed)
-    mu = check_parameters(system, parameters, len(x0), seed)
-
+    x0, mu = _initial_states(system, n_trajectories, initial, parameters, seed)
     if verbose is not None and not isinstance(verbose, bool):
         raise SystemsTypeError(f"verbose must be True, False or None, got {verbose!r}")
     settings = _Settings(t, method, rtol, atol, deadline_in(max_seconds))
@@ -356,15 +355,14 @@ def check_states(states: Any, system: System, name: str, leading: str) -> np.nda
 def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.ndarray | None:
     """Parameters (n, p), float64, or None where the defaults are meant."""
     if parameters is None:
-        return None
+        return system.sample_parameters(n, seed) if system.samples_parameters else None
     names = [p.name for p in system.parameters]
     if not names:
         raise SystemsValueError(f"{system._called} has no parameters; leave parameters out")
     if isinstance(parameters, str):
         if parameters != "sample":
             raise SystemsValueError(f"parameters must be a mapping, an array or 'sample', got {parameters!r}")
-        low, high = (np.array([getattr(p, end) for p in system.parameters]) for end in ("low", "high"))
-        return low + (high - low) * np.random.default_rng(_child_seed(seed, 7)).random((n, len(names)))
+        return system.sample_parameters(n, seed)
     if isinstance(parameters, Mapping):
         for key in parameters:
             if key not in names:
@@ -386,18 +384,28 @@ def check_parameters(system: System, parameters: Any, n: int, seed: int) -> np.n
     return values
 
 
-def _initial_states(system: System, n: int | None, initial: Any, seed: int) -> np.ndarray:
-    if initial is None or callable(initial):
-        n = system.default_n_trajectories if n is None else check_count(n, "n_trajectories")
-        if callable(initial):
-            return check_states(initial(n, seed), system, "initial", str(n))
-        return np.asarray(system.sample_initial(n, seed).values)
-    states = check_states(initial, system, "initial", "trajectory")
-    if n is not None and check_count(n, "n_trajectories") != len(states):
-        raise SystemsValueError(
-            f"n_trajectories is {n}, but initial holds {len(states)} states; leave n_trajectories out"
-        )
-    return states
+def _initial_states(
+    system: System, n: int | None, initial: Any, parameters: Any, seed: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """States at t[0] (n, *shape), and parameters as by `check_parameters`."""
+    given = None if initial is None or callable(initial) else check_states(initial, system, "initial", "trajectory")
+    if n is not None:
+        n = check_count(n, "n_trajectories")
+        if given is not None and n != len(given):
+            raise SystemsValueError(
+                f"n_trajectories is {n}, but initial holds {len(given)} states; leave n_trajectories out"
+            )
+    elif given is None:
+        n = system.default_n_trajectories
+    else:
+        n = len(given)
+    # States that are given may belong to any parameters: those that nobody named are the defaults.
+    mu = None if parameters is None and initial is not None else check_parameters(system, parameters, n, seed)
+    if callable(initial):
+        given = check_states(initial(n, seed), system, "initial", str(n))
+    elif given is None:
+        given = np.asarray(system.sample_initial(n, seed, mu).values)
+    return given, mu
 
 
 def _check_method(method: Any) -> str | type[OdeSolver] | None:

@@ -1,4 +1,4 @@
-"""The table of README.md, written from what is kept, so that no figure there can differ from the results."""
+"""The tables of README.md and docs/systems.md, written from what is kept: no figure there can differ from the results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import report
+from cases import catalogue
 from runs import OURS, Run, kept
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+SYSTEMS = README.parent / "docs" / "systems.md"
 BEGIN, END = "<!-- measured: written by docs/benchmarks/run.py --table -->", "<!-- /measured -->"
 
 HARMONIC = ("mse, harmonic, 20", "mse, harmonic, 40", "mse, harmonic, 200")
@@ -20,11 +22,24 @@ COURSE = ("mse, [0, 1], 21", "mse, [0, 2], 21")
 FLOW = {"kind": "flow", "points": 65536, "seconds": 45}
 
 
-def filled(readme: str) -> str:
-    """The text of the README with the table as the kept results have it now."""
-    before, _, rest = readme.partition(BEGIN)
+def filled(page: Path) -> str:
+    """The text of a page with its table as the kept results have it now."""
+    before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{report.markdown(('case', 'this package', 'beside it'), rows())}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{TABLES[page]()}\n\n{END}{after}"
+
+
+def comparisons() -> str:
+    """What README.md says of `rom`."""
+    return report.markdown(("case", "this package", "beside it"), rows())
+
+
+def checks() -> str:
+    """What docs/systems.md says of `systems`."""
+    return catalogue.report({record.run: record.figures for record in kept("catalogue") if record.figures is not None})
+
+
+TABLES = {README: comparisons, SYSTEMS: checks}
 
 
 def rows() -> list[tuple[str, str, str]]:

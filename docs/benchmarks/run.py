@@ -41,7 +41,7 @@ from runs import RESULTS, Record, digest, keep, kept, machine, packages, path_of
 
 CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
-    "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth",
+    "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth", "catalogue",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")
@@ -53,7 +53,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose key contains one of these")
     parser.add_argument("--again", action="store_true", help="measure again what is there")
     parser.add_argument("--quick", action="store_true", help="small and short, to see that everything runs; not kept")
-    parser.add_argument("--table", action="store_true", help="only draw RESULTS.md, the plots and README's table")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="only draw RESULTS.md, the plots and other pages' tables",
+    )
     parser.add_argument("--list", action="store_true", help="only list the runs")
     arguments = parser.parse_args()
     for name in arguments.cases:
@@ -129,7 +133,7 @@ def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
 
 
 def write_report() -> None:
-    """RESULTS.md, the plots and the table of README.md, from all that is kept."""
+    """RESULTS.md, the plots and the tables of other pages, from all that is kept."""
     sections = []
     for name in CASES:
         if (RESULTS / name).exists():
@@ -140,10 +144,11 @@ def write_report() -> None:
                 sections.append(f"## {name}\n\nCannot be drawn: {type(error).__name__}: {error}\n")
     head = "# Results\n\nWritten by `run.py` from the files in results/. Medians over the seeds, with the range behind.\n\n"
     replace_text(HERE / "RESULTS.md", head + "\n".join(sections))
-    try:
-        replace_text(readme.README, readme.filled(readme.README.read_text()))
-    except LookupError as error:  # not everything that it names was measured
-        log.error("README.md keeps its table: %s", error)
+    for page in readme.TABLES:
+        try:
+            replace_text(page, readme.filled(page))
+        except LookupError as error:  # not everything that it names was measured
+            log.error("%s keeps its table: %s", page.name, error)
 
 
 def replace_text(path: Path, text: str) -> None:

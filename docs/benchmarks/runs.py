@@ -150,12 +150,13 @@ def packages() -> dict[str, str]:
     """Digests of the sources of `rom` and `systems`, as they are imported here; docstrings and layout do not count."""
     result = {}
     for name in ("rom", "systems"):
-        origin = importlib.util.find_spec(name).origin
-        trees = {path.name: ast.parse(path.read_text()) for path in sorted(Path(origin).parent.glob("*.py"))}
+        folder = Path(importlib.util.find_spec(name).origin).parent
+        paths = {str(path.relative_to(folder)): path for path in folder.rglob("*.py")}
+        trees = {path: ast.parse(paths[path].read_text()) for path in sorted(paths)}
         for tree in trees.values():
             for node in ast.walk(tree):
                 drop_docstring(node)
-        text = "\n".join(f"{name} {ast.dump(tree)}" for name, tree in trees.items())
+        text = "\n".join(f"{path} {ast.dump(tree)}" for path, tree in trees.items())
         result[name] = hashlib.sha256(text.encode()).hexdigest()[:16]
     return result
 

@@ -1,9 +1,11 @@
 """Systems made of a user's own function."""
 
 import functools
+import pickle
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 
 import systems
@@ -267,3 +269,99 @@ def test_the_users_own_exception_is_chained():
     with pytest.raises(systems.EvaluationError, match=r"fails\(x\) failed on state 0: ZeroDivisionError") as caught:
         systems.from_rhs(fails, 3).rhs(np.ones((2, 3)))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+# Functions that write to their last argument, and mass matrices
+
+
+def lorenz_out(x, out):
+    out[:] = one_state(x)
+
+
+def lorenz_out_last(t, x, out):  # noqa: ARG001
+    out[:] = one_state(x)
+    return 0  # the status of a C function
+
+
+def lorenz_out_first(out, x, rates):
+    out[:] = [rates[0] * (x[1] - x[0]), x[0] * (28 - x[2]) - x[1], x[0] * x[1] - 8 / 3 * x[2]]
+
+
+@pytest.mark.parametrize(
+    ("f", "options"),
+    [
+        (lorenz_out, {}),
+        (lorenz_out_last, {}),
+        (lorenz_out_first, {"parameters": {"sigma": 10.0}}),
+        (lambda result, x: result.__setitem__(slice(None), one_state(x)), {"arguments": ("out", "x")}),
+    ],
+)
+def test_f_that_writes_to_an_argument(f, options):
+    system = systems.from_rhs(f, 3, sampler=STATES, **options)
+    x = STATES(5, 0)
+    np.testing.assert_allclose(system.rhs(x), lorenz.rhs(x), rtol=1e-12)
+    system.verify()
+
+
+def test_f_that_writes_nothing_gives_what_is_not_a_number():
+    with pytest.raises(systems.EvaluationError, match="not finite at point 0"):
+        systems.collocate(systems.from_rhs(lambda x, out: None, 3, sampler=STATES), 4)  # noqa: ARG005
+
+
+MASS = np.array([[2.0, 1.0, 0.0], [0.0, 3.0, 0.0], [0.0, -1.0, 4.0]])
+
+
+def massive(x):
+    return np.squeeze(MASS @ one_state(x)[..., None], axis=-1)
+
+
+def mass_of(x):
+    return MASS * (1 + x[0] ** 2)
+
+
+@pytest.mark.parametrize("mass", [MASS, MASS.tolist(), scipy.sparse.csr_array(MASS), scipy.sparse.csr_matrix(MASS)])
+def test_a_mass_matrix_is_inverted(mass):
+    system = systems.from_rhs(massive, 3, mass=mass, sampler=STATES)
+    x = STATES(7, 0)
+    np.testing.assert_allclose(system.rhs(x), lorenz.rhs(x), rtol=1e-12)
+    np.testing.assert_allclose(system.rhs(x[0]), lorenz.rhs(x[0]), rtol=1e-12)
+    again = pickle.loads(pickle.dumps(system))
+    np.testing.assert_array_equal(again.rhs(x), system.rhs(x))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, scipy.sparse.csc_array])
+def test_a_mass_that_depends_on_the_state(kind):
+    system = systems.from_rhs(
+        lambda x: massive(x) * (1 + x[0] ** 2), 3, mass=lambda x: kind(mass_of(x)), sampler=STATES, batched=False
+    )
+    x = STATES(7, 0)
+    np.testing.assert_allclose(system.rhs(x), lorenz.rhs(x), rtol=1e-12)
+
+
+def test_mass_acts_on_all_numbers_of_a_state():
+    mass = np.diag(np.arange(1.0, 7.0))
+    system = systems.from_rhs(lambda x: -x, shape=(2, 3), mass=mass)
+    expected = -np.ones((4, 2, 3)) / np.arange(1.0, 7.0).reshape(2, 3)
+    np.testing.assert_allclose(system.rhs(np.ones((4, 2, 3))), expected)
+
+
+@pytest.mark.parametrize(
+    ("mass", "error", "message"),
+    [
+        (np.eye(2), VALUE, r"mass must have shape \(3, 3\) for states of 3 numbers, got \(2, 2\)"),
+        (np.diag([1.0, 1.0, 0.0]), VALUE, "mass is singular: some equations hold no time derivative"),
+        (scipy.sparse.diags_array([1.0, 1.0, 0.0]), VALUE, "mass is singular"),
+        (np.diag([1.0, np.nan, 1.0]), VALUE, "mass must be finite"),
+        ("lumped", TYPE, "mass must be an array, a SciPy sparse matrix or a function of a state, got str"),
+    ],
+)
+def test_masses_that_cannot_be_used(mass, error, message):
+    with pytest.raises(error, match=message):
+        systems.from_rhs(one_state, 3, mass=mass)
+
+
+def test_a_mass_that_fails_at_a_state():
+    with pytest.raises(systems.EvaluationError, match="mass failed on a state: ZeroDivisionError"):
+        systems.from_rhs(one_state, 3, mass=lambda x: 1 / 0).rhs(STATES(1, 0))  # noqa: ARG005
+    with pytest.raises(systems.EvaluationError, match="mass must have shape"):
+        systems.from_rhs(one_state, 3, mass=lambda x: np.eye(2)).rhs(STATES(1, 0))  # noqa: ARG005

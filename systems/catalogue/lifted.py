@@ -1,4 +1,4 @@
-"""Systems of ordinary differential equations, as they are and lifted to many states."""
+"""Small systems lifted to many states, whose encoder, latent dynamics and decoder are known: oracles of a ROM."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from systems.catalogue.ordinary import Lorenz, lorenz_rhs
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation
 from systems.sampling import (
@@ -19,76 +20,10 @@ from systems.sampling import (
     Mixture,
     Sampler,
     check_count,
-    check_number,
+    check_numbers,
     check_seed,
 )
 from systems.system import Parameter, System, as_floating, like
-
-
-def _lorenz_rhs(x: Any, mu: Any, xp: Any) -> Any:
-    x1, x2, x3 = x[..., 0], x[..., 1], x[..., 2]
-    sigma, rho, beta = mu[..., 0], mu[..., 1], mu[..., 2]
-    return xp.stack(xp.broadcast_arrays(sigma * (x2 - x1), x1 * (rho - x3) - x2, x1 * x2 - beta * x3), axis=-1)
-
-
-@dataclass(frozen=True)
-class Lorenz(System):
-    """The Lorenz (1963) system: x1' = sigma (x2 - x1), x2' = x1 (rho - x3) - x2, x3' = x1 x2 - beta x3.
-
-    Good values: the classical sigma = 10, rho = 28, beta = 8/3 are chaotic, with a largest Lyapunov exponent
-    of 0.906 (one Lyapunov time is 1.1). A step of 0.02 resolves the attractor; the default times cover seven
-    Lyapunov times.
-
-    Initial states lie on the attractor, to rounding: they have run for 10 time units, at the default
-    parameters, from a normal distribution around it, and its neighbourhood contracts as exp(-14.6 t).
-    Collocation states are half of these, and half uniform in a box around the attractor.
-
-    Source: Lorenz, J. Atmos. Sci. 20 (1963) 130.
-    """
-
-    sigma: float = 10.0
-    rho: float = 28.0
-    beta: float = 8 / 3
-
-    name: ClassVar[str] = "Lorenz"
-    dims: ClassVar[tuple[str, ...]] = ("component",)
-    shape: ClassVar[tuple[int, ...]] = (3,)
-    time_scale: ClassVar[float] = 1.1
-    citation: ClassVar[str] = "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
-
-    def __post_init__(self):
-        _check_numbers(self, "sigma", "rho", "beta")
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        return (
-            Parameter("sigma", self.sigma, min(9.0, self.sigma), max(11.0, self.sigma)),
-            Parameter("rho", self.rho, min(25.0, self.rho), max(35.0, self.rho)),
-            Parameter("beta", self.beta, min(2.4, self.beta), max(3.0, self.beta)),
-        )
-
-    @property
-    def default_times(self) -> np.ndarray:
-        return np.linspace(0.0, 8.0, 401)
-
-    def _rhs(self, x, mu, t, xp):  # noqa: ARG002
-        return _lorenz_rhs(x, mu, xp)
-
-    def _initial(self, n, seed):
-        x = Gaussian(mean=(0.0, 0.0, 25.0), std=(8.0, 9.0, 8.0))(n, seed)
-        # Any accurate path to the attractor will do: fixed steps, so that a state does not depend on the
-        # others.
-        mu, h = self.parameter_values(), 0.01
-        for _ in range(1000):
-            k1 = _lorenz_rhs(x, mu, np)
-            k2 = _lorenz_rhs(x + h / 2 * k1, mu, np)
-            k3 = _lorenz_rhs(x + h / 2 * k2, mu, np)
-            k4 = _lorenz_rhs(x + h * k3, mu, np)
-            x = x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        return x
-
-    def _sampler(self) -> Sampler:
-        return Mixture((InitialStates(self), Box(low=(-25.0, -30.0, 0.0), high=(25.0, 30.0, 55.0))))
 
 
 class LiftedSystem(System):
@@ -146,11 +81,6 @@ class LiftedSystem(System):
 
     def _formulation(self, mu):
         return Formulation(forward=self.encode, backward=self.decode, rhs=lambda t, z: self.latent_rhs(z, mu, t))
-
-
-def _check_numbers(system: Any, *fields: str) -> None:
-    for name in fields:
-        check_number(getattr(system, name), name)
 
 
 def _check_last(array: Any, size: int, name: str, system: str) -> None:
@@ -266,7 +196,7 @@ class LiftedLorenz(LiftedSystem):
 
     def __post_init__(self):
         check_count(self.n, "n", smallest=6)
-        _check_numbers(self, "sigma", "rho", "beta")
+        check_numbers(self, "sigma", "rho", "beta")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -308,7 +238,7 @@ class LiftedLorenz(LiftedSystem):
         return _superpose(xp.concat(xp.broadcast_arrays(dz, 3 * z**2 * dz), axis=-1), like(self.modes, z, xp))
 
     def _latent_rhs(self, z, mu, t, xp):  # noqa: ARG002
-        return _lorenz_rhs(z * self.SCALE, mu, xp) / self.SCALE
+        return lorenz_rhs(z * self.SCALE, mu, xp) / self.SCALE
 
     def _initial(self, n, seed):
         return self.decode(InitialStates(self.lorenz)(n, seed) / self.SCALE)
@@ -343,7 +273,7 @@ class LiftedLinear(LiftedSystem):
     def __post_init__(self):
         check_count(self.n, "n", smallest=3)
         check_seed(self.seed)
-        _check_numbers(self, "decay", "omega", "rate")
+        check_numbers(self, "decay", "omega", "rate")
         for field in ("decay", "rate"):
             if not getattr(self, field) > 0:
                 raise SystemsValueError(f"{field} must be positive for a stable system, got {getattr(self, field)}")

@@ -1,0 +1,195 @@
+"""Waves in one dimension: advection, Korteweg-de Vries, Kuramoto-Sivashinsky."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from systems.catalogue.periodic import PeriodicSystem, lawson_steps, random_waves
+from systems.discretisation import upwind_difference
+from systems.errors import SystemsValueError
+from systems.sampling import check_count, check_number, check_positive
+from systems.system import Parameter, System
+
+
+@dataclass(frozen=True)
+class Advection(System):
+    """Linear advection, u_t + speed u_x = 0, periodic on [0, 1): u(x, t) = u(x - speed t, 0).
+
+    Nothing is simpler to solve and harder to reduce: the best linear space of d dimensions errs by d^-1/2 for a front,
+    a nonlinear manifold needs one dimension. Good values: n = 256, speed 1, one period.
+
+    Space is discretised by third-order upwind differences. Initial states are bumps h exp((cos 2 pi (x - c) - 1) / w^2),
+    h in [0.5, 1], c anywhere, w in [0.3, 0.6].
+
+    Source: Ohlberger and Rave, Proc. Algoritmy (2016) 1.
+    """
+
+    n: int = 256
+    speed: float = 1.0
+
+    name: ClassVar[str] = "Advection"
+    dims: ClassVar[tuple[str, ...]] = ("x",)
+    citation: ClassVar[str] = (
+        "Ohlberger, M., & Rave, S. (2016). Reduced basis methods: success, limitations and future challenges. "
+        "Proc. Algoritmy, 1-12."
+    )
+
+    def __post_init__(self):
+        check_count(self.n, "n", smallest=5)
+        check_number(self.speed, "speed")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.n,)
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        return {"x": np.arange(self.n) / self.n}
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return (Parameter.around("speed", self.speed, 0.5, 1.5),)
+
+    @property
+    def default_times(self) -> np.ndarray:
+        return np.linspace(0.0, 1.0, 51)
+
+    def _rhs(self, x, mu, t, xp):  # noqa: ARG002
+        return -upwind_difference(x, mu[..., :1], 1.0 / self.n, xp)
+
+    def _initial(self, n, seed):
+        height, centre, width = np.random.default_rng(seed).random((n, 3, 1)).swapaxes(0, 1)
+        height, width = 0.5 + 0.5 * height, 0.3 + 0.3 * width
+        return height * np.exp((np.cos(2 * np.pi * (self.coords["x"] - centre)) - 1) / width**2)
+
+
+@dataclass(frozen=True)
+class KortewegDeVries(PeriodicSystem):
+    """The Korteweg-de Vries equation, u_t + 6 u u_x + u_xxx = 0, periodic on [0, length): solitons.
+
+    A soliton (c/2) sech^2(sqrt(c)/2 (x - c t - x0)) travels at its speed c; two pass through each other and are shifted.
+    The mean, the mean square and the energy are conserved. Good values: length 40, n = 256, speeds up to 4.
+
+    Fourier modes with the 2/3 rule; `simulate` integrates the dispersion exactly. Initial states are sums of two solitons,
+    of speeds in [0.5, 3], anywhere.
+
+    Source: Zabusky and Kruskal, Phys. Rev. Lett. 15 (1965) 240; Trefethen, Spectral Methods in MATLAB (SIAM, 2000),
+    program 27.
+    """
+
+    n: int = 256
+    length: float = 40.0
+
+    name: ClassVar[str] = "KortewegDeVries"
+    dims: ClassVar[tuple[str, ...]] = ("x",)
+    time_scale: ClassVar[float] = 2.0
+    citation: ClassVar[str] = (
+        "Zabusky, N. J., & Kruskal, M. D. (1965). Interaction of solitons in a collisionless plasma and the recurrence "
+        "of initial states. Phys. Rev. Lett. 15, 240-243."
+    )
+
+    def __post_init__(self):
+        check_count(self.n, "n", smallest=4)
+        check_positive(self, "length")
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        return (self.length,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.n,)
+
+    @property
+    def default_times(self) -> np.ndarray:
+        return np.linspace(0.0, 10.0, 101)
+
+    def _growth(self, modes, mu):  # noqa: ARG002
+        return 0.0 * modes.k[0]
+
+    def _dispersion(self, modes, mu):  # noqa: ARG002
+        (k,) = modes.k
+        # The highest mode of an even grid is a cosine alone: it has no odd derivative on the grid.
+        return modes.xp.where(k < np.pi / self.length * self.n, k**3, modes.xp.zeros_like(k))
+
+    def _nonlinear(self, y, modes, mu):  # noqa: ARG002
+        (k,) = modes.k
+        u = modes.backward(y * modes.resolved)
+        return -3j * (modes.forward(u * u) * (k * modes.resolved))
+
+    def soliton(self, speed: float | np.ndarray, centre: float | np.ndarray) -> np.ndarray:
+        """One soliton (..., n) with its images, for arrays of speeds and centres (...)."""
+        speed, centre = np.broadcast_arrays(np.asarray(speed, float), np.asarray(centre, float))
+        distance = self.coords["x"] - centre[..., None]
+        waves = [np.cosh(0.5 * np.sqrt(speed[..., None]) * (distance - m * self.length)) ** -2 for m in range(-2, 3)]
+        return 0.5 * speed[..., None] * sum(waves)
+
+    def _initial(self, n, seed):
+        uniform = np.random.default_rng(seed).random((n, 2, 2))
+        return self.soliton(0.5 + 2.5 * uniform[..., 0], self.length * uniform[..., 1]).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class KuramotoSivashinsky(PeriodicSystem):
+    """The Kuramoto-Sivashinsky equation, u_t + u u_x + u_xx + u_xxxx = 0, periodic on [0, length).
+
+    Good values: length 22 and n = 64, chaotic with a largest Lyapunov exponent of 0.043 to 0.048 (one Lyapunov time is
+    about 22), on a manifold of 8 dimensions. The mean is conserved and zero.
+
+    Fourier modes with the 2/3 rule; `simulate` integrates the linear part exactly. Initial states lie on the attractor:
+    they have run for 200 time units from random waves.
+
+    Source: Cvitanovic, Davidchack and Siminos, SIAM J. Appl. Dyn. Syst. 9 (2010) 1; Linot and Graham, Phys. Rev. E 101
+    (2020) 062209, for the dimension.
+    """
+
+    n: int = 64
+    length: float = 22.0
+
+    DAMPED: ClassVar[float] = 1.5  # a wavenumber that decays fast: those below 1 grow
+    name: ClassVar[str] = "KuramotoSivashinsky"
+    dims: ClassVar[tuple[str, ...]] = ("x",)
+    time_scale: ClassVar[float] = 22.0
+    citation: ClassVar[str] = (
+        "Cvitanovic, P., Davidchack, R. L., & Siminos, E. (2010). On the state space geometry of the "
+        "Kuramoto-Sivashinsky flow in a periodic domain. SIAM J. Appl. Dyn. Syst. 9, 1-33."
+    )
+
+    def __post_init__(self):
+        check_count(self.n, "n", smallest=4)
+        check_positive(self, "length")
+        needed = math.ceil(3 * self.DAMPED * self.length / (2 * np.pi))
+        if self.n < needed:
+            raise SystemsValueError(
+                f"n must be at least {needed} for length {self.length:g}, got {self.n}: with fewer points the waves that "
+                "grow are not all coupled to waves that decay"
+            )
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        return (self.length,)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.n,)
+
+    @property
+    def default_times(self) -> np.ndarray:
+        return np.linspace(0.0, 50.0, 201)
+
+    def _growth(self, modes, mu):  # noqa: ARG002
+        square = modes.squared_wavenumber()
+        return square - square * square
+
+    def _nonlinear(self, y, modes, mu):  # noqa: ARG002
+        (k,) = modes.k
+        u = modes.backward(y * modes.resolved)
+        return -0.5j * (modes.forward(u * u) * (k * modes.resolved))
+
+    def _initial(self, n, seed):
+        start = random_waves(self.coords["x"], self.length, (0.5, 0.5, 0.5, 0.5), n, seed)
+        return lawson_steps(self, start, 0.05, 4000)

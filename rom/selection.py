@@ -26,6 +26,7 @@ log = logging.getLogger("rom")
 CANDIDATE_DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
 GOOD_ENOUGH = 1e-3  # share of the variance below which more latent states are not worth their price
 CLOSE_TO_BEST = 1.2  # a smaller model within this factor of the best one is preferred
+HOPELESS = 1.0  # share of the variance from which a closed form is no better than a constant
 USELESS = 0.1  # share of the variance above which no closed form forecasts well enough to judge dimensions by
 RESOLVED = 1e-2  # share of the variance that the decoder may then lose
 STABLE = 2.5  # the classical Runge-Kutta method: |dt lambda| up to 2.78 on the negative axis, 2.82 on the imaginary one
@@ -90,6 +91,28 @@ def select_latent_dim(
 def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, seed: int, clock: Clock) -> Selection:
     """The closed-form model with `latent_dim` latent states whose ridge gives the lowest validation error.
 
+    Where quadratic dynamics forecast worse than a constant, since they blow up, linear ones compete.
+    """
+    linear, quadratic = ("linear" in config.latent_terms, "quadratic" in config.latent_terms)
+    best = best_ridge(prepared, config, latent_dim, seed, clock, linear=linear, quadratic=quadratic)
+    if linear and quadratic and best.error >= HOPELESS:
+        other = best_ridge(prepared, config, latent_dim, seed, clock, linear=True, quadratic=False)
+        best = min(best, other, key=lambda selection: selection.error)
+    return best
+
+
+def best_ridge(
+    prepared: Prepared,
+    config: FitConfig,
+    latent_dim: int,
+    seed: int,
+    clock: Clock,
+    *,
+    linear: bool,
+    quadratic: bool,
+) -> Selection:
+    """The best of one family of dynamics.
+
     The strongest ridge comes first, and is kept where none forecasts. Once half of the time is over, others are tried for
     a second at most.
     """
@@ -98,8 +121,8 @@ def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, s
         prepared.states().numpy(),
         (states.numpy(), derivatives.numpy(), parameters.numpy()),
         latent_dim,
-        linear="linear" in config.latent_terms,
-        quadratic="quadratic" in config.latent_terms,
+        linear=linear,
+        quadratic=quadratic,
         quadratic_decoder=config.quadratic_decoder,
     )
     best: Selection | None = None

@@ -11,7 +11,7 @@ from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
 from rom.gathering import Material
 from rom.preparation import prepare
-from rom.selection import runge_kutta_step, select_closed_form, select_latent_dim
+from rom.selection import Selection, runge_kutta_step, select_closed_form, select_latent_dim
 from rom.split import split_trajectories
 
 
@@ -108,3 +108,16 @@ def test_the_step_of_a_good_model_is_stable_however_stiff_it_is(rate):
     assert runge_kutta_step(networks, prepared, 0)[2] * rate * prepared.time_scale < 2.78
     few = runge_kutta_step(networks, prepared, 0, most_steps=100)[2]
     assert few >= 0.001
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"), [({True: 0.9}, True), ({True: 500.0, False: 0.8}, False), ({True: 2.0, False: 3.0}, True)]
+)
+def test_linear_dynamics_compete_where_quadratic_ones_blow_up(monkeypatch, errors, chosen):
+    """`errors`: of the best of each family, which is not tried where it is absent."""
+
+    def best(*_, linear, quadratic):  # noqa: ARG001
+        return Selection(quadratic, errors[quadratic], 0.0, 1, 1, 1.0)
+
+    monkeypatch.setattr("rom.selection.best_ridge", best)
+    assert select_closed_form(None, FitConfig(), 2, 0, Clock()).closed_form is chosen

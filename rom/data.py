@@ -385,7 +385,8 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
     require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, expected, "the other data")
     if layout.parameters != expected.parameters:
         raise RomValueError(
-            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data"
+            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; `systems.simulate` "
+            "stores those that it is given by parameters=..."
         )
 
 

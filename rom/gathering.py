@@ -173,7 +173,10 @@ def simulate(
     except systems.IntegrationError:
         if limit is None or clock.elapsed < limit:
             raise
-        log.warning("max_seconds left no time for a single trajectory; raise it, or pass trajectories")
+        log.warning(
+            "max_seconds left no time for trajectories, which are integrated 32 together; raise it, ask for fewer by "
+            "n_trajectories, or pass trajectories"
+        )
         return None
 
 

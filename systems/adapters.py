@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ def from_dysts(flow: Any) -> System:
     """A chaotic flow of the package dysts (Gilpin, NeurIPS Datasets and Benchmarks, 2021), or its name, such as "Rossler".
 
     Parameters are those of the flow, with ranges of 10 % on both sides of their values. Initial states lie on the
-    attractor: on the orbit of the flow's own initial state, over 50 of its periods.
+    attractor: on the orbit of the flow's own initial state, over 50 of its periods. The time scale is its period.
 
     Raises SystemsImportError without dysts, SystemsValueError for unknown names and flows with delay, SystemsTypeError.
     """
@@ -45,11 +46,15 @@ def from_dysts(flow: Any) -> System:
     numbers = {name: float(value) for name, value in sorted(flow.params.items()) if np.ndim(value) == 0}
     f = _DystsRates(flow, tuple(numbers))
     ranges = {name: (value, *sorted((0.9 * value, 1.1 * value))) for name, value in numbers.items()}
-    plain = from_rhs(f, int(flow.dimension), dims=("component",), parameters=ranges, arguments=_order(ranges))
-    orbit = Orbit(plain, np.asarray(flow.ic, dtype=float), TURNS * float(flow.period), TURNS * PER_TURN)
-    return from_rhs(
-        f, int(flow.dimension), dims=("component",), parameters=ranges, arguments=_order(ranges), sampler=orbit
+    system = from_rhs(
+        f,
+        int(flow.dimension),
+        dims=("component",),
+        parameters=ranges,
+        arguments=("x", "t", "mu") if ranges else ("x", "t"),
     )
+    orbit = Orbit(system, np.asarray(flow.ic, dtype=float), TURNS * float(flow.period), TURNS * PER_TURN)
+    return dataclasses.replace(system, states=orbit, typical_time=float(flow.period))
 
 
 def from_pde(equation: Any, state: Any, *, sampler: Sampler | None = None, t: float | None = None) -> System:
@@ -252,10 +257,6 @@ def _ranges(sizes: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, tup
         names = [name] if size == 1 else [f"{name}_{i}" for i in range(size)]
         result |= dict.fromkeys(names, values)
     return result
-
-
-def _order(ranges: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("x", "t", "mu") if ranges else ("x", "t")
 
 
 def _imported(module: str, package: str) -> Any:

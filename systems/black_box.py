@@ -87,6 +87,7 @@ class BlackBox(System):
     batched: bool | None = None
     states: Sampler | None = None
     mass: Mass | None = None
+    typical_time: float = 1.0
     _finding: _Finding = field(init=False)
 
     is_black_box: ClassVar[bool] = True
@@ -113,6 +114,10 @@ class BlackBox(System):
     @property
     def coords(self) -> dict[str, np.ndarray]:
         return dict(self.grid)
+
+    @property
+    def time_scale(self) -> float:
+        return self.typical_time
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -31,7 +31,7 @@ class Mass:
     @classmethod
     def checked(cls, matrix: Any, n: int) -> Mass:
         """For states of n numbers. Raises SystemsTypeError and SystemsValueError, for a singular matrix too."""
-        if callable(matrix):
+        if callable(matrix) and not hasattr(matrix, "shape"):
             return cls(matrix)
         mass = cls(_as_matrix(matrix, n))
         _ = mass._factors

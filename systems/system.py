@@ -266,7 +266,8 @@ class System(abc.ABC):
         two = self.sample_initial(2, seed).values
         check(
             bool(np.array_equal(x[:2], two)),
-            "sample_initial(2) differs from the first 2 of sample_initial(3)",
+            "sample_initial(2) differs from the first 2 of sample_initial(3): the i-th state must depend on (seed, i) "
+            "alone, so draw all numbers in one call with n first, as by rng.random((n, ...))",
         )
         for dim, size in zip(self.dims, self.shape, strict=True):
             coord = self.coords.get(dim)

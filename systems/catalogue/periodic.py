@@ -51,6 +51,16 @@ class PeriodicSystem(System):
 
     A state is (*fields, *grid). A subclass defines `lengths`, `_growth` and `_nonlinear`, each once: f and the
     formulation that `simulate` integrates, with L exact, both come from them. Derivatives are exact on the modes.
+
+    lengths: the period along each axis of the grid, the last dimensions of a state.
+    _growth(modes, mu): L on the modes, real; more fields than one have it along their axis, or all the same.
+    _nonlinear(y, modes, mu): the modes of N from the modes y (..., *fields, *half grid) of the fields.
+    _dispersion(modes, mu): the imaginary part of L; None where there is none.
+
+    `modes` transforms (`modes.forward(u)`, `modes.backward(y)`) and holds the wavenumbers along each axis, `modes.k`, and
+    one or zero for modes that are resolved or not, `modes.resolved`. `mu` is a tuple of one array for each of
+    `parameters`, which broadcasts against modes and fields. Arrays may be of NumPy or torch: what combines or transforms
+    them is taken from their namespace `modes.xp`, such as `modes.xp.stack`.
     """
 
     @property

@@ -46,7 +46,7 @@ def test_f_of_dysts_is_the_flows_own(flows, name):
     flow = getattr(flows, name)()
     system = systems.from_dysts(name)
     system.verify()
-    assert (system.name, system.n_states) == (name, flow.dimension)
+    assert (system.name, system.n_states, system.time_scale) == (name, flow.dimension, flow.period)
     x = system.sample_initial(4, seed=1).values
     np.testing.assert_allclose(system.rhs(x, t=0.7), np.stack([flow.rhs(state, 0.7) for state in x]), rtol=1e-12)
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse
+import scipy.sparse.linalg
 import torch
 
 import systems
@@ -352,6 +353,11 @@ def test_mass_acts_on_all_numbers_of_a_state():
         (np.diag([1.0, 1.0, 0.0]), VALUE, "mass is singular: some equations hold no time derivative"),
         (scipy.sparse.diags_array([1.0, 1.0, 0.0]), VALUE, "mass is singular"),
         (np.diag([1.0, np.nan, 1.0]), VALUE, "mass must be finite"),
+        (
+            scipy.sparse.linalg.aslinearoperator(np.eye(3)),
+            TYPE,
+            "mass must be an array, a SciPy sparse matrix or a function",
+        ),
         ("lumped", TYPE, "mass must be an array, a SciPy sparse matrix or a function of a state, got str"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from systems.black_box import from_rhs
+from systems.black_box import BlackBox, from_rhs
 from systems.errors import SystemsImportError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import integrate
 from systems.sampling import Sampler, check_count, check_seed
@@ -53,6 +53,7 @@ def from_dysts(flow: Any) -> System:
         parameters=ranges,
         arguments=("x", "t", "mu") if ranges else ("x", "t"),
     )
+    assert isinstance(system, BlackBox)
     orbit = Orbit(system, np.asarray(flow.ic, dtype=float), TURNS * float(flow.period), TURNS * PER_TURN)
     return dataclasses.replace(system, states=orbit, typical_time=float(flow.period))
 

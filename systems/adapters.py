@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from systems.black_box import BlackBox, from_rhs
+from systems.checks import check_count, check_seed
 from systems.errors import SystemsImportError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import integrate
-from systems.sampling import Sampler, check_count, check_seed
+from systems.sampling import Sampler
 from systems.system import System
 
 TURNS, PER_TURN = 50, 100  # of the orbit from which initial states of dysts are drawn

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
+from systems.checks import as_numbers, check_count, check_number
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.mass import Mass
-from systems.sampling import Sampler, check_count, check_number
+from systems.sampling import Sampler
 from systems.system import Parameter, System, check_dims
-from systems.trajectories import as_numbers
 
 ARGUMENTS = ("x", "t", "mu", "out")
 

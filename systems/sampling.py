@@ -19,6 +19,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import qmc
 
+from systems.checks import check_count, check_number, check_seed
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
 from systems.integrators import IntegrationFailure, integrate
 
@@ -27,42 +28,6 @@ Sampler = Callable[[int, int], np.ndarray]
 # Flows are integrated this many at a time, always whole blocks: the steps of one block are shared, so a state
 # must not depend on how many of its neighbours were asked for.
 FLOWS_PER_BLOCK = 32
-
-
-def check_count(n: Any, name: str = "n", smallest: int = 1) -> int:
-    """n as an int, or an error that names the argument."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer):
-        raise SystemsTypeError(f"{name} must be an integer, got {n!r}")
-    if n < smallest:
-        raise SystemsValueError(f"{name} must be at least {smallest}, got {n}")
-    return int(n)
-
-
-def check_number(value: Any, name: str) -> float:
-    """value as a finite float, or an error that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise SystemsTypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise SystemsValueError(f"{name} must be finite, got {value}")
-    return float(value)
-
-
-def check_numbers(owner: Any, *fields: str) -> None:
-    """That the named fields are finite numbers."""
-    for name in fields:
-        check_number(getattr(owner, name), name)
-
-
-def check_positive(owner: Any, *fields: str) -> None:
-    """That the named fields are finite numbers above zero."""
-    for name in fields:
-        if not check_number(getattr(owner, name), name) > 0:
-            raise SystemsValueError(f"{name} must be positive, got {getattr(owner, name)}")
-
-
-def check_seed(seed: Any) -> int:
-    """seed as an int, or an error."""
-    return check_count(seed, "seed", smallest=0)
 
 
 def child_seed(seed: int, *key: int) -> int:

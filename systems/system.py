@@ -13,18 +13,10 @@ import array_api_compat
 import numpy as np
 import xarray as xr
 
+from systems.checks import check_count, check_number, check_seed
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import Formulation
-from systems.sampling import (
-    InitialStates,
-    Mixture,
-    Sampler,
-    ShortFlows,
-    check_count,
-    check_number,
-    check_seed,
-    child_seed,
-)
+from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, child_seed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -124,10 +124,10 @@ def digest(case: str, method: str) -> str:
     Of the methods that a case imports only this one counts, so that a change of one leaves the results of the others.
     Comments, docstrings, layout, and what a case lists and shows do not count either.
     """
-    todo = [HERE / "cases" / f"{case}.py", HERE / "methods" / f"{method}.py"]
+    pending = [HERE / "cases" / f"{case}.py", HERE / "methods" / f"{method}.py"]
     seen: dict[Path, str] = {}
-    while todo:
-        path = todo.pop()
+    while pending:
+        path = pending.pop()
         if path in seen or not path.exists():
             continue
         tree = ast.parse(path.read_text())
@@ -140,7 +140,7 @@ def digest(case: str, method: str) -> str:
             drop_docstring(node)
         seen[path] = ast.dump(tree)
         files = [HERE / name.replace(".", "/") for name in names]
-        todo += [path for file in files for path in (file.with_suffix(".py"), file / "__init__.py")]
+        pending += [path for file in files for path in (file.with_suffix(".py"), file / "__init__.py")]
     text = "\n".join(f"{path.relative_to(HERE)} {seen[path]}" for path in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -163,13 +163,13 @@ def packages() -> dict[str, str]:
 
 def used_by(name: str, body: list[ast.stmt]) -> list[ast.stmt]:
     """The statements of a module that define `name` or what it uses, and so on, in their order."""
-    todo, used = [name], set()
-    while todo:
-        name = todo.pop()
+    pending, used = [name], set()
+    while pending:
+        name = pending.pop()
         if name not in used:
             used.add(name)
             nodes = [node for node in body if name in names_of(node)]
-            todo += [n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)]
+            pending += [n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)]
     return [node for node in body if names_of(node) & used]
 
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem
+from systems.checks import check_count, check_positive
 from systems.errors import SystemsValueError, nearest
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, check_count, check_positive
+from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
 from systems.system import Parameter, System, like
 
 INITIAL_STATES = ("harmonic", "gaussian", "bumps", "mixed")

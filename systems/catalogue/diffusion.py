@@ -9,9 +9,9 @@ import numpy as np
 import scipy.fft
 
 from systems.catalogue.periodic import PeriodicSystem, random_waves
+from systems.checks import check_count, check_number, check_positive
 from systems.discretisation import second_difference, second_difference_eigenvalues
 from systems.integrators import Formulation
-from systems.sampling import check_count, check_number, check_positive
 from systems.system import Parameter, System, like
 
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem
+from systems.checks import check_count, check_number, check_positive
 from systems.discretisation import padded
-from systems.sampling import check_count, check_number, check_positive
 from systems.system import Parameter, System
 
 

@@ -10,19 +10,10 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from systems.catalogue.ordinary import Lorenz, lorenz_rhs
+from systems.checks import check_count, check_numbers, check_seed
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation
-from systems.sampling import (
-    Box,
-    Gaussian,
-    InitialStates,
-    Lifted,
-    Mixture,
-    Sampler,
-    check_count,
-    check_numbers,
-    check_seed,
-)
+from systems.sampling import Box, Gaussian, InitialStates, Lifted, Mixture, Sampler
 from systems.system import Parameter, System, as_floating, like
 
 

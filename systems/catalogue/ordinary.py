@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from systems.sampling import Box, Gaussian, InitialStates, Mixture, Sampler, check_count, check_number, check_numbers
+from systems.checks import check_count, check_number, check_numbers
+from systems.sampling import Box, Gaussian, InitialStates, Mixture, Sampler
 from systems.system import Parameter, System
 
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem, lawson_steps, random_waves
+from systems.checks import check_count, check_number, check_positive
 from systems.discretisation import upwind_difference
 from systems.errors import SystemsValueError
-from systems.sampling import check_count, check_number, check_positive
 from systems.system import Parameter, System
 
 

@@ -16,8 +16,8 @@ Boundary = Literal["dirichlet", "neumann"]
 def padded(u: Any, boundary: Boundary, xp: Any) -> Any:
     """u (..., n) with one more value at each end, (..., n + 2).
 
-    dirichlet: zero, one spacing beyond the last point. neumann: the last value
-    again, so that the slope half a spacing beyond the last point is zero (points are centres of cells).
+    dirichlet: zero, one spacing beyond the last point. neumann: the last value again, so that the slope half a spacing
+    beyond the last point is zero (points are centres of cells).
     """
     if boundary == "dirichlet":
         left, right = xp.zeros_like(u[..., :1]), xp.zeros_like(u[..., -1:])

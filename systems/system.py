@@ -170,8 +170,8 @@ class System(abc.ABC):
         x: (..., *shape), real floating-point: NumPy, torch, another standard array, or a DataArray.
         mu: (..., p) with leading axes that broadcast against those of x, a mapping from names to numbers or
         arrays (what is missing takes its default), or None for the defaults.
-        Returns an array of x's kind, dtype and device, with the leading axes of both. For small spatial scales use float64:
-        differences of neighbours in float32 lose most of their digits.
+        Returns an array of x's kind, dtype and device, with the leading axes of both. For small spatial scales use
+        float64: differences of neighbours in float32 lose most of their digits.
 
         Raises SystemsTypeError, SystemsValueError.
         """
@@ -199,7 +199,10 @@ class System(abc.ABC):
 
     @final
     def sample_parameters(self, n: int, seed: int = 0) -> np.ndarray:
-        """n parameters (n, p), uniform in their ranges; the i-th depends on (seed, i) alone."""
+        """n parameters (n, p), uniform in their ranges, in their units; the i-th depends on (seed, i) alone.
+
+        Raises SystemsTypeError, SystemsValueError for an n or a seed that is no count.
+        """
         low, high = (np.array([getattr(p, end) for p in self.parameters], dtype=float) for end in ("low", "high"))
         rng = np.random.default_rng(child_seed(check_seed(seed), 7))
         return low + (high - low) * rng.random((check_count(n), len(low)))
@@ -210,6 +213,8 @@ class System(abc.ABC):
 
         mu: parameters (n, p), (p,) or a mapping, for systems whose initial states depend on them. By default the
         system's own, or `sample_parameters(n, seed)` where `samples_parameters`.
+
+        Raises SystemsTypeError, SystemsValueError: also where initial states at the parameters are not finite.
         """
         n, seed = check_count(n), check_seed(seed)
         if mu is None and self.samples_parameters:

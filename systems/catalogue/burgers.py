@@ -45,6 +45,7 @@ class Burgers(PeriodicSystem):
 
     HARMONICS: ClassVar[int] = 5
     lengths: ClassVar[tuple[float, ...]] = (2 * np.pi,)
+    origin: ClassVar[float] = -np.pi
     name: ClassVar[str] = "Burgers"
     dims: ClassVar[tuple[str, ...]] = ("x",)
     time_scale: ClassVar[float] = 1.0
@@ -60,14 +61,6 @@ class Burgers(PeriodicSystem):
             raise SystemsValueError(f"unknown initial {self.initial!r}; {nearest(self.initial, INITIAL_STATES)}")
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.n,)
-
-    @property
-    def coords(self) -> dict[str, np.ndarray]:
-        return {"x": -np.pi + 2 * np.pi / self.n * np.arange(self.n)}
-
-    @property
     def parameters(self) -> tuple[Parameter, ...]:
         return (Parameter("viscosity", self.viscosity, 0.5 * self.viscosity, 2 * self.viscosity),)
 
@@ -79,9 +72,7 @@ class Burgers(PeriodicSystem):
         return -mu[0] * modes.squared_wavenumber()
 
     def _nonlinear(self, y, modes, mu):  # noqa: ARG002
-        (k,) = modes.k
-        smooth = modes.backward(y * modes.resolved)
-        return -1j * (modes.forward(smooth * smooth) * (0.5 * k * modes.resolved))
+        return modes.self_advection(y)
 
     def _initial(self, n, seed):
         families = {"harmonic": self._harmonic, "gaussian": self._gaussian, "bumps": self._bumps}
@@ -130,6 +121,7 @@ class Burgers2D(PeriodicSystem):
     viscosity: float = 0.03
 
     lengths: ClassVar[tuple[float, ...]] = (2 * np.pi, 2 * np.pi)
+    fields: ClassVar[tuple[str, ...]] = ("u", "v")
     name: ClassVar[str] = "Burgers2D"
     dims: ClassVar[tuple[str, ...]] = ("component", "y", "x")
     time_scale: ClassVar[float] = 1.0
@@ -144,16 +136,8 @@ class Burgers2D(PeriodicSystem):
         check_positive(self, "viscosity")
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (2, self.n, self.n)
-
-    @property
     def parameters(self) -> tuple[Parameter, ...]:
         return (Parameter("viscosity", self.viscosity, 0.5 * self.viscosity, 2 * self.viscosity),)
-
-    @property
-    def coords(self) -> dict[str, np.ndarray]:
-        return super().coords | {"component": np.array(["u", "v"])}
 
     @property
     def default_times(self) -> np.ndarray:
@@ -163,9 +147,8 @@ class Burgers2D(PeriodicSystem):
         return -mu[0] * modes.squared_wavenumber()
 
     def _nonlinear(self, y, modes, mu):  # noqa: ARG002
-        k_y, k_x = modes.k
         y = y * modes.resolved
-        velocity, slope_x, slope_y = modes.backward(y), modes.backward(1j * (k_x * y)), modes.backward(1j * (k_y * y))
+        velocity, (slope_y, slope_x) = modes.backward(y), modes.gradient(y)
         u, v = velocity[..., :1, :, :], velocity[..., 1:, :, :]
         return -modes.forward(u * slope_x + v * slope_y) * modes.resolved
 
@@ -251,7 +234,7 @@ class ForcedBurgers(System):
 
     Space is discretised by Godunov's method of first order in cells, whose centres are the coordinate.
 
-    Parameters are sampled unless given; collocation states are initial states and states along flows, at the default
+    Parameters are sampled unless given; collocation states are initial states and states along flows, at sampled
     parameters.
 
     Source: Lee and Carlberg, J. Comput. Phys. 404 (2020) 108973, sec. 7.1, after Rewienski and White (2003).

@@ -90,6 +90,7 @@ class AllenCahn(PeriodicSystem):
     width: float = 0.05
 
     lengths: ClassVar[tuple[float, ...]] = (2.0,)
+    origin: ClassVar[float] = -1.0
     name: ClassVar[str] = "AllenCahn"
     dims: ClassVar[tuple[str, ...]] = ("x",)
     time_scale: ClassVar[float] = 1.0
@@ -101,14 +102,6 @@ class AllenCahn(PeriodicSystem):
     def __post_init__(self):
         check_count(self.n, "n", smallest=4)
         check_positive(self, "width")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.n,)
-
-    @property
-    def coords(self) -> dict[str, np.ndarray]:
-        return {"x": -1.0 + 2.0 / self.n * np.arange(self.n)}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -129,9 +122,9 @@ class FitzHughNagumo(System):
     """FitzHugh-Nagumo: a nerve on [0, 1] that is stimulated at its left end by `current`.
 
     eps v_t = eps^2 v_xx + v (v - 0.1) (1 - v) - w + c, w_t = 0.5 v - gamma w + c, v_x(0) = -current, v_x(1) = 0, with
-    eps = 0.015, gamma = 2, c = 0.05. A state is (component, x): v, then w. Good values: n = 512 cells; currents from about
-    10 on send trains of pulses through the nerve. `current` is constant so far; that of the source is a pulse in time,
-    50,000 t^3 exp(-15 t).
+    eps = 0.015, gamma = 2, c = 0.05. A state is (component, x): v, then w. Good values: n = 512 cells. From rest the whole
+    nerve pulses once in about two time units, without a current too (c drives it). `current` is constant so far; that of
+    the source is a pulse in time, 50,000 t^3 exp(-15 t).
 
     Space is discretised by second differences in cells, whose centres are the coordinate. Stiff: diffusion has rates up
     to 4 eps n^2, which `simulate` integrates exactly in cosines.
@@ -151,7 +144,7 @@ class FitzHughNagumo(System):
     C: ClassVar[float] = 0.05
     name: ClassVar[str] = "FitzHughNagumo"
     dims: ClassVar[tuple[str, ...]] = ("component", "x")
-    time_scale: ClassVar[float] = 1.5
+    time_scale: ClassVar[float] = 2.0
     citation: ClassVar[str] = (
         "Chaturantabut, S., & Sorensen, D. C. (2010). Nonlinear model reduction via discrete empirical interpolation. "
         "SIAM J. Sci. Comput. 32(5), 2737-2764."
@@ -234,6 +227,8 @@ class LambdaOmega(PeriodicSystem):
     rotation: float = 1.0
 
     lengths: ClassVar[tuple[float, ...]] = (20.0, 20.0)
+    origin: ClassVar[float] = -10.0
+    fields: ClassVar[tuple[str, ...]] = ("u", "v")
     name: ClassVar[str] = "LambdaOmega"
     dims: ClassVar[tuple[str, ...]] = ("component", "y", "x")
     time_scale: ClassVar[float] = 6.9
@@ -247,15 +242,6 @@ class LambdaOmega(PeriodicSystem):
         check_count(self.n, "n", smallest=4)
         check_positive(self, "diffusion")
         check_number(self.rotation, "rotation")
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (2, self.n, self.n)
-
-    @property
-    def coords(self) -> dict[str, np.ndarray]:
-        points = -10.0 + 20.0 / self.n * np.arange(self.n)
-        return {"component": np.array(["u", "v"]), "y": points, "x": points}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

@@ -49,10 +49,6 @@ class NavierStokes2D(PeriodicSystem):
         check_number(self.forcing, "forcing")
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.n, self.n)
-
-    @property
     def parameters(self) -> tuple[Parameter, ...]:
         return (
             Parameter("viscosity", self.viscosity, 0.5 * self.viscosity, 2 * self.viscosity),
@@ -71,9 +67,8 @@ class NavierStokes2D(PeriodicSystem):
         y = y * modes.resolved
         # The mean of the stream function is free: any divisor will do for it.
         stream = y / xp.where(square == 0, xp.ones_like(square), square)
-        u, v = modes.backward(1j * (k_y * stream)), modes.backward(-1j * (k_x * stream))
-        slope_x, slope_y = modes.backward(1j * (k_x * y)), modes.backward(1j * (k_y * y))
-        advection = modes.forward(u * slope_x + v * slope_y) * modes.resolved
+        (stream_y, stream_x), (slope_y, slope_x) = modes.gradient(stream), modes.gradient(y)
+        advection = modes.forward(stream_y * slope_x - stream_x * slope_y) * modes.resolved
         # A cosine along y of amplitude a is a n^2 / 2 at each of the modes (+-k, 0).
         wave = xp.astype((xp.abs(k_y) == self.WAVE) & (k_x == 0), square.dtype)
         return -advection - (0.5 * self.n**2 * self.WAVE) * mu[1] * wave

@@ -53,7 +53,7 @@ class Oscillator(System):
 class Duffing(Oscillator):
     """The Duffing oscillator with two wells: x1' = x2, x2' = x1 - x1^3 - damping x2 + force.
 
-    Good values: undamped and unforced, with energy x2^2/2 - x1^2/2 + x1^4/4 conserved; with damping every orbit ends
+    Good values: undamped and unforced, with energy x2^2/2 - x1^2/2 + x1^4/4 conserved; with damping almost every orbit ends
     in one of two points. `force` is constant so far: the chaos of a force that oscillates is not offered. Small
     oscillations in a well have the period 2 pi / sqrt(2) = 4.4.
 

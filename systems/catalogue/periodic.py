@@ -45,23 +45,38 @@ class Modes:
         """|k|^2."""
         return sum(k * k for k in self.k)
 
+    def gradient(self, y: Any) -> tuple[Any, ...]:
+        """Fields of the derivative along each axis, of the fields with modes y."""
+        return tuple(self.backward(1j * (k * y)) for k in self.k)
+
+    def self_advection(self, y: Any) -> Any:
+        """Modes of -u u_x = -(u^2 / 2)_x of the field u on one axis with modes y, of resolved modes alone."""
+        (k,) = self.k
+        u = self.backward(y * self.resolved)
+        return -1j * (self.forward(u * u) * (0.5 * k * self.resolved))
+
 
 class PeriodicSystem(System):
     """Periodic fields, x_t = L x + N(x), whose linear part L is diagonal in Fourier modes.
 
-    A state is (*fields, *grid). A subclass defines `lengths`, `_growth` and `_nonlinear`, each once: f and the
-    formulation that `simulate` integrates, with L exact, both come from them. Derivatives are exact on the modes.
+    A subclass defines `lengths`, `_growth` and `_nonlinear`, each once: f and the formulation that `simulate` integrates,
+    with L exact, both come from them. Derivatives are exact on the modes.
 
-    lengths: the period along each axis of the grid, the last dimensions of a state.
+    lengths: the period along each axis of the grid. origin: the first coordinate along each.
+    n: how many points each axis has; another grid needs a `shape` of its own.
+    fields: the names of several fields, which have the first axis of a state; none for a single field.
     _growth(modes, mu): L on the modes, real; more fields than one have it along their axis, or all the same.
     _nonlinear(y, modes, mu): the modes of N from the modes y (..., *fields, *half grid) of the fields.
     _dispersion(modes, mu): the imaginary part of L; None where there is none.
 
-    `modes` transforms (`modes.forward(u)`, `modes.backward(y)`) and holds the wavenumbers along each axis, `modes.k`, and
-    one or zero for modes that are resolved or not, `modes.resolved`. `mu` is a tuple of one array for each of
+    `modes` transforms (`modes.forward(u)`, `modes.backward(y)`, `modes.gradient(y)`) and holds the wavenumbers along each
+    axis, `modes.k`, and one or zero for modes that are resolved or not, `modes.resolved`. `mu` is a tuple of one array for each of
     `parameters`, which broadcasts against modes and fields. Arrays may be of NumPy or torch: what combines or transforms
     them is taken from their namespace `modes.xp`, such as `modes.xp.stack`.
     """
+
+    origin: float = 0.0
+    fields: tuple[str, ...] = ()
 
     @property
     @abc.abstractmethod
@@ -81,13 +96,19 @@ class PeriodicSystem(System):
         """The modes of N of the fields with modes y (..., *fields, *half grid)."""
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        grid = len(self.lengths) * (self.n,)  # pyright: ignore[reportAttributeAccessIssue] - a field of the subclass
+        return (len(self.fields), *grid) if self.fields else grid
+
+    @property
     def _grid(self) -> tuple[int, ...]:
         return self.shape[len(self.shape) - len(self.lengths) :]
 
     @property
     def coords(self) -> dict[str, np.ndarray]:
         axes = zip(self.dims[len(self.dims) - len(self.lengths) :], self._grid, self.lengths, strict=True)
-        return super().coords | {dim: length / n * np.arange(n) for dim, n, length in axes}
+        grid = {dim: self.origin + length / n * np.arange(n) for dim, n, length in axes}
+        return grid if not self.fields else {self.dims[0]: np.array(self.fields)} | grid
 
     @cached_property
     def _wavenumbers(self) -> tuple[np.ndarray, ...]:

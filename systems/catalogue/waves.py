@@ -101,10 +101,6 @@ class KortewegDeVries(PeriodicSystem):
         return (self.length,)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.n,)
-
-    @property
     def default_times(self) -> np.ndarray:
         return np.linspace(0.0, 10.0, 101)
 
@@ -117,9 +113,7 @@ class KortewegDeVries(PeriodicSystem):
         return modes.xp.where(k < np.pi / self.length * self.n, k**3, modes.xp.zeros_like(k))
 
     def _nonlinear(self, y, modes, mu):  # noqa: ARG002
-        (k,) = modes.k
-        u = modes.backward(y * modes.resolved)
-        return -3j * (modes.forward(u * u) * (k * modes.resolved))
+        return 6 * modes.self_advection(y)
 
     def soliton(self, speed: float | np.ndarray, centre: float | np.ndarray) -> np.ndarray:
         """One soliton (..., n) with its images, for arrays of speeds and centres (...)."""
@@ -174,10 +168,6 @@ class KuramotoSivashinsky(PeriodicSystem):
         return (self.length,)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.n,)
-
-    @property
     def default_times(self) -> np.ndarray:
         return np.linspace(0.0, 50.0, 201)
 
@@ -186,9 +176,7 @@ class KuramotoSivashinsky(PeriodicSystem):
         return square - square * square
 
     def _nonlinear(self, y, modes, mu):  # noqa: ARG002
-        (k,) = modes.k
-        u = modes.backward(y * modes.resolved)
-        return -0.5j * (modes.forward(u * u) * (k * modes.resolved))
+        return modes.self_advection(y)
 
     def _initial(self, n, seed):
         start = random_waves(self.coords["x"], self.length, (0.5, 0.5, 0.5, 0.5), n, seed)

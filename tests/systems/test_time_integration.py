@@ -1,7 +1,8 @@
-"""The Lawson method: observed order, stiffness, error control."""
+"""Time integration: observed orders, stiffness, error control, growth and oscillation of the linear part."""
 
 import numpy as np
 import pytest
+from references import REFERENCES
 from scipy.integrate import solve_ivp
 
 import systems
@@ -94,3 +95,40 @@ def test_no_dense_output():
             lambda _, y: -y, (0, 1), [1.0 + 0j], method=systems.LawsonDormandPrince,
             symbol=np.zeros((1, 1)), t_eval=[0.55],
         )  # fmt: skip
+
+
+def test_lawsons_method_converges_with_an_imaginary_linear_part():
+    """Of the dispersion of Korteweg-de Vries: tighter tolerances, smaller errors."""
+    soliton = REFERENCES["KortewegDeVries"]()
+    errors = [soliton.error_of_trajectory(rtol=rtol, atol=0.1 * rtol) for rtol in (1e-5, 1e-7, 1e-9)]
+    assert (np.diff(np.log10(errors)) < -1).all()
+
+
+def test_runs_to_the_attractor_have_order_four():
+    from systems.catalogue.ordinary import rk4
+    from systems.catalogue.periodic import lawson_steps
+
+    lorenz, waves = systems.Lorenz(), systems.KuramotoSivashinsky(n=32)
+    x, u = np.array([[1.0, 2.0, 20.0]]), waves.sample_initial(1).values
+    for steps, counts in (
+        (lambda n: rk4(lorenz.rhs, x, 0.5 / n, n), (50, 100, 200)),
+        (lambda n: lawson_steps(waves, u, 2.0 / n, n), (200, 400, 800)),
+    ):
+        finest = steps(8 * counts[-1])
+        errors = [np.abs(steps(n) - finest).max() for n in counts]
+        assert -np.polyfit(np.log(counts), np.log(errors), 1)[0] == pytest.approx(4, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("system", "initial", "end"),
+    [
+        (systems.AllenCahn(n=32), 1e-3, 200.0),
+        (systems.AllenCahn(n=32), 0.0, 1000.0),
+        (systems.KuramotoSivashinsky(n=32), 0.0, 4000.0),
+    ],
+)
+def test_a_long_step_of_what_grows_is_no_endless_one(system, initial, end):
+    """Where nothing happens the step grows, until the growth of the linear part overflows within it."""
+    runs = systems.simulate(system, t=[0.0, end], initial=np.full(system.shape, initial), max_seconds=20.0)
+    assert np.isfinite(runs["state"]).all()
+    assert np.abs(runs["state"]).max() < 1.5

@@ -13,8 +13,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data import Layout, numeric, plain_labels, require_finite, require_same_grids
+from rom.data import numeric, require_finite
 from rom.errors import RomTypeError, RomValueError, nearest
+from rom.layout import Layout, plain_labels, require_same_grids
 
 __all__ = [
     "as_tensor",

@@ -9,8 +9,9 @@ import numpy as np
 
 import systems
 from rom.clock import Clock
-from rom.data import Collocation, Layout, Trajectories
+from rom.data import Collocation, Trajectories
 from rom.errors import RomValueError
+from rom.layout import Layout
 from rom.splines import trusted_derivatives
 
 __all__ = ["require_autonomous", "warn_of_other_rates"]

@@ -13,17 +13,9 @@ import systems
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
 from rom.consistency import require_autonomous, warn_of_other_rates
-from rom.data import (
-    Collocation,
-    Layout,
-    Trajectories,
-    as_collocation,
-    as_trajectories,
-    plain_names,
-    require_same_grids,
-    require_same_layout,
-)
+from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
 from rom.errors import RomTypeError, RomValueError
+from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
 from rom.split import Split, split_trajectories
 

@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from rom.architecture import closed_form_config
-from rom.data import as_trajectories, plain_names, require_same_layout
+from rom.data import as_trajectories
 from rom.errors import RomValueError
+from rom.layout import plain_names, require_same_layout
 from rom.model import ReducedOrderModel
 
 __all__ = ["closed_form_of", "evaluate"]

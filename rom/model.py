@@ -27,9 +27,9 @@ from rom.arguments import (
     wanted_cells,
 )
 from rom.config import FitConfig
-from rom.data import Layout
 from rom.errors import RomValueError, nearest
 from rom.integrators import adaptive_rollout
+from rom.layout import Layout
 from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region

@@ -11,9 +11,9 @@ import xarray as xr
 
 from rom.arguments import checked_device
 from rom.config import FitConfig
-from rom.data import Layout
 from rom.errors import RomError
 from rom.latent_dynamics import LatentDynamics
+from rom.layout import Layout
 from rom.model import ModelState, ReducedOrderModel
 from rom.networks import Decoder, Encoder
 from rom.persistence import RomFileError, read_sealed, write_sealed

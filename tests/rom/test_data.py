@@ -7,7 +7,8 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data import Layout, as_collocation, as_trajectories, require_same_layout, same_grid
+from rom.data import as_collocation, as_trajectories
+from rom.layout import Layout, require_same_layout, same_grid
 
 T = np.linspace(0.0, 1.0, 5)
 

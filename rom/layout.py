@@ -1,0 +1,144 @@
+"""How states are labelled: the layout that puts dimensions, coordinates and units back on forecasts, and whether two agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rom.errors import RomValueError
+
+__all__ = [
+    "Layout",
+    "layout_of",
+    "plain_labels",
+    "plain_layout",
+    "plain_names",
+    "require_same_grids",
+    "require_same_layout",
+]
+
+SAME_GRID = 1e-5  # of the extent of a grid, by which two may differ: rounding to float32
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a state is labelled: dimensions, shape, coordinates and the names of the parameters it came with."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    coords: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> {dims, data, attrs}, JSON types
+    parameters: tuple[str, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
+    time_attrs: dict[str, Any] = field(default_factory=dict)  # of the time: units
+
+    @property
+    def n_states(self) -> int:
+        return int(np.prod(self.shape, dtype=int))
+
+    def labels(self) -> dict[str, xr.Variable]:
+        """The coordinates as xarray variables."""
+        return {
+            name: xr.Variable(c["dims"], np.asarray(c["data"], dtype=c.get("dtype")), c["attrs"])
+            for name, c in self.coords.items()
+        }
+
+
+def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]) -> Layout:
+    dims = tuple(str(d) for d in state.dims if d not in leading)
+    if not dims:
+        raise RomValueError(f"state has only the dimensions {state.dims}; it needs at least one of its own")
+    coords = {
+        str(name): {"dims": list(c.dims), **plain_labels(c.values), "attrs": plain_attrs(c.attrs)}
+        for name, c in state.coords.items()
+        if c.dims and set(c.dims) <= set(dims)
+    }
+    names: tuple[str, ...] = ()
+    if "parameters" in dataset:
+        p = dataset["parameters"]
+        named = "parameter" in p.coords
+        names = tuple(map(str, p["parameter"].values)) if named else plain_names(p.sizes.get("parameter", 0))
+    time_attrs = plain_attrs(dataset["time"].attrs) if "time" in dataset.coords else {}
+    return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs), time_attrs)
+
+
+def plain_labels(values: np.ndarray) -> dict[str, Any]:
+    """The values of a coordinate in JSON types, with the dtype that brings them back. Objects become text."""
+    if values.dtype.kind == "O":
+        values = values.astype(str)
+    data = (
+        values.astype(str)
+        if values.dtype.kind == "M"
+        else values.astype(np.int64)
+        if values.dtype.kind == "m"
+        else values
+    )
+    return {"data": data.tolist(), "dtype": str(values.dtype)}
+
+
+def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:
+    dims = ("component",) if len(shape) == 1 else tuple(f"axis_{k}" for k in range(len(shape)))
+    return Layout(dims, tuple(shape), {}, plain_names(n_parameters))
+
+
+def plain_names(count: int) -> tuple[str, ...]:
+    """Names of parameters that came without names."""
+    return tuple(f"mu{k}" for k in range(count))
+
+
+def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
+    """The attributes that JSON can hold: text and numbers."""
+    return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float | bool)}
+
+
+def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
+    """A `RomValueError` unless both layouts describe the same states and parameters."""
+    if layout.dims != expected.dims and set(layout.dims) == set(expected.dims):
+        raise RomValueError(
+            f"{name}: dimensions {layout.dims} are in another order than {expected.dims} of the other data; use transpose"
+        )
+    if layout.shape != expected.shape:
+        raise RomValueError(
+            f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data"
+        )
+    require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, expected, "the other data")
+    if layout.parameters != expected.parameters:
+        raise RomValueError(
+            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; `systems.simulate` "
+            "stores those that it is given by parameters=..."
+        )
+
+
+def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, whose: str) -> None:
+    """A `RomValueError` unless `coords` agree with those of the `expected` layout that have the same name."""
+    for coord in coords.keys() & expected.coords.keys():
+        if not same_grid(np.asarray(coords[coord]), np.asarray(expected.coords[coord]["data"])):
+            raise RomValueError(
+                f"{name}: the grid {coord!r} differs from that of {whose}; bring both to one grid, in one order, or pass "
+                "plain arrays"
+            )
+
+
+def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two coordinates agree; a plain count 0, 1, 2, ... is no grid, and agrees with any of its length."""
+    if one.shape != other.shape:
+        return False
+    if one.dtype.kind not in "iuf" or other.dtype.kind not in "iuf":
+        return np.array_equal(one, other)
+    if np.array_equal(one, other, equal_nan=True):
+        return True
+    if np.array_equal(np.sort(one, axis=None), np.sort(other, axis=None), equal_nan=True):
+        return False  # the same labels in another order
+    count = np.arange(one.size)
+    if np.array_equal(one.ravel(), count) or np.array_equal(other.ravel(), count):
+        return True
+    if one.dtype.kind in "iu" and other.dtype.kind in "iu":
+        return False
+    finite = other[np.isfinite(other)]
+    extent = np.ptp(finite) if finite.size > 1 else 0.0
+    return np.allclose(
+        one, other, rtol=0.0, atol=SAME_GRID * (extent or np.abs(finite).max(initial=0.0)), equal_nan=True
+    )

@@ -10,6 +10,7 @@ from systems.catalogue.ordinary import Duffing, Lorenz, Lorenz96, Pendulum, Ross
 from systems.catalogue.periodic import PeriodicSystem
 from systems.catalogue.waves import Advection, KortewegDeVries, KuramotoSivashinsky
 from systems.collocation import collocate
+from systems.control import driven
 from systems.errors import (
     EvaluationError,
     IntegrationError,
@@ -22,6 +23,7 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
+from systems.inputs import signals
 from systems.integrators import Formulation, LawsonDormandPrince
 from systems.sampling import (
     Box,
@@ -93,11 +95,13 @@ __all__ = [
     "SystemsValueError",
     "VanDerPol",
     "collocate",
+    "driven",
     "from_dysts",
     "from_pde",
     "from_pymor",
     "from_rhs",
     "open_trajectories",
     "save_trajectories",
+    "signals",
     "simulate",
 ]

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from systems.checks import as_numbers, check_count, check_number
+from systems.checks import as_numbers, check_count, check_method, check_number
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.mass import Mass
 from systems.sampling import Sampler
 from systems.system import Parameter, System, check_dims
 
-ARGUMENTS = ("x", "t", "mu", "out")
+ARGUMENTS = ("x", "t", "mu", "u", "out")
 
 
 def from_rhs(
@@ -26,6 +26,8 @@ def from_rhs(
     dims: Sequence[str] | None = None, coords: Mapping[str, Any] | None = None,
     parameters: Sequence[Parameter] | Mapping[str, Any] | None = None, batched: bool | None = None,
     arguments: Sequence[str] | None = None, sampler: Sampler | None = None, mass: Any = None,
+    inputs: Sequence[Parameter] | Mapping[str, Any] | None = None, period: float | None = None,
+    method: str | None = None,
 ) -> System:  # fmt: skip
     """A system from a right-hand side of your own: NumPy, Fortran through f2py, C through ctypes, a solver.
 
@@ -39,13 +41,18 @@ def from_rhs(
     parameters: Parameters, or a mapping from names to Parameter, (default, low, high), or default.
     batched: whether f also takes many states (batch, *shape) and returns as many. By default this is found on
     the first real states, by comparing batches of 2 and 3 with single states.
-    arguments: the order of f's arguments, of "x", "t", "mu" and "out", such as ("t", "x"). By default one argument
-    is x; of two, a first one named t or time makes (t, x), declared parameters make (x, mu). An f with "out" writes
+    inputs: what drives f from outside and changes in time, declared as parameters are; f takes their values u (m,) at
+    the time of the state, and the ranges are those from which they are sampled.
+    arguments: the order of f's arguments, of "x", "t", "mu", "u" and "out", such as ("t", "x"). By default they are x,
+    mu where parameters are declared and u where inputs are, after a first one named t or time. An f with "out" writes
     dx/dt to that array, as Fortran and C do, and what it returns does not count; one named out is taken for it.
+    period: of f in t, where it depends on time periodically.
     sampler: where states come from, called as sampler(n, seed) -> (n, *shape): collocation and initial
     states.
     mass: M of M dx/dt = f(x): an array (n, n), a SciPy sparse matrix, or a function of one state that returns either;
     n counts all numbers of a state. It must be invertible.
+    method: a solver of `scipy.integrate.solve_ivp` that suits f, which `simulate` takes unless told otherwise: "BDF",
+    "Radau" or "LSODA" for a stiff one.
 
     Returns a System with `is_black_box` true. Its `rhs` takes NumPy arrays alone, and raises EvaluationError,
     chained to f's own exception, if f fails or returns another shape.
@@ -56,15 +63,22 @@ def from_rhs(
         raise SystemsTypeError(f"f must be callable, got {f!r}")
     size = _shape(n_states, shape)
     names = check_dims(dims, size) if dims is not None else _default_dims(size)
-    declared = _parameters(parameters)
+    declared = _parameters(parameters, "parameters")
+    driven = _parameters(inputs, "inputs")
+    both = {p.name for p in declared} & {p.name for p in driven}
+    if both:
+        raise SystemsValueError(f"inputs and parameters must have different names, but both hold {sorted(both)}")
+    if period is not None and not check_number(period, "period") > 0:
+        raise SystemsValueError(f"period must be positive, got {period}")
     if batched is not None and not isinstance(batched, bool):
         raise SystemsTypeError(f"batched must be True, False or None, got {batched!r}")
     if sampler is not None and not callable(sampler):
         raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
     return BlackBox(
         f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), declared=declared,
-        arguments=_arguments(f, arguments, declared), batched=batched, states=sampler,
-        mass=None if mass is None else Mass.checked(mass, math.prod(size)),
+        driven=driven, arguments=_arguments(f, arguments, declared, driven), batched=batched, states=sampler,
+        mass=None if mass is None else Mass.checked(mass, math.prod(size)), period=period,
+        default_method=check_method(method),
     )  # fmt: skip
 
 
@@ -83,11 +97,14 @@ class BlackBox(System):
     sizes: dict[str, int]
     grid: dict[str, np.ndarray]
     declared: tuple[Parameter, ...]
+    driven: tuple[Parameter, ...]
     arguments: tuple[str, ...]
     batched: bool | None = None
     states: Sampler | None = None
     mass: Mass | None = None
     typical_time: float = 1.0
+    period: float | None = None
+    default_method: str | None = None
     _finding: _Finding = field(init=False)
 
     is_black_box: ClassVar[bool] = True
@@ -121,7 +138,11 @@ class BlackBox(System):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        return self.declared
+        return self.declared + self.driven
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(p.name for p in self.driven)
 
     def _sampler(self) -> Sampler | None:
         return self.states
@@ -147,8 +168,8 @@ class BlackBox(System):
             )
         batch = x.shape[: x.ndim - len(self.shape)]
         states = np.array(x, dtype=float).reshape(-1, *self.shape)
-        mu = np.broadcast_to(np.asarray(mu, dtype=float), (*batch, len(self.declared)))
-        mu = mu.reshape(len(states), len(self.declared))
+        mu = np.broadcast_to(np.asarray(mu, dtype=float), (*batch, len(self.parameters)))
+        mu = mu.reshape(len(states), len(self.parameters))
         if batch and self._takes_batches(states, mu, t):
             values = self._call(states, mu, t, where=f"a batch of {len(states)} states")
         else:
@@ -163,13 +184,18 @@ class BlackBox(System):
         # f itself has no name that outlives the process: only what it was declared with can be compared.
         return {"system": self.name, "fields": {"sizes": self.sizes, "arguments": list(self.arguments)}}
 
+    def _depends_on_time(self, x):
+        return "t" in self.arguments and super()._depends_on_time(x)
+
     def _batches(self, x):
-        mu = np.broadcast_to(self.parameter_values(), (len(x), len(self.declared)))
+        mu = np.broadcast_to(self.parameter_values(), (len(x), len(self.parameters)))
         return self._takes_batches(np.asarray(x, dtype=float), mu, 0.0)
 
     def _call(self, x: np.ndarray, mu: np.ndarray, t: Any, where: str) -> np.ndarray:
         # Copies both ways: f may work in place, or return the same buffer at every call.
-        given = {"x": x.copy(), "t": float(t), "mu": mu.copy(), "out": np.full_like(x, np.nan)}
+        p = len(self.declared)
+        given = {"x": x.copy(), "t": float(t), "out": np.full_like(x, np.nan)}
+        given |= {"mu": mu[..., :p].copy(), "u": mu[..., p:].copy()}
         try:
             result = self.f(*(given[name] for name in self.arguments))
         except Exception as error:
@@ -248,7 +274,7 @@ def _coords(coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tupl
     return grid
 
 
-def _parameters(parameters: Any) -> tuple[Parameter, ...]:
+def _parameters(parameters: Any, called: str) -> tuple[Parameter, ...]:
     if parameters is None:
         return ()
     if isinstance(parameters, Mapping):
@@ -257,50 +283,40 @@ def _parameters(parameters: Any) -> tuple[Parameter, ...]:
             if isinstance(value, Parameter):
                 if value.name != name:
                     raise SystemsValueError(
-                        f"parameters[{name!r}] holds a Parameter named {value.name!r}; give both the same name"
+                        f"{called}[{name!r}] holds a Parameter named {value.name!r}; give both the same name"
                     )
                 made.append(value)
             elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
-                default, low, high = (check_number(v, f"parameters[{name!r}][{i}]") for i, v in enumerate(value))
+                default, low, high = (check_number(v, f"{called}[{name!r}][{i}]") for i, v in enumerate(value))
                 made.append(Parameter(name, default, low, high))
             elif isinstance(value, int | float | np.number):
                 made.append(Parameter(name, float(value), float(value), float(value)))
             else:
                 raise SystemsTypeError(
-                    f"parameters[{name!r}] must be a Parameter, (default, low, high) or number, got {value!r}"
+                    f"{called}[{name!r}] must be a Parameter, (default, low, high) or number, got {value!r}"
                 )
         parameters = made
     if isinstance(parameters, str) or not isinstance(parameters, Iterable):
         raise SystemsTypeError(
-            "parameters must be a sequence of systems.Parameter, or a mapping such as {'nu': (0.1, 0.05, 0.2)}, "
+            f"{called} must be a sequence of systems.Parameter, or a mapping such as {{'nu': (0.1, 0.05, 0.2)}}, "
             f"got {parameters!r}"
         )
     parameters = tuple(parameters)
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Parameter):
-            raise SystemsTypeError(f"parameters[{i}] must be a systems.Parameter, got {parameter!r}")
+            raise SystemsTypeError(f"{called}[{i}] must be a systems.Parameter, got {parameter!r}")
     names = [p.name for p in parameters]
     if len(set(names)) != len(names):
-        raise SystemsValueError(f"parameters must have different names, got {names}")
+        raise SystemsValueError(f"{called} must have different names, got {names}")
     return parameters
 
 
-def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter, ...]) -> tuple[str, ...]:
+def _arguments(
+    f: Callable[..., Any], arguments: Any, declared: tuple[Parameter, ...], driven: tuple[Parameter, ...]
+) -> tuple[str, ...]:
     """The order of f's arguments, stated or read from its signature."""
     if arguments is not None:
-        if not isinstance(arguments, Iterable):
-            raise SystemsTypeError(f"arguments must be a tuple of names, such as ('t', 'x'), got {arguments!r}")
-        order = (arguments,) if isinstance(arguments, str) else tuple(arguments)
-        for name in order:
-            if name not in ARGUMENTS:
-                raise SystemsValueError(f"unknown name {name!r} in arguments; {nearest(name, ARGUMENTS)}")
-        if "x" not in order or len(set(order)) != len(order):
-            raise SystemsValueError(f"arguments must hold 'x', and no name twice, got {order}")
-        if "mu" in order and not declared:
-            raise SystemsValueError("arguments holds 'mu', so declare parameters=... with a default for each")
-        if declared and "mu" not in order:
-            raise SystemsValueError("parameters are declared, so arguments must hold 'mu': f would never see them")
-        return order
+        return _stated_arguments(arguments, {"mu": ("parameters", declared), "u": ("inputs", driven)})
     ask = "state their order, for instance arguments=('t', 'x')"
     try:
         signature = inspect.signature(f)
@@ -309,15 +325,31 @@ def _arguments(f: Callable[..., Any], arguments: Any, declared: tuple[Parameter,
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [p.name for p in signature.parameters.values() if p.kind in kinds and p.default is p.empty]
     plain = [name for name in names if name != "out"]
-    order = None
-    if len(plain) == 1 and not declared:
-        order = ["x"]
-    elif len(plain) == 2 and plain[0].lower() in ("t", "time") and not declared:
-        order = ["t", "x"]
-    elif len(plain) == 2 and plain[0].lower() not in ("t", "time") and declared:
-        order = ["x", "mu"]
-    if order is not None:
+    timed = len(plain) > 1 and plain[0].lower() in ("t", "time")
+    order = [*(["t"] if timed else []), "x", *(["mu"] if declared else []), *(["u"] if driven else [])]
+    if len(order) == len(plain):
         meaning = dict(zip(plain, order, strict=True)) | {"out": "out"}
         return tuple(meaning[name] for name in names)
-    having = f"with parameters {[p.name for p in declared]}" if declared else "without declared parameters"
+    having = [
+        f"{what} {[p.name for p in some]}" for what, some in (("parameters", declared), ("inputs", driven)) if some
+    ]
+    having = f"with {' and '.join(having)}" if having else "without declared parameters"
     raise SystemsValueError(f"f takes ({', '.join(names)}), {having}: what they are is not clear; {ask}")
+
+
+def _stated_arguments(arguments: Any, declared: Mapping[str, tuple[str, tuple[Parameter, ...]]]) -> tuple[str, ...]:
+    """The order that the user states, which must hold x, and what is declared."""
+    if not isinstance(arguments, Iterable):
+        raise SystemsTypeError(f"arguments must be a tuple of names, such as ('t', 'x'), got {arguments!r}")
+    order = (arguments,) if isinstance(arguments, str) else tuple(arguments)
+    for name in order:
+        if name not in ARGUMENTS:
+            raise SystemsValueError(f"unknown name {name!r} in arguments; {nearest(name, ARGUMENTS)}")
+    if "x" not in order or len(set(order)) != len(order):
+        raise SystemsValueError(f"arguments must hold 'x', and no name twice, got {order}")
+    for name, (what, some) in declared.items():
+        if name in order and not some:
+            raise SystemsValueError(f"arguments holds {name!r}, so declare {what}=... with a default for each")
+        if some and name not in order:
+            raise SystemsValueError(f"{what} are declared, so arguments must hold {name!r}: f would never see them")
+    return order

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from scipy.integrate import OdeSolver
 
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
 
 if TYPE_CHECKING:
     from systems.system import System
+
+METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 
 def check_count(n: Any, name: str = "n", smallest: int = 1) -> int:
@@ -52,21 +55,21 @@ def check_seed(seed: Any) -> int:
     return check_count(seed, "seed", smallest=0)
 
 
-def check_times(t: Any) -> np.ndarray:
-    """Output times (time,), float64, finite and strictly increasing, or an error that names the entry."""
-    t = as_numbers(t, "t")
+def check_times(t: Any, name: str = "t") -> np.ndarray:
+    """Times (time,), at least two, float64, finite and strictly increasing, or an error that names the entry."""
+    t = as_numbers(t, name)
     if t.ndim != 1 or t.size == 0:
-        raise SystemsValueError(f"t must be a 1-D array of times, got shape {t.shape}")
-    check_finite(t, "t")
+        raise SystemsValueError(f"{name} must be a 1-D array of times, got shape {t.shape}")
+    check_finite(t, name)
     steps = np.flatnonzero(np.diff(t) <= 0)
     if steps.size:
         i = int(steps[0])
         raise SystemsValueError(
-            f"t must be strictly increasing, but t[{i}] = {t[i]:g} is followed by t[{i + 1}] = {t[i + 1]:g}; "
+            f"{name} must be strictly increasing, but {name}[{i}] = {t[i]:g} is followed by {name}[{i + 1}] = {t[i + 1]:g}; "
             "use numpy.unique to sort times and drop repeated ones"
         )
     if t.size == 1:
-        raise SystemsValueError(f"t must have at least two times, the first that of the initial states, got {t}")
+        raise SystemsValueError(f"{name} must have at least two times, the first that of the initial states, got {t}")
     return t
 
 
@@ -77,6 +80,17 @@ def deadline_in(max_seconds: Any) -> float | None:
     if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:
         raise SystemsValueError(f"max_seconds must be a positive number or None, got {max_seconds!r}")
     return time.time() + max_seconds
+
+
+def check_method(method: Any) -> Any:
+    """A solver of `scipy.integrate.solve_ivp`: its name, a class, or None."""
+    if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
+        return method
+    if not isinstance(method, str):
+        raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
+    if method not in METHODS:
+        raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
+    return method
 
 
 def check_tolerance(value: Any, name: str, smallest: float) -> None:

@@ -13,12 +13,14 @@ import xarray as xr
 
 from systems.checks import check_count, check_parameters, check_seed, check_states, deadline_in
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
-from systems.sampling import NearTrajectories, Sampler
+from systems.sampling import NearTrajectories, Sampler, child_seed
 from systems.system import System
 from systems.trajectories import package_version
 
 # f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
 NUMBERS_PER_BLOCK = 2**18
+POINTS_PER_TIME = 32  # that share a time, of an f that depends on it
+GOLDEN = 0.5 * (5**0.5 - 1.0)
 
 
 def collocate(
@@ -31,11 +33,13 @@ def collocate(
     sampler: where the states come from, called as sampler(n, seed); by default the system's own.
     near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its
     defaults) take the place of the system's sampler. Only one of `near` and `sampler` can be given.
-    parameters: as in `simulate`, per point. seed: of states and parameters.
+    parameters: as in `simulate`, per point; inputs among them are drawn from their ranges unless given.
+    seed: of states, parameters and times.
     max_seconds: after so much wall clock no further f is evaluated; the points so far are returned, with a warning.
 
     Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point,
-    parameter) if given.
+    parameter) if given; `inputs` (point, input) of a system that has some; the coordinate `time` (point) where f
+    depends on time: times are spread evenly over a period, or the default times of the system, or those of `near`.
 
     Raises EvaluationError if f fails, or is not finite at a point, which is named; SystemsValueError and
     SystemsTypeError for arguments that cannot be used.
@@ -60,20 +64,29 @@ def collocate(
     if len(states) != n:
         raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
     mu = check_parameters(system, parameters, n, seed)
-    f = _evaluate(system, states, mu, deadline)
+    everything = _with_sampled_inputs(system, mu, parameters is None, n, seed)
+    times = _times(system, near, n, seed) if system.depends_on_time(states[:1]) else None
+    f = _evaluate(system, states, everything, times, deadline)
     if len(f) < n:
         warnings.warn(
             f"max_seconds is over: f was evaluated at {len(f)} of {n} points", IntegrationWarning, stacklevel=2
         )
-        states, mu = states[: len(f)], None if mu is None else mu[: len(f)]
+    kept = slice(len(f))
     data: dict[str, Any] = {
-        "state": (("point", *system.dims), states),
+        "state": (("point", *system.dims), states[kept]),
         "time_derivative": (("point", *system.dims), f),
     }
     coords = dict(system._labelled_coords())
-    if mu is not None:
-        data["parameters"] = (("point", "parameter"), mu)
-        coords["parameter"] = [p.name for p in system.parameters]
+    constant = {k: p.name for k, p in enumerate(system.parameters) if p.name not in system.inputs}
+    if mu is not None and constant:
+        data["parameters"] = (("point", "parameter"), mu[kept, list(constant)])
+        coords["parameter"] = list(constant.values())
+    if everything is not None and system.inputs:
+        driven = [k for k in range(len(system.parameters)) if k not in constant]
+        data["inputs"] = (("point", "input"), everything[kept, driven])
+        coords["input"] = [system.parameters[k].name for k in driven]
+    if times is not None:
+        coords["time"] = ("point", times[kept])
     provenance = {
         "kind": "collocation",
         **system._describe(),
@@ -85,7 +98,33 @@ def collocate(
     return xr.Dataset(data, coords, attrs={"provenance": json.dumps(provenance, sort_keys=True)})
 
 
-def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None, deadline: float | None) -> np.ndarray:
+def _with_sampled_inputs(system: System, mu: np.ndarray | None, drawn: bool, n: int, seed: int) -> np.ndarray | None:
+    """Parameters (n, p) with inputs from their ranges, where nobody gave them."""
+    if not system.inputs or (not drawn and mu is not None) or system.samples_parameters:
+        return mu
+    rows = np.array(np.broadcast_to(system.parameter_values(), (n, len(system.parameters))))
+    driven = [p.name in system.inputs for p in system.parameters]
+    rows[:, driven] = system.sample_parameters(n, seed)[:, driven]
+    return rows
+
+
+def _times(system: System, near: Any, n: int, seed: int) -> np.ndarray:
+    """Times (n,) of the points, the same for some in a row, which f then takes together; the i-th depends on (seed, i)."""
+    if system.period is not None:
+        first, span = 0.0, system.period
+    else:
+        sets = [] if near is None else [near] if isinstance(near, xr.Dataset) else list(near)
+        known = np.concatenate([one["time"].values for one in sets]) if sets else system.default_times
+        first, span = float(np.min(known)), float(np.ptp(known))
+    offset = np.random.default_rng(child_seed(seed, 9)).random()
+    # Multiples of the golden ratio fill an interval evenly, however many there are.
+    share = (offset + GOLDEN * (np.arange(n) // POINTS_PER_TIME)) % 1.0
+    return first + span * share
+
+
+def _evaluate(
+    system: System, states: np.ndarray, mu: np.ndarray | None, times: np.ndarray | None, deadline: float | None
+) -> np.ndarray:
     """f at the states, or at the first of them that could be done before the deadline; at least at one."""
     values = np.empty_like(states)
     largest = max(1, NUMBERS_PER_BLOCK // system.n_states)
@@ -93,8 +132,11 @@ def _evaluate(system: System, states: np.ndarray, mu: np.ndarray | None, deadlin
     start, size = 0, largest if deadline is None else 1
     while start < len(states) and (start == 0 or deadline is None or time.time() < deadline):
         block = slice(start, start + size)
+        if times is not None:  # f takes one time at once
+            block = slice(start, start + min(size, int(np.argmin(np.append(times[block], np.nan) == times[start]))))
         with np.errstate(all="ignore"):
-            f = system.rhs(states[block], None if mu is None else mu[block])
+            now = 0.0 if times is None else times[start]
+            f = system.rhs(states[block], None if mu is None else mu[block], now)
         if not np.isfinite(f).all():
             at = tuple(int(i) for i in np.argwhere(~np.isfinite(f))[0])
             raise EvaluationError(

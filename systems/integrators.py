@@ -16,6 +16,8 @@ from typing import Any, cast
 import numpy as np
 from scipy.integrate import DOP853, RK23, RK45, OdeSolver, solve_ivp
 
+from systems.inputs import Signals
+
 # SciPy warns, and raises the tolerance itself, below 100 times the rounding unit.
 SMALLEST_RTOL = 2.3e-14
 ONE_STEP = {"RK23": RK23, "RK45": RK45, "DOP853": DOP853}
@@ -35,6 +37,8 @@ class OutOfTime(IntegrationFailure):
 @dataclass(frozen=True)
 class Formulation:
     """The dynamics dx/dt = f(x) in other coordinates y, where they are easier to integrate.
+
+    What is said of y itself (forward, backward, weights) must not depend on parameters.
 
     dy/dt = symbol * y + rhs(t, y) with y = forward(x), and x(t) = backward(y(t)) + constant: what y does not
     hold of x must not change in time. Without `symbol` the linear term is absent.
@@ -200,27 +204,41 @@ def march(solver: Any, t: np.ndarray) -> np.ndarray:
 
 def integrate(
     system: Any, x0: np.ndarray, t: np.ndarray, mu: np.ndarray | None = None, *,
-    method: str | type[OdeSolver] | None = None, rtol: float = 1e-9, atol: float = 1e-10,
+    inputs: Signals | None = None, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9, atol: float = 1e-10,
     deadline: float | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Integrate a block of trajectories together.
 
     x0: (batch, *system.shape), the states at t[0]. t: (time,), strictly increasing. mu: (p,) or (batch, p).
+    inputs: u(t) of each trajectory, known at the times t, in place of the parameters of the same names.
     deadline: the wall clock, `time.time`, at which to give up.
     Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails, OutOfTime
     at the deadline.
 
     Without `method`, the system's own formulation is used where it has one (Fourier modes, latent
-    coordinates), by LawsonDormandPrince for stiff linear parts and DOP853 otherwise. With `method`, f is
-    integrated as it is.
+    coordinates), by LawsonDormandPrince for stiff linear parts and its default method, or DOP853, otherwise. With
+    `method`, f is integrated as it is.
     """
     batch = x0.shape[0]
-    form = system._formulation(mu) if method is None else None
+    method = method or system.default_method
+    if inputs is not None and inputs.held:
+        # Each interval has constant parameters, and a method must not step across a jump.
+        states, options = [x0], {"method": method, "rtol": rtol, "atol": atol, "deadline": deadline}
+        for k in range(len(t) - 1):
+            held = with_inputs(system, mu, inputs, inputs.at(t[k]))
+            states.append(integrate(system, states[-1], t[k : k + 2], held, **options)[:, 1])
+        return np.stack(states, axis=1)
+    form = None
+    if method is None:
+        form = system._formulation(mu) if inputs is None else driven_formulation(system, mu, inputs)
     if form is None:
+
+        def rhs(time: float, y: np.ndarray) -> np.ndarray:
+            now = mu if inputs is None else with_inputs(system, mu, inputs, inputs.at(time))
+            return system.rhs(y.reshape(batch, *system.shape), now, time).reshape(batch, -1)
+
         form = Formulation(
-            forward=lambda x: x.reshape(batch, -1),
-            backward=lambda y: y.reshape(-1, *system.shape),
-            rhs=lambda time, y: system.rhs(y.reshape(batch, *system.shape), mu, time).reshape(batch, -1),
+            forward=lambda x: x.reshape(batch, -1), backward=lambda y: y.reshape(-1, *system.shape), rhs=rhs
         )
     if deadline is not None:
         form = dataclasses.replace(form, rhs=until(deadline, form.rhs))
@@ -237,6 +255,31 @@ def integrate(
         raise IntegrationFailure("the states are not finite")
     x[:, 0] = x0
     return x
+
+
+def with_inputs(system: Any, mu: np.ndarray | None, inputs: Signals, values: np.ndarray) -> np.ndarray:
+    """Parameters (batch, p) that are `values` (batch, m) where `inputs` names them, and otherwise mu, or the defaults."""
+    rows = np.array(np.broadcast_to(system.parameter_values(mu), (len(values), len(system.parameters))))
+    names = [parameter.name for parameter in system.parameters]
+    rows[:, [names.index(name) for name in inputs.names]] = values
+    return rows
+
+
+def driven_formulation(system: Any, mu: np.ndarray | None, inputs: Signals) -> Formulation | None:
+    """The system's formulation with parameters that change in time; None where its linear part depends on them."""
+    extremes = [getattr(inputs.values, end)(axis=1) for end in ("min", "max")]
+    forms = [system._formulation(with_inputs(system, mu, inputs, values)) for values in extremes]
+    if forms[0] is None or not np.array_equal(symbol_of(forms[0]), symbol_of(forms[1])):
+        return None
+
+    def rhs(time: float, y: np.ndarray) -> np.ndarray:
+        return system._formulation(with_inputs(system, mu, inputs, inputs.at(time))).rhs(time, y)
+
+    return dataclasses.replace(forms[0], rhs=rhs)
+
+
+def symbol_of(form: Formulation | None) -> np.ndarray:
+    return np.zeros(0) if form is None or form.symbol is None else form.symbol
 
 
 def until(deadline: float, rhs: Callable) -> Callable:

@@ -13,8 +13,9 @@ import array_api_compat
 import numpy as np
 import xarray as xr
 
-from systems.checks import check_count, check_number, check_seed
+from systems.checks import check_count, check_number, check_seed, check_times
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.inputs import random_signals
 from systems.integrators import Formulation
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, child_seed
 
@@ -83,11 +84,16 @@ class System(abc.ABC):
     is_black_box: f gives values only, from NumPy arrays only.
     samples_parameters: trajectories differ by their parameters, so `simulate` and `collocate` sample these unless told
     otherwise.
+    inputs: names of the parameters that change in time, which `simulate` draws as signals unless told otherwise.
+    period: of f in t, where it depends on time and does so periodically.
+    default_method: what `simulate` integrates f with unless told otherwise, where the usual choice does not suit it.
     """
 
     citation: str = ""
     is_black_box: bool = False
     samples_parameters: bool = False
+    period: float | None = None
+    default_method: str | None = None
     default_n_trajectories: int = 64
 
     # What a system defines
@@ -131,6 +137,10 @@ class System(abc.ABC):
         return ()
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def time_scale(self) -> float:
         return 1.0
 
@@ -148,6 +158,14 @@ class System(abc.ABC):
 
     def _batches(self, x: np.ndarray) -> bool:  # noqa: ARG002
         return True
+
+    def _depends_on_time(self, x: np.ndarray) -> bool:
+        there, later = (self.rhs(x, None, time) for time in (0.0, 1.2345 * self.time_scale))
+        return not np.allclose(there, later, rtol=1e-9, atol=0.0, equal_nan=True)
+
+    def _dwell(self) -> float:
+        """The typical time between changes of sampled inputs."""
+        return self.time_scale
 
     # What a system is used for
 
@@ -240,6 +258,29 @@ class System(abc.ABC):
     def batches(self, x: np.ndarray) -> bool:
         """Whether f takes several states at once; x: (batch, *shape), on which a black box is tried."""
         return self._batches(x)
+
+    @final
+    def depends_on_time(self, x: np.ndarray) -> bool:
+        """Whether f depends on t, as values at a state (1, *shape) and two times tell."""
+        return self._depends_on_time(x)
+
+    @final
+    def sample_inputs(self, n: int, t: Any, seed: int = 0) -> xr.DataArray:
+        """n random signals of the inputs within their ranges, as by `signals`: levels that change at random times.
+
+        Returns a DataArray (trajectory, time, input) at the times t. Even ones move from level to level in straight
+        lines, odd ones jump; the i-th depends on (seed, i) and t alone.
+
+        Raises SystemsTypeError, SystemsValueError; also where the system has no inputs.
+        """
+        if not self.inputs:
+            raise SystemsValueError(
+                f"{self._called} has no inputs; systems.driven makes inputs of some of its parameters"
+            )
+        bounds = {p.name: (p.low, p.high) for p in self.parameters}
+        low, high = zip(*(bounds[name] for name in self.inputs), strict=True)
+        args = check_count(n), check_times(t), self._dwell(), child_seed(check_seed(seed), 8)
+        return random_signals(self.inputs, low, high, *args).labelled()
 
     @final
     def verify(self, seed: int = 0) -> None:
@@ -368,7 +409,7 @@ def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
     dims = (dims,) if isinstance(dims, str) else tuple(dims)
     if len(dims) != len(shape):
         raise SystemsValueError(f"a state of shape {tuple(shape)} needs {len(shape)} dims, got {dims}")
-    reserved = {"trajectory", "time", "point", "parameter"}
+    reserved = {"trajectory", "time", "point", "parameter", "input"}
     for dim in dims:
         if not isinstance(dim, str) or not dim:
             raise SystemsTypeError(f"dims must be names, got {dim!r}")

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from systems.checks import (
     check_count,
+    check_method,
     check_parameters,
     check_seed,
     check_states,
@@ -36,23 +37,22 @@ from systems.errors import (
     SystemsOSError,
     SystemsTypeError,
     SystemsValueError,
-    nearest,
 )
-from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate
+from systems.inputs import INTERPOLATIONS, Signals, check_inputs, in_order
+from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate, with_inputs
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
 
 # Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many
 # workers share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
 BLOCK = 32
-METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 logger = logging.getLogger("systems")
 
 
 def simulate(
     system: System, n_trajectories: int | None = None, t: Any = None, *, initial: Any = None,
-    parameters: Any = None, seed: int = 0, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9,
+    parameters: Any = None, inputs: Any = None, seed: int = 0, method: str | type[OdeSolver] | None = None, rtol: float = 1e-9,
     atol: float = 1e-10, executor: Executor | None = None, path: str | Path | None = None,
     max_seconds: float | None = None, verbose: bool | None = None,
 ) -> xr.Dataset:  # fmt: skip
@@ -70,7 +70,11 @@ def simulate(
     parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample"
     to draw them uniformly from their ranges. By default the system's own, and none are stored; systems whose
     trajectories differ by their parameters (`samples_parameters`) sample them where `initial` is not given.
-    seed: of initial states and parameters.
+    inputs: parameters that change in time, u(t): a mapping from names to values at the times t, (time,) or (trajectory,
+    time), or to functions of a time; or a DataArray as `signals` makes it. They are taken at the times t, between which
+    they are linear, or held where the DataArray says so: refine t where they change faster. A system with `inputs`
+    draws random ones unless told otherwise.
+    seed: of initial states, parameters and inputs.
     method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator
     that suits the system: Lawson's method with the linear part exact (Burgers), latent coordinates (lifted
     systems), otherwise DOP853, explicit and of order 8. A stiff black box needs method="BDF" or "LSODA";
@@ -86,9 +90,9 @@ def simulate(
     verbose: whether a progress bar is shown; by default on a terminal only.
 
     Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter)
-    if given; the coordinate `trajectory` counts from 0. Trajectories that could not be integrated are absent,
-    with an IntegrationWarning, and listed with the reason under "failed" in the attribute `provenance`
-    (JSON).
+    if given, but for inputs; `inputs` (trajectory, time, input) if there are some; the coordinate `trajectory` counts
+    from 0. Trajectories that could not be integrated are absent, with an IntegrationWarning, and listed with the reason
+    under "failed" in the attribute `provenance` (JSON).
 
     Raises SystemsValueError and SystemsTypeError for arguments that cannot be used; EvaluationError, chained to f's
     own exception, if f of a black box fails or returns another shape at the first initial state, and no other could
@@ -99,9 +103,9 @@ def simulate(
     t = check_times(system.default_times if t is None else t)
     check_tolerance(rtol, "rtol", SMALLEST_RTOL)
     check_tolerance(atol, "atol", 0.0)
-    method = _check_method(method)
+    method = check_method(method)
     seed = check_seed(seed)
-    x0, mu = _initial_states(system, n_trajectories, initial, parameters, seed)
+    x0, mu, driven = _initial_states(system, n_trajectories, t, initial, parameters, inputs, seed)
     if verbose is not None and not isinstance(verbose, bool):
         raise SystemsTypeError(f"verbose must be True, False or None, got {verbose!r}")
     settings = _Settings(t, method, rtol, atol, deadline_in(max_seconds))
@@ -113,6 +117,11 @@ def simulate(
         "seed": seed,
         "initial": "sample_initial" if initial is None else _fingerprint(x0),
         "parameters": "default" if mu is None else _fingerprint(mu),
+        **(
+            {}
+            if driven is None
+            else {"inputs": [*driven.names, INTERPOLATIONS[driven.held], _fingerprint(driven.values)]}
+        ),
         "times": _fingerprint(t),
         "method": method if method is None or isinstance(method, str) else method.__name__,
         "rtol": rtol,
@@ -127,13 +136,13 @@ def simulate(
     shown = sys.stderr.isatty() if verbose is None else verbose
     with tqdm(total=len(x0), unit="trajectory", disable=not shown, leave=False) as bar:
         bar.update(len(x0) - sum(block.stop - block.start for block in todo))
-        for block, (states, failed, cause) in _run(executor, system, x0, mu, settings, todo):
+        for block, (states, failed, cause) in _run(executor, system, x0, mu, driven, settings, todo):
             bar.update(block.stop - block.start)
             causes.extend([cause] if cause is not None else [])
             kept = [i for i in range(block.start, block.stop) if i not in failed]
             if folder is not None:
                 if kept:
-                    part = _dataset(system, states, kept, mu, t, provenance, failed)
+                    part = _dataset(system, states, kept, mu, driven, t, provenance, failed)
                     save_trajectories(part, folder.shard(block))
                 states = np.empty(0)
             results[block.start] = (states, failed)
@@ -147,7 +156,8 @@ def simulate(
             advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
         elif system.is_black_box:
             # An f that fails at once raises its own error here: no other method and no other t would help.
-            system.rhs(x0[:1], None if mu is None else mu[:1], t[0])
+            start = mu if driven is None else with_inputs(system, mu, driven, driven.at(t[0]))
+            system.rhs(x0[:1], None if start is None else start[:1], t[0])
         first = min(failed)
         raise IntegrationError(
             f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. {advice}"
@@ -165,7 +175,7 @@ def simulate(
         return result.assign_attrs(provenance=_json(provenance, failed))
     states = np.concatenate([results[start][0] for start in sorted(results)])
     kept = [i for i in range(len(x0)) if i not in failed]
-    return _dataset(system, states, kept, mu, t, provenance, failed)
+    return _dataset(system, states, kept, mu, driven, t, provenance, failed)
 
 
 @dataclass(frozen=True)
@@ -177,11 +187,12 @@ class _Settings:
     deadline: float | None
 
 
-def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings, blocks: list[slice]):
+def _run(executor: Executor | None, system: System, x0, mu, driven, settings: _Settings, blocks: list[slice]):
     """Yield (block, result) as blocks are finished, here or by the executor."""
 
     def arguments(block):
-        return system, x0[block], None if mu is None else mu[block], settings, block.start
+        of_block = None if driven is None else driven.select(block)
+        return system, x0[block], None if mu is None else mu[block], of_block, settings, block.start
 
     if executor is None:
         for block in blocks:
@@ -204,7 +215,7 @@ def _run(executor: Executor | None, system: System, x0, mu, settings: _Settings,
 
 
 def _integrate_block(
-    system: System, x0: np.ndarray, mu: np.ndarray | None, settings: _Settings, first: int
+    system: System, x0: np.ndarray, mu: np.ndarray | None, driven: Signals | None, settings: _Settings, first: int
 ) -> tuple[np.ndarray, dict[int, str], Exception | None]:
     """States (kept, time, *shape) of a block, why each of the others failed, and the cause of the first
     failure.
@@ -215,7 +226,8 @@ def _integrate_block(
     def run(part: slice) -> np.ndarray:
         return integrate(
             system, x0[part], settings.t, None if mu is None else mu[part],
-            method=settings.method, rtol=settings.rtol, atol=settings.atol, deadline=settings.deadline,
+            inputs=None if driven is None else driven.select(part), method=settings.method,
+            rtol=settings.rtol, atol=settings.atol, deadline=settings.deadline,
         )  # fmt: skip
 
     caught = (IntegrationFailure, SystemsError, ArithmeticError, np.linalg.LinAlgError)
@@ -235,13 +247,18 @@ def _integrate_block(
     return np.concatenate([empty, *states]), failed, cause
 
 
-def _dataset(system, states, kept, mu, t, provenance, failed) -> xr.Dataset:
+def _dataset(system, states, kept, mu, driven, t, provenance, failed) -> xr.Dataset:
     attrs = {} if system.is_black_box else {"units": "1"}
     data: dict[str, Any] = {"state": (("trajectory", "time", *system.dims), states)}
     coords = {"trajectory": np.asarray(kept), "time": ("time", t, attrs), **system._labelled_coords()}
-    if mu is not None:
-        data["parameters"] = (("trajectory", "parameter"), mu[kept])
-        coords["parameter"] = [p.name for p in system.parameters]
+    constant = {k: p.name for k, p in enumerate(system.parameters) if driven is None or p.name not in driven.names}
+    if mu is not None and constant:
+        data["parameters"] = (("trajectory", "parameter"), mu[np.ix_(kept, list(constant))])
+        coords["parameter"] = list(constant.values())
+    if driven is not None:
+        labelled = driven.labelled()
+        data["inputs"] = (labelled.dims, labelled.values[kept], labelled.attrs)
+        coords["input"] = list(driven.names)
     return xr.Dataset(data, coords, attrs={"provenance": _json(provenance, failed)})
 
 
@@ -291,9 +308,9 @@ class _Folder:
 
 
 def _initial_states(
-    system: System, n: int | None, initial: Any, parameters: Any, seed: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """States at t[0] (n, *shape), and parameters as by `check_parameters`."""
+    system: System, n: int | None, t: np.ndarray, initial: Any, parameters: Any, inputs: Any, seed: int
+) -> tuple[np.ndarray, np.ndarray | None, Signals | None]:
+    """States at t[0] (n, *shape), parameters as by `check_parameters`, and inputs at the times t."""
     given = None if initial is None or callable(initial) else check_states(initial, system, "initial", "trajectory")
     if n is not None:
         n = check_count(n, "n_trajectories")
@@ -307,21 +324,25 @@ def _initial_states(
         n = len(given)
     # States that are given may belong to any parameters: those that nobody named are the defaults.
     mu = None if parameters is None and initial is not None else check_parameters(system, parameters, n, seed)
+    driven = _driven_by(system, inputs, n, t, seed)
     if callable(initial):
         given = check_states(initial(n, seed), system, "initial", str(n))
     elif given is None:
-        given = np.asarray(system.sample_initial(n, seed, mu).values)
-    return given, mu
+        start = mu if driven is None else with_inputs(system, mu, driven, driven.at(t[0]))
+        given = np.asarray(system.sample_initial(n, seed, start).values)
+    return given, mu, driven
 
 
-def _check_method(method: Any) -> str | type[OdeSolver] | None:
-    if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
-        return method
-    if not isinstance(method, str):
-        raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
-    if method not in METHODS:
-        raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
-    return method
+def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) -> Signals | None:
+    """Inputs of n trajectories at the times t: those that are given, or random ones of a system that has some."""
+    if inputs is None:
+        if not system.inputs:
+            return None
+        inputs = system.sample_inputs(n, t, seed)
+    found = check_inputs(inputs, n, t)
+    names = tuple(p.name for p in system.parameters)
+    found = in_order(found, system.inputs or tuple(name for name in names if name in found.names), system._called)
+    return Signals(found.names, t, found.at(t), found.held)
 
 
 def _fingerprint(array: np.ndarray) -> str:

@@ -13,6 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+import systems
 from rom.data import numeric, require_finite
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.layout import Layout, plain_labels, require_same_grids
@@ -22,6 +23,8 @@ __all__ = [
     "checked_device",
     "forecast_times",
     "initial_states",
+    "input_signals",
+    "input_values",
     "latent_states",
     "ordered",
     "parameter_values",
@@ -114,6 +117,44 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
         )
     require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
     return values
+
+
+def input_signals(
+    inputs: Any, names: tuple[str, ...], times: np.ndarray, n: int, has_mu: bool
+) -> systems.Signals | None:
+    """What drives n forecasts over `times`; None for a model without inputs, and for a single time."""
+    if not names:
+        if inputs is not None:
+            raise RomValueError("inputs were given, but this model was fitted without; leave them out")
+        return None
+    if inputs is None:
+        also = ", beside mu" if has_mu else ""
+        raise RomValueError(
+            f"inputs are missing: this model is driven by {', '.join(names)}{also}; pass a mapping from names to values at t, "
+            "or what systems.signals makes"
+        )
+    return None if len(times) == 1 else systems.as_signals(inputs, n, times, names)
+
+
+def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...]) -> np.ndarray:
+    """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names."""
+    if not names:
+        if inputs is not None:
+            raise RomValueError("inputs were given, but this model was fitted without; leave them out")
+        return np.zeros((*leading, 0))
+    if inputs is None:
+        raise RomValueError(f"inputs are missing: this model is driven by {', '.join(names)}")
+    if isinstance(inputs, Mapping):
+        if set(inputs) != set(names):
+            raise RomValueError(f"inputs must be {', '.join(names)}, got {', '.join(map(str, inputs))}")
+        inputs = np.stack(np.broadcast_arrays(*(numeric(f"inputs[{name!r}]", inputs[name]) for name in names)), axis=-1)
+    values = numeric("inputs", inputs).astype(np.float64)
+    if values.shape not in ((len(names),), (*leading, len(names))):
+        raise RomValueError(
+            f"inputs have shape {values.shape}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+        )
+    require_finite("inputs", values, ("row",) * (values.ndim - 1))
+    return np.broadcast_to(values, (*leading, len(names)))
 
 
 def wanted_cells(points: Any, cells: xr.DataArray) -> xr.DataArray:

@@ -43,7 +43,8 @@ def to_device(
         return None if values is None else values.to(**target)
 
     def rollouts(group: Rollouts) -> Rollouts:
-        return Rollouts(group.intervals.to(**target), group.coordinates.to(**target), optional(group.parameters))
+        columns = (group.intervals.to(**target), group.coordinates.to(**target))
+        return Rollouts(*columns, optional(group.parameters), optional(group.forcing))
 
     def table(pairs: CollocationTable | None) -> CollocationTable | None:
         if pairs is None:

@@ -1,4 +1,4 @@
-"""Whether the system, the trajectories and the collocation points speak of the same autonomous dynamics."""
+"""Whether the system, the trajectories and the collocation points speak of the same dynamics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 import systems
 from rom.clock import Clock
 from rom.data import Collocation, Trajectories
-from rom.errors import RomValueError
+from rom.full_order import parameters_for
 from rom.layout import Layout
 from rom.splines import trusted_derivatives
 
-__all__ = ["require_autonomous", "warn_of_other_rates"]
+__all__ = ["warn_of_other_rates"]
 
 log = logging.getLogger("rom")
 
@@ -25,19 +25,6 @@ MIDDLE = 5  # of these: away from the ends of the spline
 REACH = 0.1  # of a trajectory's snapshots, at first, through which that spline reaches
 STILL = 1e-2  # share of its way from the start: what moves less has settled, and the errors of its solver remain
 DIFFERENCE = 0.3  # between f and the data, relative, that is worth a warning
-
-
-def require_autonomous(system: systems.System, pairs: Collocation, layout: Layout) -> int:
-    """A `RomValueError` for a system whose f depends on time: h(z; mu) could not follow it. Returns the values of f used."""
-    x = pairs.states[:1].reshape(1, *layout.shape)
-    mu = pairs.parameters[:1] if pairs.parameters.shape[1] else None
-    if not np.allclose(
-        system.rhs(x, mu, 0.0), system.rhs(x, mu, 1.2345 * system.time_scale), rtol=1e-9, atol=0.0, equal_nan=True
-    ):
-        raise RomValueError(
-            f"system: f of {system.name} depends on time, and models are autonomous; make time a component of the state"
-        )
-    return 2
 
 
 def warn_of_other_rates(
@@ -57,8 +44,9 @@ def warn_of_other_rates(
     for k in range(len(pairs)):
         if differences and limit is not None and clock.elapsed - started > limit:
             break
-        mu = pairs.parameters[k : k + 1] if pairs.parameters.shape[1] else None
-        rates, given = system.rhs(pairs.states[k].reshape(1, *layout.shape), mu).ravel(), pairs.time_derivatives[k]
+        mu = parameters_for(system, layout, pairs.parameters[k : k + 1], pairs.inputs[k : k + 1])
+        rates = system.rhs(pairs.states[k].reshape(1, *layout.shape), mu, pairs.times[k]).ravel()
+        given = pairs.time_derivatives[k]
         size = max(np.linalg.norm(rates), np.linalg.norm(given), np.finfo(float).tiny)
         differences.append(float(np.linalg.norm(rates - given) / size) if np.isfinite(rates).all() else 1.0)
     if differences and np.median(differences) > DIFFERENCE:
@@ -74,19 +62,19 @@ def warn_of_other_rates(
 def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocation:
     """Single states of some trajectories that move, with the derivatives of splines, where these can be trusted."""
     places = [(group, i) for group in groups if len(group.times) >= SNAPSHOTS for i in range(len(group))]
-    states, derivatives, parameters = [], [], []
+    rows = []
     for k in rng.permutation(len(places))[:LOOKED_AT]:
         group, i = places[k]
         found = moving_state(group, i, rng)
         if found is not None:
-            states.append(found[0])
-            derivatives.append(found[1])
-            parameters.append(group.parameters[i])
-    return Collocation(np.array(states), np.array(derivatives), np.array(parameters))
+            state, derivative, at = found
+            rows.append((state, derivative, group.parameters[i], group.inputs[i, at], group.times[at]))
+    columns = zip(*rows, strict=True) if rows else [()] * 5
+    return Collocation(*(np.array(column) for column in columns))
 
 
-def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """A state somewhere on the i-th trajectory and its derivative; None where it rests, or no spline can be trusted.
+def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """A state somewhere on the i-th trajectory, its derivative and index; None where it rests, or no spline can be trusted.
 
     The spline starts with distant snapshots and goes on to closer ones: between two neighbours of a fine record hardly
     anything moves.
@@ -100,6 +88,6 @@ def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple
         way, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
         rates, trusted = trusted_derivatives(group.times[row], window)
         if trusted[MIDDLE]:
-            return (window[MIDDLE], rates[MIDDLE]) if moved > STILL * way else None
+            return (window[MIDDLE], rates[MIDDLE], start + MIDDLE * stride) if moved > STILL * way else None
         stride //= 2
     return None

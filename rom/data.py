@@ -8,7 +8,7 @@ a lazily opened Dataset stay on disk: they are read in blocks of whole trajector
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,15 @@ BLOCK_BYTES = 64 * 2**20  # of states read or checked at a time
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trajectories that share their times: `times` (T,), `states` (N, T, n) in memory or lazy, `parameters` (N, p)."""
+    """Trajectories that share their times: `times` (T,), `states` (N, T, n) in memory or lazy, `parameters` (N, p).
+
+    `inputs` (N, T, m) are what drove them at these times.
+    """
 
     times: np.ndarray
     states: Any
     parameters: np.ndarray
+    inputs: np.ndarray
 
     def __len__(self) -> int:
         return self.states.shape[0]
@@ -45,23 +49,35 @@ class Trajectories:
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Trajectories:
         """The trajectories at `indices`."""
-        return Trajectories(self.times, self.states[np.asarray(indices, dtype=int)], self.parameters[indices])
+        chosen = np.asarray(indices, dtype=int)
+        return Trajectories(self.times, self.states[chosen], self.parameters[chosen], self.inputs[chosen])
 
 
 @dataclass(frozen=True)
 class Collocation:
-    """Collocation pairs: `states` x~ (M, n), `time_derivatives` f(x~) (M, n) and `parameters` (M, p)."""
+    """Collocation pairs: `states` x~ (M, n), `time_derivatives` f(x~) (M, n), `parameters` (M, p) and `inputs` (M, m).
+
+    `times` (M,) are those at which f was evaluated, zeros where nobody told.
+    """
 
     states: np.ndarray
     time_derivatives: np.ndarray
     parameters: np.ndarray
+    inputs: np.ndarray
+    times: np.ndarray
 
     def __len__(self) -> int:
         return len(self.states)
 
     def select(self, indices: np.ndarray) -> Collocation:
         """The pairs at `indices`."""
-        return Collocation(self.states[indices], self.time_derivatives[indices], self.parameters[indices])
+        columns = (getattr(self, column.name)[indices] for column in fields(self))
+        return Collocation(*columns)
+
+    def joined(self, other: Collocation) -> Collocation:
+        """The pairs of both."""
+        names = [column.name for column in fields(self)]
+        return Collocation(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in names))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -136,9 +152,10 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     """Groups of trajectories with equal times, and their layout.
 
     `data` is a Dataset with `state` (trajectory, time, *dims) or a list of such Datasets, or a tuple of arrays
-    (times, states) or (times, states, parameters): times (T,), states (N, T, *shape), parameters (N, p). When lengths
-    differ, times and states are lists with one array a trajectory, (T_i,) and (T_i, *shape). Every state is checked for
-    finite values. Raises `RomTypeError` or `RomValueError`, naming the place and the remedy.
+    (times, states), (times, states, parameters) or (times, states, parameters, inputs): times (T,), states
+    (N, T, *shape), parameters (N, p) or None, inputs (N, T, m). When lengths differ, times, states and inputs are lists
+    with one array a trajectory, (T_i,), (T_i, *shape) and (T_i, m). Every state is checked for finite values. Raises
+    `RomTypeError` or `RomValueError`, naming the place and the remedy.
     """
     if isinstance(data, xr.Dataset):
         data = [data]
@@ -153,12 +170,12 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
         for k, (_, other) in enumerate(parts):
             require_same_layout(f"trajectories[{k}]", other, layout)
         groups = merged([group for group, _ in parts if len(group)])
-    elif isinstance(data, tuple) and len(data) in (2, 3):
+    elif isinstance(data, tuple) and len(data) in (2, 3, 4):
         groups, layout = trajectories_of_arrays(*data)
     else:
         raise RomTypeError(
-            "trajectories must be an xarray.Dataset, a list of Datasets, or a tuple of arrays (times, states) or "
-            f"(times, states, parameters), got {describe(data)}"
+            "trajectories must be an xarray.Dataset, a list of Datasets, or a tuple of arrays (times, states), "
+            f"(times, states, parameters) or (times, states, parameters, inputs), got {describe(data)}"
         )
     if not groups or layout.n_states == 0:
         raise RomValueError(EMPTY)
@@ -182,7 +199,7 @@ def trajectories_of_dataset(name: str, dataset: xr.Dataset) -> tuple[Trajectorie
     if state.chunks is None and dataset.encoding.get("source"):
         state = state.chunk({"trajectory": 1})  # opened from one file: `.data` would read all of it
     states = state.data.reshape(*state.shape[:2], layout.n_states)
-    return Trajectories(times, states, parameters), layout
+    return Trajectories(times, states, parameters, inputs_of_dataset(name, dataset, ("trajectory", "time"))), layout
 
 
 def merged(groups: list[Trajectories]) -> list[Trajectories]:
@@ -193,15 +210,18 @@ def merged(groups: list[Trajectories]) -> list[Trajectories]:
         in_memory = last is not None and isinstance(last.states, np.ndarray) and isinstance(group.states, np.ndarray)
         if last is not None and in_memory and np.array_equal(last.times, group.times):
             states = np.concatenate([last.states, group.states])
-            result[-1] = Trajectories(group.times, states, np.concatenate([last.parameters, group.parameters]))
+            parameters = np.concatenate([last.parameters, group.parameters])
+            result[-1] = Trajectories(group.times, states, parameters, np.concatenate([last.inputs, group.inputs]))
         else:
             result.append(group)
     return result
 
 
-def trajectories_of_arrays(times: Any, states: Any, parameters: Any = None) -> tuple[list[Trajectories], Layout]:
+def trajectories_of_arrays(
+    times: Any, states: Any, parameters: Any = None, inputs: Any = None
+) -> tuple[list[Trajectories], Layout]:
     if isinstance(states, list | tuple):
-        return trajectories_of_lists(times, states, parameters)
+        return trajectories_of_lists(times, states, parameters, inputs)
     t = checked_times("trajectories: times", times)
     x = numeric("trajectories: states", states)
     if x.ndim < 3:
@@ -212,18 +232,26 @@ def trajectories_of_arrays(times: Any, states: Any, parameters: Any = None) -> t
     if 0 in x.shape[1:]:
         raise RomValueError(f"trajectories: states has an empty axis, shape {x.shape}")
     p = plain_parameters("trajectories", parameters, len(x))
-    groups = [Trajectories(t, x.reshape(*x.shape[:2], -1), p)] if len(x) else []
-    return groups, plain_layout(x.shape[2:], p.shape[1])
+    u = plain_inputs("trajectories: inputs", inputs, (len(x), len(t)))
+    groups = [Trajectories(t, x.reshape(*x.shape[:2], -1), p, u)] if len(x) else []
+    return groups, plain_layout(x.shape[2:], p.shape[1], u.shape[2])
 
 
-def trajectories_of_lists(times: Any, states: Sequence[Any], parameters: Any) -> tuple[list[Trajectories], Layout]:
+def trajectories_of_lists(
+    times: Any, states: Sequence[Any], parameters: Any, inputs: Any
+) -> tuple[list[Trajectories], Layout]:
     if not isinstance(times, list | tuple) or len(times) != len(states):
         raise RomValueError(
             f"trajectories: with a list of {len(states)} states, times must be a list of as many arrays, got {describe(times)}"
         )
     if not states:
         raise RomValueError(EMPTY)
+    if inputs is not None and (not isinstance(inputs, list | tuple) or len(inputs) != len(states)):
+        raise RomValueError(
+            f"trajectories: with a list of {len(states)} states, inputs must be a list of as many arrays, got {describe(inputs)}"
+        )
     p = plain_parameters("trajectories", parameters, len(states))
+    u: list[np.ndarray] = []
     groups: list[tuple[np.ndarray, list[np.ndarray], list[int]]] = []
     shape = numeric("trajectories: states[0]", states[0]).shape[1:]
     for k, (t_k, x_k) in enumerate(zip(times, states, strict=True)):
@@ -233,12 +261,16 @@ def trajectories_of_lists(times: Any, states: Sequence[Any], parameters: Any) ->
             raise RomValueError(
                 f"trajectories: states[{k}] must have shape (time, *shape) = ({len(t)}, {', '.join(map(str, shape))}), got {x.shape}"
             )
+        u.append(plain_inputs(f"trajectories: inputs[{k}]", None if inputs is None else inputs[k], (len(t),)))
+        if u[k].shape[1] != u[0].shape[1]:
+            raise RomValueError(f"trajectories: inputs[{k}] has {u[k].shape[1]} columns, inputs[0] has {u[0].shape[1]}")
         if groups and np.array_equal(groups[-1][0], t):
             groups[-1][1].append(x.reshape(len(t), -1))
             groups[-1][2].append(k)
         else:
             groups.append((t, [x.reshape(len(t), -1)], [k]))
-    return [Trajectories(t, np.stack(x), p[k]) for t, x, k in groups], plain_layout(shape, p.shape[1])
+    made = [Trajectories(t, np.stack(x), p[k], np.stack([u[i] for i in k])) for t, x, k in groups]
+    return made, plain_layout(shape, p.shape[1], u[0].shape[1])
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -249,9 +281,9 @@ def trajectories_of_lists(times: Any, states: Sequence[Any], parameters: Any) ->
 def as_collocation(data: Any) -> tuple[Collocation, Layout]:
     """Collocation pairs with flat states, and their layout.
 
-    `data` is a Dataset with `state` and `time_derivative` (point, *dims), or a tuple of arrays (states, time_derivatives)
-    or (states, time_derivatives, parameters), (point, *shape) each and (point, p). Raises `RomTypeError` or
-    `RomValueError`, naming the place and the remedy.
+    `data` is a Dataset with `state` and `time_derivative` (point, *dims), or a tuple of arrays (states, time_derivatives),
+    (states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs), (point, *shape) each, (point, p)
+    or None, and (point, m). Raises `RomTypeError` or `RomValueError`, naming the place and the remedy.
     """
     if isinstance(data, xr.Dataset):
         state = require_variable("collocation", data, "state", ("point",))
@@ -260,19 +292,25 @@ def as_collocation(data: Any) -> tuple[Collocation, Layout]:
         x = numeric("collocation['state']", state)
         f = numeric("collocation['time_derivative']", derivative.transpose(*state.dims))
         p = parameters_of_dataset("collocation", data, "point")
-    elif isinstance(data, tuple) and len(data) in (2, 3):
+        u = inputs_of_dataset("collocation", data, ("point",))
+        t = numeric("collocation['time']", data["time"]) if "time" in data.coords else np.zeros(len(x))
+        require_finite("collocation['time']", t, ("point",))
+        layout = replace(layout, depends_on_time="time" in data.coords)
+    elif isinstance(data, tuple) and len(data) in (2, 3, 4):
         x = numeric("collocation: states", data[0])
         f = numeric("collocation: time_derivatives", data[1])
         if x.ndim < 2:
             raise RomValueError(
                 f"collocation: states must have shape (point, *shape), got {x.shape}; one point needs a leading axis: pass states[None]"
             )
-        p = plain_parameters("collocation", data[2] if len(data) == 3 else None, len(x))
-        layout = plain_layout(x.shape[1:], p.shape[1])
+        p = plain_parameters("collocation", data[2] if len(data) > 2 else None, len(x))
+        u = plain_inputs("collocation: inputs", data[3] if len(data) > 3 else None, (len(x),))
+        t = np.zeros(len(x))
+        layout = plain_layout(x.shape[1:], p.shape[1], u.shape[1])
     else:
         raise RomTypeError(
-            "collocation must be an xarray.Dataset or a tuple of arrays (states, time_derivatives) or "
-            f"(states, time_derivatives, parameters), got {describe(data)}"
+            "collocation must be an xarray.Dataset or a tuple of arrays (states, time_derivatives), "
+            f"(states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs), got {describe(data)}"
         )
     if x.shape != f.shape:
         raise RomValueError(f"collocation: states has shape {x.shape}, time_derivatives {f.shape}; they must be equal")
@@ -281,7 +319,8 @@ def as_collocation(data: Any) -> tuple[Collocation, Layout]:
     require_finite("collocation: state", x, ("point",))
     require_finite("collocation: time_derivative", f, ("point",))
     flat = (len(x), layout.n_states)
-    return Collocation(x.reshape(flat).astype(np.float64), f.reshape(flat).astype(np.float64), p), layout
+    x, f = (a.reshape(flat).astype(np.float64) for a in (x, f))
+    return Collocation(x, f, p, u, t.astype(np.float64)), layout
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -320,6 +359,28 @@ def plain_parameters(name: str, parameters: Any, count: int) -> np.ndarray:
     if values.ndim != 2 or len(values) != count:
         raise RomValueError(f"{name}: parameters must have shape ({count}, p), one row each, got {values.shape}")
     require_finite(f"{name}: parameters", values, ("row",))
+    return values
+
+
+def inputs_of_dataset(name: str, dataset: xr.Dataset, leading: tuple[str, ...]) -> np.ndarray:
+    """Inputs (*leading, m) in float64, m = 0 where there are none."""
+    count = tuple(dataset.sizes[dim] for dim in leading)
+    if "inputs" not in dataset:
+        return np.zeros((*count, 0))
+    array = dataset["inputs"]
+    if set(array.dims) != {*leading, "input"}:
+        raise RomValueError(f"{name}['inputs'] has dimensions {array.dims}, but needs {(*leading, 'input')}")
+    return plain_inputs(f"{name}: inputs", array.transpose(*leading, "input"), count)
+
+
+def plain_inputs(name: str, inputs: Any, count: tuple[int, ...]) -> np.ndarray:
+    """Inputs (*count, m) in float64, m = 0 for None."""
+    if inputs is None:
+        return np.zeros((*count, 0))
+    values = numeric(name, inputs).astype(np.float64)
+    if values.ndim != len(count) + 1 or values.shape[:-1] != count:
+        raise RomValueError(f"{name} must have shape ({', '.join(map(str, count))}, m), got {values.shape}")
+    require_finite(name, values, ("trajectory", "time index") if len(count) > 1 else ("row",))
     return values
 
 

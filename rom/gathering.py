@@ -12,9 +12,10 @@ import xarray as xr
 import systems
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
-from rom.consistency import require_autonomous, warn_of_other_rates
+from rom.consistency import warn_of_other_rates
 from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
-from rom.errors import RomTypeError, RomValueError
+from rom.errors import RomTypeError, RomValueError, nearest
+from rom.full_order import evaluate_at, parameters_for
 from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
 from rom.split import Split, split_trajectories
@@ -68,6 +69,7 @@ def gather(
     if trajectories is not None:
         groups, layout = as_trajectories(trajectories)
         layout = named(layout, system)
+        system = driven_as(system, layout)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
@@ -87,7 +89,10 @@ def gather(
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
         near = labelled(split.training, layouts[0][1]) if split.training else None
-        dataset, evaluations = collocate(system, n_collocation or DEFAULT_COLLOCATION, near, collocation_seed, clock)
+        layout = layouts[0][1] if layouts else None
+        dataset, evaluations = collocate(
+            system, n_collocation or DEFAULT_COLLOCATION, near, layout, collocation_seed, clock
+        )
         pairs, layout = as_collocation(dataset)
         layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
@@ -97,7 +102,11 @@ def gather(
             "there is nothing to fit: no trajectories and no collocation points; pass some, raise n_trajectories or "
             "n_collocation, or raise max_seconds if there was no time for them"
         )
-    layout = common_layout(system, layouts)
+    times_told = any(one.depends_on_time for _, one in layouts)
+    layout = replace(common_layout(system, layouts), depends_on_time=times_told)
+    if system is not None and config.evaluate_system:
+        layout, checked = with_time(system, layout, pairs, split)
+        evaluations += checked
     noise = noise_share(split.training) if origin["trajectories"] == "given" else 0.0
     if pairs is not None and noise > NOISY:
         log.warning(
@@ -108,14 +117,13 @@ def gather(
         origin["trajectories"] = "set aside"
     n_extra = 0
     if pairs is not None and system is not None and config.evaluate_system:
-        evaluations += require_autonomous(system, pairs, layout)
         if origin["collocation"] == "given":
             evaluations += warn_of_other_rates(system, pairs, layout, seed, clock)
         if origin["trajectories"] == "given":
             evaluations += warn_of_other_rates(system, split.training, layout, seed, clock)
         if groups:  # where the flow goes is where physics matters most
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
-            pairs, n_extra = joined(pairs, extra), len(extra)
+            pairs, n_extra = pairs.joined(extra), len(extra)
     return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin)
 
 
@@ -173,11 +181,11 @@ def simulate(
 
 
 def collocate(
-    system: systems.System, n: int, near: list[xr.Dataset] | None, seed: int, clock: Clock
+    system: systems.System, n: int, near: list[xr.Dataset] | None, layout: Layout | None, seed: int, clock: Clock
 ) -> tuple[xr.Dataset, int]:
     """Pairs from the system's own sampler, of a black box without one near the trajectories; how often f was asked.
 
-    Where trajectories come with parameters, each point takes those of one of them.
+    Where trajectories come with parameters, each point takes those of one of them, and inputs within their ranges there.
     """
     if system.sampler is None and near is None:
         raise RomValueError(
@@ -185,10 +193,7 @@ def collocate(
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
     source: dict[str, Any] = {"seed": seed} if system.sampler is not None else {"seed": seed, "near": near}
-    known = None
-    if near is not None and "parameters" in near[0]:
-        rows = np.concatenate([group["parameters"].values for group in near])
-        known = rows[np.random.default_rng([seed, 6]).integers(len(rows), size=n)]
+    known = None if near is None or layout is None else known_parameters(system, near, layout, n, seed)
 
     def pairs(count: int) -> xr.Dataset:
         parameters = None if known is None else known[:count]
@@ -214,8 +219,8 @@ def labelled(groups: list[Trajectories], layout: Layout) -> list[xr.Dataset]:
     for group in groups:
         states = group.states.reshape(*group.states.shape[:2], *layout.shape)
         dataset = xr.Dataset({"state": (("trajectory", "time", *layout.dims), states)}, coords={"time": group.times})
-        if layout.parameters:
-            dataset["parameters"] = (("trajectory", "parameter"), group.parameters)
+        dataset["parameters"] = (("trajectory", "parameter"), group.parameters)
+        dataset["inputs"] = (("trajectory", "time", "input"), group.inputs)
         datasets.append(dataset)
     return datasets
 
@@ -240,6 +245,11 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     names = parameter_names(system)
     if layout.parameters and layout.parameters != names:
         raise RomValueError(f"{name}: parameters {layout.parameters} differ from {names} of {system.name}")
+    if layout.inputs != system.inputs:
+        raise RomValueError(
+            f"{name}: inputs {layout.inputs} differ from {system.inputs} of {system.name}; `systems.driven` makes inputs of "
+            "parameters, and `systems.collocate` then stores them"
+        )
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
     of_system = replace(layout, dims=tuple(system.dims), coords=coords)
     if not layout.coords:
@@ -249,14 +259,64 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
 
 
 def named(layout: Layout, system: systems.System | None) -> Layout:
-    """`layout` with the system's names of parameters, where there are as many without names."""
-    if system is None or layout.parameters != plain_names(len(system.parameters)):
+    """`layout` with the system's names of parameters and inputs, where there are as many without names."""
+    if system is None:
         return layout
-    return replace(layout, parameters=parameter_names(system))
+    names = parameter_names(system)
+    if layout.parameters == plain_names(len(names)):
+        layout = replace(layout, parameters=names)
+    if layout.inputs == plain_names(len(system.inputs), "u"):
+        layout = replace(layout, inputs=system.inputs)
+    return layout
 
 
 def parameter_names(system: systems.System) -> tuple[str, ...]:
-    return tuple(parameter.name for parameter in system.parameters)
+    """Of those that do not change in time."""
+    return tuple(parameter.name for parameter in system.parameters if parameter.name not in system.inputs)
+
+
+def driven_as(system: systems.System | None, layout: Layout) -> systems.System | None:
+    """The system, with those of its parameters as inputs that are inputs of the trajectories."""
+    if system is None or system.inputs == layout.inputs:
+        return system
+    if system.inputs:
+        raise RomValueError(
+            f"trajectories: inputs {layout.inputs} differ from {system.inputs} of {system.name}, in whose order they must be; "
+            "`systems.simulate` stores those that it is given by inputs=..."
+        )
+    names = parameter_names(system)
+    for name in layout.inputs:
+        if name not in names:
+            raise RomValueError(
+                f"trajectories: {system.name} has no parameter {name!r} to be an input; {nearest(name, names)}"
+            )
+    return systems.driven(system, layout.inputs, varying=layout.parameters)
+
+
+def with_time(system: systems.System, layout: Layout, pairs: Collocation | None, split: Split) -> tuple[Layout, int]:
+    """`layout` which says whether f depends on time, and how often f was asked for that."""
+    state = pairs.states[:1] if pairs is not None else next(split.training[0].blocks())[1][:1, 0]
+    depends = system.depends_on_time(state.reshape(1, *layout.shape))
+    if depends and pairs is not None and not layout.depends_on_time:
+        raise RomValueError(
+            f"collocation: f of {system.name} depends on time, so tell the times: pass a Dataset with the coordinate 'time' "
+            "(point), as systems.collocate makes it"
+        )
+    return replace(layout, depends_on_time=depends, period=system.period if depends else None), 2 * system.takes_time
+
+
+def known_parameters(
+    system: systems.System, near: list[xr.Dataset], layout: Layout, n: int, seed: int
+) -> np.ndarray | None:
+    """Parameters (n, p) of points: those of some trajectories, and inputs uniform in the ranges that they have there."""
+    if not (layout.parameters or layout.inputs):
+        return None
+    rng = np.random.default_rng([seed, 6])
+    rows = np.concatenate([group["parameters"].values for group in near])
+    parameters = rows[rng.integers(len(rows), size=n)]
+    inputs = np.concatenate([np.concatenate([*group["inputs"].values]) for group in near])
+    low, high = inputs.min(axis=0), inputs.max(axis=0)
+    return parameters_for(system, layout, parameters, low + (high - low) * rng.random((n, len(low))))
 
 
 def at_trajectories(
@@ -266,32 +326,16 @@ def at_trajectories(
     rng = np.random.default_rng([seed, 1])
     total = sum(len(g) * len(g.times) for g in groups)
     chosen = np.sort(rng.choice(total, min(n, total), replace=False))
-    states, parameters, first = [], [], 0
+    parts, first = [], 0
     for group in groups:
         for block, values in group.blocks():
             flat = values.reshape(-1, values.shape[-1])
             start = first + block.start * len(group.times)
             local = chosen[(chosen >= start) & (chosen < start + len(flat))] - start
-            states.append(flat[local])
-            parameters.append(group.parameters[block][local // len(group.times)])
+            row, at = np.divmod(local, len(group.times))
+            row += block.start
+            parts.append((flat[local], group.parameters[row], group.inputs[row, at], group.times[at]))
         first += len(group) * len(group.times)
-    x, p = np.concatenate(states), np.concatenate(parameters)
-    order = rng.permutation(len(x))  # should the time run out, what is left is a fair sample
-    x, p = x[order], p[order]
-    pairs = systems.collocate(
-        system,
-        len(x),
-        sampler=lambda _n, _seed: x.reshape(-1, *layout.shape),
-        parameters=p if p.shape[1] else None,
-        seed=seed,
-        max_seconds=clock.share(EVALUATION_SHARE),
-    )
-    return as_collocation(pairs)[0]
-
-
-def joined(one: Collocation, other: Collocation) -> Collocation:
-    return Collocation(
-        np.concatenate([one.states, other.states]),
-        np.concatenate([one.time_derivatives, other.time_derivatives]),
-        np.concatenate([one.parameters, other.parameters]),
-    )
+    states, parameters, inputs, times = (np.concatenate(column) for column in zip(*parts, strict=True))
+    limit = clock.share(EVALUATION_SHARE)
+    return evaluate_at(system, layout, states, parameters, inputs, times, rng, seed, limit)

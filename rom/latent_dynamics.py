@@ -20,6 +20,8 @@ class LatentDynamics(nn.Module):
     The polynomial part is operator inference (Peherstorfer & Willcox 2016), which the field's quadratic systems obey
     exactly in POD coordinates up to closure; the neural part is the latent neural ODE (Lee & Parish 2021).
 
+    Inputs u(t) of driven systems, and time where f depends on it, are further parameters (`rom/forcing.py`).
+
     Shapes: z (..., d), mu (..., p) or None where p = 0; dz/dt (..., d).
     """
 
@@ -32,8 +34,10 @@ class LatentDynamics(nn.Module):
     def forward(self, latent: Tensor, parameters: Tensor | None = None) -> Tensor:
         return self.merged(parameters)(latent)
 
-    def merged(self, parameters: Tensor | None = None) -> Callable[[Tensor], Tensor]:
-        """h(.; mu) as a function of z alone, for a rollout: weights are merged once, so that each call is few operations.
+    def merged(self, parameters: Tensor | None = None) -> Callable[..., Tensor]:
+        """h(.; mu) as a function of z, for a rollout: weights are merged once, so that each call is few operations.
+
+        Of a driven system it is a function of z and the forcing (..., q) at the time, which are the last of its parameters.
 
         Normalisation is part of the first layer; all parts share one product with (y, y x y, last hidden layer). Gradients
         of the weights pass through.
@@ -50,8 +54,8 @@ class LatentDynamics(nn.Module):
             bias = bias + offset
         output = torch.cat(weights, dim=1)
 
-        def rates(latent: Tensor) -> Tensor:
-            y = with_parameters(latent, parameters)
+        def rates(latent: Tensor, forcing: Tensor | None = None) -> Tensor:
+            y = with_parameters(with_parameters(latent, parameters), forcing)
             features = [y]
             if self.quadratic is not None:
                 features.append(products(y))

@@ -26,18 +26,32 @@ SAME_GRID = 1e-5  # of the extent of a grid, by which two may differ: rounding t
 
 @dataclass(frozen=True)
 class Layout:
-    """How a state is labelled: dimensions, shape, coordinates and the names of the parameters it came with."""
+    """How a state is labelled: dimensions, shape, coordinates, and the names of the parameters and inputs it came with."""
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
     coords: dict[str, dict[str, Any]] = field(default_factory=dict)  # name -> {dims, data, attrs}, JSON types
     parameters: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    held_inputs: bool = False  # until the next time that they are known at; otherwise they are linear in between
+    depends_on_time: bool = False  # f, and so h
+    period: float | None = None  # where it does so periodically
     attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
     time_attrs: dict[str, Any] = field(default_factory=dict)  # of the time: units
 
     @property
     def n_states(self) -> int:
         return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def n_forcing(self) -> int:
+        """How many numbers tell the dynamics what drives them: inputs, and time or its phase."""
+        return len(self.inputs) + (0 if not self.depends_on_time else 1 if self.period is None else 2)
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether the dynamics change along a trajectory, by inputs or by time itself."""
+        return bool(self.inputs) or self.depends_on_time
 
     def labels(self) -> dict[str, xr.Variable]:
         """The coordinates as xarray variables."""
@@ -61,8 +75,23 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
         p = dataset["parameters"]
         named = "parameter" in p.coords
         names = tuple(map(str, p["parameter"].values)) if named else plain_names(p.sizes.get("parameter", 0))
+    inputs, held = (), False
+    if "inputs" in dataset:
+        u = dataset["inputs"]
+        named = "input" in u.coords
+        inputs = tuple(map(str, u["input"].values)) if named else plain_names(u.sizes.get("input", 0), "u")
+        held = u.attrs.get("interpolation") == "previous"
     time_attrs = plain_attrs(dataset["time"].attrs) if "time" in dataset.coords else {}
-    return Layout(dims, tuple(state.sizes[d] for d in dims), coords, names, plain_attrs(state.attrs), time_attrs)
+    return Layout(
+        dims,
+        tuple(state.sizes[d] for d in dims),
+        coords,
+        names,
+        inputs,
+        held,
+        attrs=plain_attrs(state.attrs),
+        time_attrs=time_attrs,
+    )
 
 
 def plain_labels(values: np.ndarray) -> dict[str, Any]:
@@ -79,14 +108,14 @@ def plain_labels(values: np.ndarray) -> dict[str, Any]:
     return {"data": data.tolist(), "dtype": str(values.dtype)}
 
 
-def plain_layout(shape: tuple[int, ...], n_parameters: int) -> Layout:
+def plain_layout(shape: tuple[int, ...], n_parameters: int, n_inputs: int = 0) -> Layout:
     dims = ("component",) if len(shape) == 1 else tuple(f"axis_{k}" for k in range(len(shape)))
-    return Layout(dims, tuple(shape), {}, plain_names(n_parameters))
+    return Layout(dims, tuple(shape), {}, plain_names(n_parameters), plain_names(n_inputs, "u"))
 
 
-def plain_names(count: int) -> tuple[str, ...]:
-    """Names of parameters that came without names."""
-    return tuple(f"mu{k}" for k in range(count))
+def plain_names(count: int, letters: str = "mu") -> tuple[str, ...]:
+    """Names of parameters, or inputs, that came without names."""
+    return tuple(f"{letters}{k}" for k in range(count))
 
 
 def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
@@ -110,6 +139,8 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
             f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; `systems.simulate` "
             "stores those that it is given by parameters=..."
         )
+    if layout.inputs != expected.inputs:
+        raise RomValueError(f"{name}: inputs {layout.inputs} differ from {expected.inputs} of the other data")
 
 
 def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, whose: str) -> None:

@@ -45,7 +45,7 @@ def data_losses(networks: Networks, windows: Windows, spreads: Spreads, substeps
     states = torch.cat([windows.coordinates[:1], windows.coordinates.index_select(0, later)])  # (1 + looks, B, r)
     latent = networks.encoder(states)
     rates = networks.latent_dynamics.merged(windows.parameters)
-    rollout = rk4_rollout(rates, latent[0], windows.intervals, substeps).index_select(0, later)
+    rollout = rk4_rollout(rates, latent[0], windows.intervals, substeps, windows.forcing).index_select(0, later)
     reconstructed, predicted = networks.decoder(torch.cat([latent, rollout])).split([len(latent), len(rollout)])
     return {
         "reconstruction": mean_square(reconstructed - states) / spreads.coordinates,

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+import systems
 from rom.architecture import closed_form_config
-from rom.data import as_trajectories
+from rom.data import Trajectories, as_trajectories
 from rom.errors import RomValueError
-from rom.layout import plain_names, require_same_layout
+from rom.layout import Layout, plain_names, require_same_layout
 from rom.model import ReducedOrderModel
 
 __all__ = ["closed_form_of", "evaluate"]
@@ -36,6 +37,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     groups, layout = as_trajectories(trajectories)
     if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
         layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
+    if layout.inputs == plain_names(len(model.inputs), "u"):
+        layout = replace(layout, inputs=model.inputs)
     require_same_layout("trajectories", layout, model._layout)
     if len(groups) != 1:
         raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")
@@ -47,10 +50,11 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         square, power, valid = [], [], []
         for chosen, states in group.blocks():
             mu = None if parameters is None else parameters[chosen]
+            inputs = signals_of(group, chosen, layout) if model.inputs else None
             initial = states.reshape(len(states), len(group.times), *layout.shape)[:, 0]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
-                forecast = method.forecast(initial, group.times, mu)
+                forecast = method.forecast(initial, group.times, mu, inputs=inputs)
             values = forecast["state"].values.reshape(states.shape)
             square.append(((values - states) ** 2).mean(axis=2))
             power.append((states**2).mean(axis=2))
@@ -89,6 +93,11 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             "trajectory": trajectory_labels(trajectories, len(group)),
         },
     )
+
+
+def signals_of(group: Trajectories, chosen: slice, layout: Layout) -> xr.DataArray:
+    """The inputs of some trajectories."""
+    return systems.Signals(layout.inputs, group.times, group.inputs[chosen], layout.held_inputs).labelled()
 
 
 def trajectory_labels(trajectories: Any, count: int) -> np.ndarray:

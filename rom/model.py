@@ -16,11 +16,14 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+import systems
 from rom.architecture import Networks, build_networks, closed_form_config
 from rom.arguments import (
     checked_device,
     forecast_times,
     initial_states,
+    input_signals,
+    input_values,
     latent_states,
     parameter_values,
     states_of,
@@ -28,12 +31,13 @@ from rom.arguments import (
 )
 from rom.config import FitConfig
 from rom.errors import RomValueError, nearest
+from rom.forcing import forcing_of_signals, point_forcing
 from rom.integrators import adaptive_rollout
 from rom.layout import Layout
 from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
-from rom.rollout import roll_out
+from rom.rollout import Forcing, roll_out
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
@@ -47,7 +51,8 @@ class ModelState(nn.Module):
     """All numbers of a model: what `save` stores and `to` moves.
 
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
-    in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p,). The closed-form model that the
+    in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p + q,), of parameters and of what drives
+    the model (`rom/forcing.py`). The closed-form model that the
     networks started from stays beside them, with its own region.
     """
 
@@ -142,6 +147,11 @@ class ReducedOrderModel:
         return self._layout.parameters
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the inputs u(t) that forecasts need; empty where nothing drives the model but time itself."""
+        return self._layout.inputs
+
+    @property
     def device(self) -> torch.device:
         return self._kind.device
 
@@ -177,14 +187,17 @@ class ReducedOrderModel:
         latent = latent_states(z, self.latent_dim, self._kind)
         return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
 
-    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002 - h is autonomous
-        """dz/dt = h(z; mu), (..., d), per unit of the data's time, in the kind z was given."""
+    def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
+        """dz/dt = h(z; mu, u, t), (..., d), per unit of the data's time, in the kind z was given.
+
+        mu: parameters (p,) or (..., p). inputs: u at the states, (m,), (..., m), or a mapping from names.
+        """
         latent = latent_states(z, self.latent_dim, self._kind)
-        rate = self._rate(latent, self._parameters(mu, latent.shape[:-1])) / self._state.time_scale
+        rate = self._rate(latent, self._at_states(mu, inputs, t, latent.shape[:-1])) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
-    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0) -> Any:  # noqa: ARG002
-        """dphi/dx f(x) - h(phi(x); mu), (..., d), in units of its root mean square in training, component by component.
+    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
+        """dphi/dx f(x) - h(phi(x); mu, u, t), (..., d), in units of its root mean square in training, by component.
 
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
         `time_derivative` = f(x) have shapes (..., *shape); the kind of `x` is returned.
@@ -201,7 +214,7 @@ class ReducedOrderModel:
             projection.project(states),
             projection.project_derivative(velocities) * self._state.time_scale,
         )
-        mismatch = velocity - self._rate(latent, self._parameters(mu, latent.shape[:-1]))
+        mismatch = velocity - self._rate(latent, self._at_states(mu, inputs, t, latent.shape[:-1]))
         return self._like(x, mismatch / self._state.residual_spread, ("latent",), (self.latent_dim,), self.dims)
 
     # -- forecasts ----------------------------------------------------------------------------------------------------
@@ -212,6 +225,7 @@ class ReducedOrderModel:
         t: Any,
         mu: Any = None,
         *,
+        inputs: Any = None,
         points: Mapping[str, Any] | None = None,
         method: str = "rk4",
     ) -> xr.Dataset:
@@ -223,6 +237,9 @@ class ReducedOrderModel:
         x0: one state (*shape) or many (trajectory, *shape): xarray, NumPy or torch.
         t: times (T,), strictly increasing, T >= 1, in the data's unit of time. They need not be uniform.
         mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
+        inputs: u(t) of a model that is driven: a mapping from names to values at the times t, (time,) or
+            (trajectory, time), or to functions of a time; or a DataArray as `systems.signals` makes it, whose own times may
+            be finer. Linear between their times, or held where the DataArray says so.
         points: the part of a state to decode, positions by dimension as for xarray's `isel`: {"x": [0, 10, 20]}; whole
             numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
         method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
@@ -239,9 +256,12 @@ class ReducedOrderModel:
         cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
         states, trajectory = initial_states(x0, self._layout, self._kind)
         parameters = self._parameters(mu, (len(states),))
+        forcing = self._forcing(
+            input_signals(inputs, self.inputs, times, len(states), has_mu=mu is not None), len(states)
+        )
         with torch.inference_mode():
             scaled = times / float(self._state.time_scale)
-            latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, method)
+            latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, forcing, method)
             rows = slice(None) if points is None else torch.as_tensor(cells.values.ravel(), device=self.device)
             decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
             valid = inside.T.cpu().numpy() & finite
@@ -256,10 +276,12 @@ class ReducedOrderModel:
             )
         return self._labelled(decoded, valid, times, trajectory, cells)
 
-    def _roll_out(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, method: str) -> tuple[Tensor, Tensor]:
+    def _roll_out(
+        self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, forcing: Forcing | None, method: str
+    ) -> tuple[Tensor, Tensor]:
         """Latent states (time, trajectory, d) at scaled `times`, and whether the region was never left, (time, trajectory)."""
         if method == "dopri5" and len(times) > 1:
-            latent = self._roll_out_adaptively(z0, times, parameters)
+            latent = self._roll_out_adaptively(z0, times, parameters, forcing)
             return latent, self._state.region.contains(latent).cumprod(dim=0).bool()
         return roll_out(
             self._state.networks.latent_dynamics,
@@ -268,24 +290,39 @@ class ReducedOrderModel:
             parameters,
             float(self._state.max_step),
             self._state.region.contains,
+            forcing,
         )
 
-    def _roll_out_adaptively(self, z0: Tensor, times: np.ndarray, parameters: Tensor | None) -> Tensor:
+    def _roll_out_adaptively(
+        self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, forcing: Forcing | None
+    ) -> Tensor:
         """The same with adaptive steps; NaN for a trajectory on which no step is small enough."""
         # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
         t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
         dynamics = copy.deepcopy(self._state.networks.latent_dynamics).double()
-        mu = None if parameters is None else parameters.double()
+        rates = dynamics.merged(None if parameters is None else parameters.double())
+
+        def rhs(time: Tensor, z: Tensor) -> Tensor:
+            return rates(z) if forcing is None else rates(z, forcing.at(float(time)).to(z))
+
         try:
-            return adaptive_rollout(lambda z: dynamics(z, mu), z0.double(), t).to(z0.dtype)
+            return adaptive_rollout(rhs, z0.double(), t).to(z0.dtype)
         except AssertionError:  # how torchdiffeq says that its step underflows
             if len(z0) == 1:
                 latent = torch.full((len(times), *z0.shape), torch.nan, dtype=z0.dtype, device=z0.device)
                 latent[0] = z0
                 return latent
         rows = range(len(z0))
-        alone = [(z0[k : k + 1], None if parameters is None else parameters[k : k + 1]) for k in rows]
-        return torch.cat([self._roll_out_adaptively(z, times, mu_k) for z, mu_k in alone], dim=1)
+        alone = [
+            self._roll_out_adaptively(
+                z0[k : k + 1],
+                times,
+                None if parameters is None else parameters[k : k + 1],
+                None if forcing is None else forcing.of(k),
+            )
+            for k in rows
+        ]
+        return torch.cat(alone, dim=1)
 
     def _decode_rows(self, latent: Tensor, rows: slice | Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Components `rows` (m,) of the states of `latent` (trajectory, time, d), and where all of them are finite.
@@ -354,8 +391,37 @@ class ReducedOrderModel:
         values = parameter_values(mu, self.parameters, leading, self._kind)
         if values is None:
             return None
-        scaled = (values - self._state.parameter_mean) / self._state.parameter_spread
+        own = slice(len(self.parameters))
+        scaled = (values - self._state.parameter_mean[own]) / self._state.parameter_spread[own]
         return scaled.expand(*leading, len(self.parameters))
+
+    def _scaled_forcing(self, forcing: np.ndarray) -> Tensor:
+        """What drives the model, (..., q), in units of its spread in training."""
+        own = slice(len(self.parameters), None)
+        values = torch.from_numpy(forcing).to(self._kind)
+        return (values - self._state.parameter_mean[own]) / self._state.parameter_spread[own]
+
+    def _forcing(self, signals: systems.Signals | None, n: int) -> Forcing | None:
+        """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
+        layout, unit = self._layout, float(self._state.time_scale)
+        if not layout.is_driven or (signals is None and layout.inputs):
+            return None
+        if signals is None:  # time alone
+            signals = systems.Signals((), np.zeros(1), np.zeros((n, 1, 0)), held=True)
+        return Forcing(
+            knots=signals.times / unit,
+            between=lambda edges: self._scaled_forcing(forcing_of_signals(unit * edges, signals, layout)),
+            at=lambda time: self._scaled_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
+        )
+
+    def _at_states(self, mu: Any, inputs: Any, t: float, leading: tuple[int, ...]) -> Tensor | None:
+        """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
+        parameters = self._parameters(mu, leading)
+        values = input_values(inputs, self.inputs, leading)
+        if not self._layout.is_driven:
+            return parameters
+        forcing = self._scaled_forcing(point_forcing(values, np.array(float(t)), self._layout))
+        return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
 
     def _like(
         self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]

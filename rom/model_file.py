@@ -55,7 +55,11 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
         layout = layout_of(document["layout"])
         config = FitConfig.from_dict(document["config"])
         state = ModelState.empty(
-            config, layout.n_states, document["rank"], document["latent_dim"], len(layout.parameters)
+            config,
+            layout.n_states,
+            document["rank"],
+            document["latent_dim"],
+            len(layout.parameters) + layout.n_forcing,
         )
         state.load_state_dict(tensors)
         state.projection.lost_energy = document["lost_energy"]
@@ -68,7 +72,7 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
 
 
 def layout_of(fields: dict[str, Any]) -> Layout:
-    tuples = {name: tuple(fields[name]) for name in ("dims", "shape", "parameters")}
+    tuples = {name: tuple(fields[name]) for name in ("dims", "shape", "parameters", "inputs")}
     return Layout(**{**fields, **tuples})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,9 @@ from rom.batches import CollocationTable, Rollouts
 from rom.config import FitConfig
 from rom.data import Collocation, Trajectories
 from rom.errors import RomValueError
+from rom.forcing import forcing_between, point_forcing
 from rom.gathering import Material
+from rom.layout import Layout
 from rom.losses import Spreads
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
 from rom.splines import FEWEST_SNAPSHOTS, spline_derivatives, trusted_derivatives
@@ -38,7 +41,7 @@ class Prepared:
     """Training and held-out data in POD coordinates and scaled time, float64 on the CPU.
 
     Time is divided by `time_scale` and derivatives multiplied by it, so that h is of order one for networks whatever the
-    unit of time. Parameters are shifted and divided by their spread.
+    unit of time. Parameters, and after them what drives the trajectories, are shifted and divided by their spread.
     """
 
     projection: Projection
@@ -74,16 +77,17 @@ class Prepared:
             parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
         for group in [] if self.exact_along_trajectories else self.training:
             n_times = group.coordinates.shape[0]
-            mu = no_parameters(group.parameters, len(group)).repeat(n_times, 1)
+            mu = group.parameters_at_snapshots()
+            mu = no_parameters(None if mu is None else mu.flatten(0, 1), n_times * len(group))
             parts.append((group.coordinates.flatten(0, 1), derivatives_along(group).flatten(0, 1), mu))
         states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
         return states, derivatives, parameters
 
     def with_parameters(self) -> tuple[Tensor, Tensor | None]:
-        """All training states (N, r), and their parameters (N, p) or None."""
-        parts = [
-            None if g.parameters is None else g.parameters.repeat(g.coordinates.shape[0], 1) for g in self.training
-        ] + ([self.collocation.parameters] if self.collocation is not None else [])
+        """All training states (N, r), and their parameters (N, p + q) or None."""
+        parts = [group.parameters_at_snapshots() for group in self.training]
+        parts = [None if part is None else part.flatten(0, 1) for part in parts]
+        parts += [self.collocation.parameters] if self.collocation is not None else []
         present = [p for p in parts if p is not None]
         return self.states(), torch.cat(present) if present else None
 
@@ -106,13 +110,13 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
     if pairs is not None:
         warn_of_lost_rates(projection, pairs)
-    mean, spread = parameter_scaling(material)
+    scaling = parameter_scaling(material)
 
     def rollouts(groups: Sequence[Trajectories], scale: float) -> list[Rollouts]:
-        return [project_trajectories(projection, group, scale, mean, spread) for group in groups]
+        return [project_trajectories(projection, group, scale, scaling, material.layout) for group in groups]
 
     def table(chosen: Collocation | None, scale: float) -> CollocationTable | None:
-        return None if chosen is None else project_collocation(projection, chosen, scale, mean, spread)
+        return None if chosen is None else project_collocation(projection, chosen, scale, scaling, material.layout)
 
     time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
     training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
@@ -130,8 +134,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     return Prepared(
         projection=projection,
         time_scale=time_scale,
-        parameter_mean=mean,
-        parameter_spread=spread,
+        parameter_mean=scaling.mean,
+        parameter_spread=scaling.spread,
         training=training,
         collocation=collocation,
         smooth=smooth,
@@ -171,38 +175,66 @@ def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, 
     return np.concatenate(parts)
 
 
-def parameter_scaling(material: Material) -> tuple[np.ndarray, np.ndarray]:
-    parts = [group.parameters for group in (*material.split.training, *material.split.held_out)]
-    if material.collocation is not None:
-        parts.append(material.collocation.parameters)
-    values = np.concatenate(parts)
-    spread = values.std(axis=0)
-    return values.mean(axis=0), np.where(spread > 0, spread, 1.0)
+@dataclass(frozen=True)
+class ParameterScaling:
+    """`mean` and `spread` (p + q,) of the parameters mu (p,) and of the forcing (q,)."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+    n_parameters: int
+
+    def of_parameters(self, values: np.ndarray) -> Tensor | None:
+        """(..., p) scaled, None where p = 0."""
+        own = slice(self.n_parameters)
+        return torch.from_numpy((values - self.mean[own]) / self.spread[own]) if values.shape[-1] else None
+
+    def of_forcing(self, values: np.ndarray) -> Tensor | None:
+        """(..., q) scaled, None where q = 0."""
+        own = slice(self.n_parameters, None)
+        return torch.from_numpy((values - self.mean[own]) / self.spread[own]) if values.shape[-1] else None
+
+
+def parameter_scaling(material: Material) -> ParameterScaling:
+    """From all data, held-out ones included: these are no states."""
+    groups, pairs = (*material.split.training, *material.split.held_out), material.collocation
+    parameters = [group.parameters for group in groups]
+    forcing = [point_forcing(group.inputs, group.times, material.layout) for group in groups]
+    if pairs is not None:
+        parameters.append(pairs.parameters)
+        forcing.append(point_forcing(pairs.inputs, pairs.times, material.layout))
+    columns = (
+        np.concatenate(parameters),
+        np.concatenate([rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]) for rows in forcing]),
+    )
+    mean, spread = (np.concatenate([getattr(rows, what)(axis=0) for rows in columns]) for what in ("mean", "std"))
+    return ParameterScaling(mean, np.where(spread > 0, spread, 1.0), columns[0].shape[1])
 
 
 def project_trajectories(
-    projection: Projection, group: Trajectories, time_scale: float, mean: np.ndarray, spread: np.ndarray
+    projection: Projection, group: Trajectories, time_scale: float, scaling: ParameterScaling, layout: Layout
 ) -> Rollouts:
     blocks = [projection.project(torch.from_numpy(states)) for _, states in group.blocks()]
     return Rollouts(
         intervals=torch.from_numpy(np.diff(group.times) / time_scale),
         coordinates=torch.cat(blocks).transpose(0, 1).contiguous(),
-        parameters=scaled_parameters(group.parameters, mean, spread),
+        parameters=scaling.of_parameters(group.parameters),
+        forcing=scaling.of_forcing(forcing_between(group.times, group.inputs, layout)),
     )
 
 
 def project_collocation(
-    projection: Projection, pairs: Collocation, time_scale: float, mean: np.ndarray, spread: np.ndarray
+    projection: Projection, pairs: Collocation, time_scale: float, scaling: ParameterScaling, layout: Layout
 ) -> CollocationTable:
+    columns = (
+        scaling.of_parameters(pairs.parameters),
+        scaling.of_forcing(point_forcing(pairs.inputs, pairs.times, layout)),
+    )
+    present = [column for column in columns if column is not None]
     return CollocationTable(
         coordinates=projection.project(torch.from_numpy(pairs.states)),
         derivatives=projection.project_derivative(torch.from_numpy(pairs.time_derivatives)) * time_scale,
-        parameters=scaled_parameters(pairs.parameters, mean, spread),
+        parameters=torch.cat(present, dim=1) if present else None,
     )
-
-
-def scaled_parameters(values: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> Tensor | None:
-    return torch.from_numpy((values - mean) / spread) if values.shape[1] else None
 
 
 def no_parameters(parameters: Tensor | None, count: int) -> Tensor:
@@ -240,7 +272,8 @@ def smooth_states(
         if not 1 / ALIKE <= ratio <= ALIKE:
             log.info("no spline through trajectories, which would be %.2g times as fast as the points nearby", ratio)
             continue
-        mu = None if group.parameters is None else group.parameters.expand(*agree.shape, -1)[agree]
+        mu = group.parameters_at_snapshots()
+        mu = None if mu is None else mu[agree]
         parts.append(CollocationTable(group.coordinates[agree], derivatives[agree], mu))
     if not parts:
         return None

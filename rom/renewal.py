@@ -138,10 +138,11 @@ def fresh_flows(
 ) -> Renewal | None:
     """Renewal over the span of the training trajectories, in pieces of `n_intervals` of the scaled time `interval`.
 
-    None without a system or collocation points to add to, and with parameters. Of a black box, flows cost many values of f
-    for each point, at a price that is not known: there are some only where initial states are known and time is `limited`.
+    None without a system or collocation points to add to, and with parameters, inputs, or an f that depends on time.
+    Of a black box, flows cost many values of f for each point, at a price that is not known: there are some only where
+    initial states are known and time is `limited`.
     """
-    if system is None or prepared.collocation is None or material.layout.parameters:
+    if system is None or prepared.collocation is None or material.layout.parameters or material.layout.is_driven:
         return None
     if system.is_black_box and (system.sampler is None or not limited):
         return None

@@ -168,6 +168,8 @@ def runge_kutta_step(
     intervals = [float(group.intervals.max()) for group in prepared.training]
     interval = max(intervals) if intervals else DEFAULT_INTERVAL
     longest = min((len(group.intervals) for group in prepared.training), default=1) // FEWEST_INTERVALS
+    if any(group.forcing is not None for group in prepared.training):
+        longest = 1  # what drives them may change with every snapshot
 
     def after(duration: float, steps: int) -> Tensor:
         rates = networks.latent_dynamics.merged(parameters)

@@ -52,7 +52,9 @@ def side_by_side(pieces: list[Rollouts]) -> list[Rollouts]:
     if not all(torch.allclose(piece.intervals, first.intervals, rtol=1e-6, atol=0.0) for piece in pieces):
         return pieces
     parameters = None if first.parameters is None else first.parameters.repeat(len(pieces), 1)
-    return [Rollouts(first.intervals, torch.cat([piece.coordinates for piece in pieces], dim=1), parameters)]
+    forcing = [piece.forcing for piece in pieces if piece.forcing is not None]
+    coordinates = torch.cat([piece.coordinates for piece in pieces], dim=1)
+    return [Rollouts(first.intervals, coordinates, parameters, torch.cat(forcing, dim=2) if forcing else None)]
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def rollout_errors(networks: Networks, group: Rollouts, substeps: int) -> Tensor
         networks.encoder(group.coordinates[0]),
         group.intervals,
         substeps,
+        group.forcing,
     )
     return (networks.decoder(latent) - group.coordinates).square().mean(dim=(0, 2))
 

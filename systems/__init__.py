@@ -23,7 +23,7 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
-from systems.inputs import signals
+from systems.inputs import Signals, as_signals, signals
 from systems.integrators import Formulation, LawsonDormandPrince
 from systems.sampling import (
     Box,
@@ -84,6 +84,7 @@ __all__ = [
     "Rossler",
     "Sampler",
     "ShortFlows",
+    "Signals",
     "Sobol",
     "System",
     "SystemsError",
@@ -94,6 +95,7 @@ __all__ = [
     "SystemsTypeError",
     "SystemsValueError",
     "VanDerPol",
+    "as_signals",
     "collocate",
     "driven",
     "from_dysts",

@@ -141,6 +141,10 @@ class BlackBox(System):
         return self.declared + self.driven
 
     @property
+    def takes_time(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "t" in self.arguments
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.driven)
 
@@ -183,9 +187,6 @@ class BlackBox(System):
     def _describe(self):
         # f itself has no name that outlives the process: only what it was declared with can be compared.
         return {"system": self.name, "fields": {"sizes": self.sizes, "arguments": list(self.arguments)}}
-
-    def _depends_on_time(self, x):
-        return "t" in self.arguments and super()._depends_on_time(x)
 
     def _batches(self, x):
         mu = np.broadcast_to(self.parameter_values(), (len(x), len(self.parameters)))

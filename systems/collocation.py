@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from systems.checks import check_count, check_parameters, check_seed, check_states, deadline_in
+from systems.checks import (
+    as_numbers,
+    check_count,
+    check_finite,
+    check_parameters,
+    check_seed,
+    check_states,
+    deadline_in,
+)
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
 from systems.sampling import NearTrajectories, Sampler, child_seed
 from systems.system import System
@@ -25,7 +33,8 @@ GOLDEN = 0.5 * (5**0.5 - 1.0)
 
 def collocate(
     system: System, n: int, *, near: xr.Dataset | Sequence[xr.Dataset] | None = None,
-    sampler: Sampler | None = None, parameters: Any = None, seed: int = 0, max_seconds: float | None = None,
+    sampler: Sampler | None = None, parameters: Any = None, times: Any = None, seed: int = 0,
+    max_seconds: float | None = None,
 ) -> xr.Dataset:  # fmt: skip
     """Evaluate f at n states: the collocation pairs of a reduced-order model.
 
@@ -34,12 +43,15 @@ def collocate(
     near: Dataset of trajectories, or a list of them: states on and near them (`NearTrajectories` with its
     defaults) take the place of the system's sampler. Only one of `near` and `sampler` can be given.
     parameters: as in `simulate`, per point; inputs among them are drawn from their ranges unless given.
+    times: (point,), at which f is evaluated where it depends on time; f takes those that are equal and follow each other
+    together. By default they are spread evenly over a period, or over the default times of the system, or those of
+    `near`.
     seed: of states, parameters and times.
     max_seconds: after so much wall clock no further f is evaluated; the points so far are returned, with a warning.
 
     Returns a Dataset: `state` and `time_derivative` (point, *system.dims), float64; `parameters` (point,
     parameter) if given; `inputs` (point, input) of a system that has some; the coordinate `time` (point) where f
-    depends on time: times are spread evenly over a period, or the default times of the system, or those of `near`.
+    depends on time.
 
     Raises EvaluationError if f fails, or is not finite at a point, which is named; SystemsValueError and
     SystemsTypeError for arguments that cannot be used.
@@ -65,7 +77,7 @@ def collocate(
         raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
     mu = check_parameters(system, parameters, n, seed)
     everything = _with_sampled_inputs(system, mu, parameters is None, n, seed)
-    times = _times(system, near, n, seed) if system.depends_on_time(states[:1]) else None
+    times = _times(system, times, near, n, seed) if system.depends_on_time(states[:1]) else None
     f = _evaluate(system, states, everything, times, deadline)
     if len(f) < n:
         warnings.warn(
@@ -108,8 +120,14 @@ def _with_sampled_inputs(system: System, mu: np.ndarray | None, drawn: bool, n: 
     return rows
 
 
-def _times(system: System, near: Any, n: int, seed: int) -> np.ndarray:
-    """Times (n,) of the points, the same for some in a row, which f then takes together; the i-th depends on (seed, i)."""
+def _times(system: System, given: Any, near: Any, n: int, seed: int) -> np.ndarray:
+    """Times (n,) of the points: by default the same for some in a row, and the i-th depends on (seed, i) alone."""
+    if given is not None:
+        times = as_numbers(given, "times")
+        if times.shape != (n,):
+            raise SystemsValueError(f"times must have shape ({n},), one for each point, got {times.shape}")
+        check_finite(times, "times")
+        return times
     if system.period is not None:
         first, span = 0.0, system.period
     else:

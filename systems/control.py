@@ -88,6 +88,10 @@ class Driven(System):
         return self.system.is_black_box
 
     @property
+    def takes_time(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.system.takes_time
+
+    @property
     def period(self) -> float | None:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.system.period
 
@@ -139,9 +143,6 @@ class Driven(System):
 
     def _batches(self, x):
         return self.system._batches(x)
-
-    def _depends_on_time(self, x):
-        return self.system._depends_on_time(x)
 
     def _dwell(self):
         return self.time_scale if self.dwell is None else self.dwell

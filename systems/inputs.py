@@ -7,7 +7,7 @@ is replaced by its values at given times, with one rule for what lies between.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,13 +95,16 @@ def _column(value: Any, t: np.ndarray, name: str) -> np.ndarray:
     return np.atleast_2d(column)
 
 
-def check_inputs(inputs: Any, n: int, t: np.ndarray, name: str = "inputs") -> Signals:
+def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) -> Signals:
     """Signals of n trajectories from t[0] to t[-1], from a mapping (as by `signals`, at the times t) or a DataArray.
 
-    A DataArray has dimensions (time, input) or (trajectory, time, input), times of its own, and may hold further ones.
-    Raises SystemsTypeError; SystemsValueError for inputs that are shorter than t, or belong to another number of
-    trajectories.
+    A DataArray has dimensions (time, input) or (trajectory, time, input), and times of its own.
+    names: the inputs that are needed, in this order; by default those that are given.
+
+    Raises SystemsTypeError; SystemsValueError for inputs that are shorter than t, belong to another number of
+    trajectories, or are not those that are needed.
     """
+    t, name = check_times(t), "inputs"
     if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset | xr.DataArray):
         inputs = signals(t, inputs)
     if not isinstance(inputs, xr.DataArray):
@@ -127,20 +130,21 @@ def check_inputs(inputs: Any, n: int, t: np.ndarray, name: str = "inputs") -> Si
         )
     if len(values) not in (1, n):
         raise SystemsValueError(f"{name} belong to {len(values)} trajectories, but there are {n}")
-    names = tuple(map(str, inputs["input"].values))
-    return Signals(names, times, np.broadcast_to(values, (n, *values.shape[1:])), held)
+    given = tuple(map(str, inputs["input"].values))
+    order = range(len(given)) if names is None else _order(given, names)
+    values = np.broadcast_to(values[..., list(order)], (n, *values.shape[1:]))
+    return Signals(tuple(given[k] for k in order), times, values, held)
 
 
-def in_order(given: Signals, names: tuple[str, ...], whose: str) -> Signals:
-    """The same signals in the order of `names`; an error unless they are those."""
-    for name in given.names:
+def _order(given: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Where each of `names` is among those given; an error unless both are the same."""
+    for name in given:
         if name not in names:
-            raise SystemsValueError(f"inputs: {whose} has no input {name!r}; {nearest(name, names)}")
-    absent = [name for name in names if name not in given.names]
+            raise SystemsValueError(f"inputs: there is no input {name!r}; {nearest(name, names)}")
+    absent = [name for name in names if name not in given]
     if absent:
-        raise SystemsValueError(f"inputs: {absent[0]!r} is missing; {whose} needs {', '.join(names)}")
-    order = [given.names.index(name) for name in names]
-    return Signals(tuple(names), given.times, given.values[..., order], given.held)
+        raise SystemsValueError(f"inputs: {absent[0]!r} is missing; needed are {', '.join(names)}")
+    return [given.index(name) for name in names]
 
 
 def random_signals(

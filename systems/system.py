@@ -85,6 +85,7 @@ class System(abc.ABC):
     samples_parameters: trajectories differ by their parameters, so `simulate` and `collocate` sample these unless told
     otherwise.
     inputs: names of the parameters that change in time, which `simulate` draws as signals unless told otherwise.
+    takes_time: whether f may depend on t; `depends_on_time` asks f itself.
     period: of f in t, where it depends on time and does so periodically.
     default_method: what `simulate` integrates f with unless told otherwise, where the usual choice does not suit it.
     """
@@ -92,6 +93,7 @@ class System(abc.ABC):
     citation: str = ""
     is_black_box: bool = False
     samples_parameters: bool = False
+    takes_time: bool = True
     period: float | None = None
     default_method: str | None = None
     default_n_trajectories: int = 64
@@ -158,10 +160,6 @@ class System(abc.ABC):
 
     def _batches(self, x: np.ndarray) -> bool:  # noqa: ARG002
         return True
-
-    def _depends_on_time(self, x: np.ndarray) -> bool:
-        there, later = (self.rhs(x, None, time) for time in (0.0, 1.2345 * self.time_scale))
-        return not np.allclose(there, later, rtol=1e-9, atol=0.0, equal_nan=True)
 
     def _dwell(self) -> float:
         """The typical time between changes of sampled inputs."""
@@ -262,7 +260,10 @@ class System(abc.ABC):
     @final
     def depends_on_time(self, x: np.ndarray) -> bool:
         """Whether f depends on t, as values at a state (1, *shape) and two times tell."""
-        return self._depends_on_time(x)
+        if not self.takes_time:
+            return False
+        there, later = (self.rhs(x, None, time) for time in (0.0, 1.2345 * self.time_scale))
+        return not np.allclose(there, later, rtol=1e-9, atol=0.0, equal_nan=True)
 
     @final
     def sample_inputs(self, n: int, t: Any, seed: int = 0) -> xr.DataArray:

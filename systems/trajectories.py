@@ -37,8 +37,9 @@ from systems.errors import (
     SystemsOSError,
     SystemsTypeError,
     SystemsValueError,
+    nearest,
 )
-from systems.inputs import INTERPOLATIONS, Signals, check_inputs, in_order
+from systems.inputs import INTERPOLATIONS, Signals, as_signals
 from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate, with_inputs
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
@@ -339,9 +340,11 @@ def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) ->
         if not system.inputs:
             return None
         inputs = system.sample_inputs(n, t, seed)
-    found = check_inputs(inputs, n, t)
-    names = tuple(p.name for p in system.parameters)
-    found = in_order(found, system.inputs or tuple(name for name in names if name in found.names), system._called)
+    found = as_signals(inputs, n, t, system.inputs or None)
+    names = [p.name for p in system.parameters]
+    for name in found.names:
+        if name not in names:
+            raise SystemsValueError(f"inputs: {system._called} has no parameter {name!r}; {nearest(name, names)}")
     return Signals(found.names, t, found.at(t), found.held)
 
 

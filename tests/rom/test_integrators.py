@@ -22,7 +22,7 @@ def pendulum(z):
 def test_order_of_the_rollout_is_four():
     z0 = torch.tensor([[1.0, 0.5]], dtype=torch.float64)
     times = torch.tensor([0.0, 2.0], dtype=torch.float64)
-    reference = adaptive_rollout(pendulum, z0, times, rtol=1e-12, atol=1e-13)[-1]
+    reference = adaptive_rollout(lambda _t, z: pendulum(z), z0, times, rtol=1e-12, atol=1e-13)[-1]
     substeps = np.array([8, 16, 32, 64])
     errors = [(rk4_rollout(pendulum, z0, times.diff(), int(k))[-1] - reference).norm().item() for k in substeps]
     order = -np.polyfit(np.log(substeps), np.log(errors), 1)[0]
@@ -75,7 +75,7 @@ def test_hermite_gives_cubics_exactly_and_the_ends_to_the_last_bit():
 
 def test_adaptive_rollout_agrees_with_fixed_steps(normal):
     z0, times = normal(4, 2), torch.tensor([0.0, 0.1, 0.7, 1.0, 3.0], dtype=torch.float64)
-    adaptive = adaptive_rollout(pendulum, z0, times, rtol=1e-10, atol=1e-12)
+    adaptive = adaptive_rollout(lambda _t, z: pendulum(z), z0, times, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(adaptive, rk4_rollout(pendulum, z0, times.diff(), 200), rtol=0, atol=1e-8)
 
 

@@ -152,7 +152,7 @@ def test_driven_makes_inputs_of_parameters_and_fixes_the_others():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"v": np.ones(21)}, "has no input 'v'"),
+        ({"v": np.ones(21)}, "there is no input .v."),
         (systems.signals(T[:11], {"u": 1.0}), r"known from t = 0 to 1, but t goes from 0 to 2; make them longer"),
         (systems.signals(T, {"u": np.ones((2, 21))}), "belong to 2 trajectories, but there are 3"),
         (systems.signals(T, {"u": 1.0}).drop_vars("time"), "no coordinate 'time'"),

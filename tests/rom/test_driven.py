@@ -1,0 +1,374 @@
+"""Models of systems that inputs drive, or whose f depends on time."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from torch import nn
+
+import rom
+import systems
+from rom.batches import Rollouts, SnapshotTable
+from rom.forcing import at_fractions, forcing_between, forcing_of_signals, time_features
+from rom.integrators import rk4_rollout
+from rom.latent_dynamics import LatentDynamics
+from rom.layout import Layout
+from rom.rollout import Forcing, roll_out
+
+T = np.linspace(0.0, 4.0, 41)
+BASIS = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 2)))[0]
+A = np.array([[-0.3, 2.0], [-2.0, -0.3]])
+B = np.array([0.0, 1.0])
+SMALL = rom.FitConfig(steps=30, hidden=(16,), latent_hidden=(8,))
+
+
+def driven(x, u):
+    return ((x @ BASIS) @ A.T + u[..., :1] * B) @ BASIS.T
+
+
+def forced(t, x):
+    return ((x @ BASIS) @ A.T + np.cos(3.0 * t) * B) @ BASIS.T
+
+
+def scaled(x, mu, u):
+    return mu[..., :1] * driven(x, u)
+
+
+def states(n, seed):
+    return np.random.default_rng(seed).standard_normal((n, 2)) @ BASIS.T
+
+
+def plant(**options):
+    return systems.from_rhs(driven, 12, inputs={"u": (0.0, -2.0, 2.0)}, sampler=states, **options)
+
+
+def layout(**options):
+    return Layout(("x",), (12,), **options)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return systems.simulate(plant(), 12, T, seed=1)
+
+
+@pytest.fixture(scope="module")
+def model(runs):
+    return rom.fit(plant(), 400, trajectories=runs, latent_dim=2, config=SMALL)
+
+
+def relative(forecast, truth):
+    return float(np.linalg.norm(forecast["state"] - truth["state"]) / np.linalg.norm(truth["state"]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Forcing
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_forcing_between_snapshots_is_linear_or_held():
+    u = np.arange(6.0).reshape(2, 3, 1) ** 2
+    times = np.array([0.0, 1.0, 3.0])
+    linear = forcing_between(times, u, layout(inputs=("u",)))
+    assert linear.shape == (2, 3, 2, 1)
+    assert np.array_equal(linear[1, :, 0, 0], [1.0, 2.5, 4.0])
+    held = forcing_between(times, u, layout(inputs=("u",), held_inputs=True))
+    assert np.array_equal(held[1, :, 0, 0], [1.0, 1.0, 1.0])
+
+
+def test_time_is_itself_or_its_phase():
+    times = np.array([0.0, 0.5, 2.0])
+    assert np.array_equal(time_features(times, layout(depends_on_time=True))[:, 0], times)
+    phase = time_features(times, layout(depends_on_time=True, period=2.0))
+    assert np.allclose(phase, [[1, 0], [0, 1], [1, 0]])
+    assert time_features(times, layout()).shape == (3, 0)
+
+
+def test_fractions_of_an_interval_lie_on_the_parabola():
+    s = torch.linspace(0, 1, 9, dtype=torch.float64)
+    ends = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
+    curve = lambda x: 2.0 - 3.0 * x + 4.0 * x**2  # noqa: E731
+    found = at_fractions(curve(ends)[:, None, None], s)
+    torch.testing.assert_close(found[:, 0, 0], curve(s))
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_signals_give_the_forcing_of_their_values(held):
+    u = np.random.default_rng(0).standard_normal((3, len(T), 1))
+    made = systems.Signals(("u",), T, u, held)
+    labels = layout(inputs=("u",), held_inputs=held)
+    assert np.allclose(forcing_of_signals(T, made, labels), forcing_between(T, u, labels))
+
+
+def test_windows_carry_the_forcing_of_their_trajectories():
+    forcing = torch.arange(4 * 3 * 2.0).view(4, 3, 2, 1)
+    coordinates = torch.arange(10.0).view(5, 2, 1)
+    table = SnapshotTable.of([Rollouts(torch.ones(4), coordinates, None, forcing)])
+    windows = table.draw(50, 2, torch.Generator().manual_seed(0))
+    assert windows.forcing is not None
+    assert windows.forcing.shape == (2, 3, 50, 1)
+    for k in range(50):
+        at = windows.coordinates[0, k, 0].int().item()
+        torch.testing.assert_close(windows.forcing[:, :, k], forcing[at // 2 : at // 2 + 2, :, at % 2])
+
+
+def linear_dynamics(dtype=torch.float64):
+    """h(z, u) = A z + B u."""
+    linear = nn.Linear(3, 2).to(dtype)
+    with torch.no_grad():
+        linear.weight.copy_(torch.from_numpy(np.column_stack([A, B])))
+        linear.bias.zero_()
+    return LatentDynamics(linear, None, None).requires_grad_(False)
+
+
+def test_driven_rollouts_converge_with_order_four():
+    """dz/dt = A z + B sin(3 t), against the closed form by variation of constants."""
+    z0 = torch.tensor([[1.0, 0.5]], dtype=torch.float64)
+    response = np.linalg.solve(3j * np.eye(2) - A, B)
+
+    def particular(t):
+        return np.imag(response * np.exp(3j * t))
+
+    values, vectors = np.linalg.eig(A)
+    start = np.linalg.solve(vectors, z0[0].numpy() - particular(0.0))
+    exact = np.real(vectors @ (np.exp(2.0 * values) * start)) + particular(2.0)
+    errors, steps = [], [8, 16, 32, 64]
+    for n in steps:
+        edges = np.linspace(0.0, 2.0, n + 1)
+        stages = np.stack([edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:]], axis=1)
+        forcing = torch.from_numpy(np.sin(3.0 * stages))[:, :, None, None]
+        z = rk4_rollout(linear_dynamics().merged(), z0, torch.full((n,), 2.0 / n, dtype=torch.float64), 1, forcing)[-1]
+        errors.append(np.abs(z[0].numpy() - exact).max())
+    order = -np.polyfit(np.log(steps), np.log(errors), 1)[0]
+    assert 3.8 < order < 4.3
+
+
+def test_substeps_take_the_forcing_within_an_interval():
+    z0 = torch.tensor([[1.0, 0.5]], dtype=torch.float64)
+    ends = torch.tensor([[0.0, 0.5, 1.0], [1.0, 1.5, 2.0]], dtype=torch.float64)[:, :, None, None]
+    whole = rk4_rollout(linear_dynamics().merged(), z0, torch.ones(2, dtype=torch.float64), 4, ends)
+    fine = torch.linspace(0, 2, 17, dtype=torch.float64)
+    stages = torch.stack([fine[:-1:2], fine[1::2], fine[2::2]], dim=1)[:, :, None, None]
+    parts = rk4_rollout(linear_dynamics().merged(), z0, torch.full((8,), 0.25, dtype=torch.float64), 1, stages)
+    torch.testing.assert_close(whole[-1], parts[-1])
+
+
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("held", [False, True])
+def test_forecast_steps_end_at_knots_and_agree_with_the_full_order_model(n, held):
+    """However long steps may be: the input jumps or bends only at their ends."""
+    rng = np.random.default_rng(0)
+    knots, z0 = np.array([0.0, 0.3, 1.1, 2.0, 3.5]), rng.standard_normal((n, 2))
+    made = systems.Signals(("u",), knots, rng.standard_normal((n, 5, 1)), held)
+    labels = layout(inputs=("u",), held_inputs=held)
+    forcing = Forcing(
+        knots,
+        lambda edges: torch.from_numpy(forcing_of_signals(edges, made, labels)),
+        lambda t: torch.from_numpy(made.at(t)),
+    )
+    times = np.array([0.0, 0.2, 0.3, 1.7, 3.0])
+    everywhere = lambda z: torch.ones(z.shape[:-1], dtype=torch.bool)  # noqa: E731
+    found, _ = roll_out(linear_dynamics(), torch.from_numpy(z0), times, None, 0.05, everywhere, forcing)
+    grid = np.union1d(knots[:-1], times)
+    initial, truth = (
+        z0 @ BASIS.T,
+        systems.simulate(
+            plant(),
+            t=grid,
+            initial=z0 @ BASIS.T,
+            inputs=systems.signals(grid, {"u": made.at(grid)[..., 0]}, "previous" if held else "linear"),
+        ),
+    )
+    assert initial.shape == (n, 12)
+    expected = truth["state"].sel(time=times).values @ BASIS
+    assert np.abs(np.moveaxis(found.numpy(), 0, 1) - expected).max() < 1e-5
+    alone, _ = roll_out(linear_dynamics(), torch.from_numpy(z0[:1]), times, None, 0.05, everywhere, forcing.of(0))
+    torch.testing.assert_close(alone, found[:, :1])
+
+
+def test_numpy_and_torch_march_alike_with_forcing(monkeypatch, normal):
+    made = systems.Signals(("u",), T, np.random.default_rng(1).standard_normal((4, len(T), 1)), False)
+    forcing = Forcing(
+        T,
+        lambda edges: torch.from_numpy(forcing_of_signals(edges, made, layout(inputs=("u",)))),
+        lambda _t: torch.zeros(4, 1),
+    )
+    z0, everywhere = normal(4, 2), lambda z: torch.ones(z.shape[:-1], dtype=torch.bool)
+    ours, _ = roll_out(linear_dynamics(), z0, T, None, 0.03, everywhere, forcing)
+    monkeypatch.setattr("rom.rollout.runs_in_numpy", lambda _z: False)
+    theirs, _ = roll_out(linear_dynamics(), z0, T, None, 0.03, everywhere, forcing)
+    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Fits and forecasts
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_driven_model_forecasts_a_new_signal(model):
+    t = np.linspace(0.0, 12.0, 241)  # three times as long as in training
+    new = systems.signals(t, {"u": lambda s: np.sin(0.7 * s) + np.sign(np.sin(2 * s))})
+    truth = systems.simulate(plant(), t=t, initial=states(3, 5), inputs=new)
+    assert model.inputs == ("u",)
+    assert model.parameters == ()
+    for method in ("rk4", "dopri5"):
+        assert relative(model.forecast(states(3, 5), t, inputs=new, method=method), truth) < 2e-3
+    few = model.forecast(states(3, 5), t[[0, 100, 240]], inputs=new)
+    assert np.allclose(few["state"], model.forecast(states(3, 5), t, inputs=new)["state"][:, [0, 100, 240]], atol=1e-3)
+
+
+def test_held_inputs_stay_held_in_the_forecast():
+    t = np.linspace(0.0, 4.0, 21)
+    drawn = np.random.default_rng(2).uniform(-2, 2, (12, 21))
+    held = systems.signals(t, {"u": drawn}, "previous")
+    runs = systems.simulate(plant(), 12, t, inputs=held)
+    model = rom.fit(plant(), 400, trajectories=runs, latent_dim=2, config=SMALL)
+    new = systems.signals(t, {"u": np.random.default_rng(3).uniform(-2, 2, 21)}, "previous")
+    truth = systems.simulate(plant(), t=t, initial=states(2, 7), inputs=new)
+    assert relative(model.forecast(states(2, 7), t, inputs=new), truth) < 2e-3
+    linear = new.assign_attrs(interpolation="linear")
+    assert relative(model.forecast(states(2, 7), t, inputs=linear), truth) > 0.02
+
+
+def test_a_system_with_inputs_needs_nothing_else():
+    model = rom.fit(plant(), 200, n_trajectories=8, latent_dim=2, config=SMALL)
+    assert model.history.attrs["trajectories"] == "simulated"
+    truth = systems.simulate(plant(), 4, T, seed=9)
+    assert float(rom.evaluate(model, truth)["relative_error"].sel(rom="fitted").isel(time=-1)) < 0.02
+
+
+def test_physics_alone_knows_the_inputs():
+    model = rom.fit(plant(), 500, n_trajectories=0, latent_dim=2, config=SMALL)
+    truth = systems.simulate(plant(), 4, T, seed=9)
+    assert float(rom.evaluate(model, truth)["relative_error"].sel(rom="fitted").isel(time=-1)) < 0.05
+
+
+def test_parameters_that_trajectories_change_become_inputs_of_a_plain_system():
+    system = systems.Pendulum()
+    given = system.sample_initial(8, seed=0)
+    signal = systems.driven(system, "torque").sample_inputs(8, T, seed=1)
+    runs = systems.simulate(system, t=T, initial=given, inputs=signal)
+    model = rom.fit(system, 100, trajectories=runs, latent_dim=2, config=SMALL)
+    assert model.inputs == ("torque",)
+    assert model.history.attrs["collocation"] == "evaluated"
+
+
+def test_parameters_and_inputs_go_together():
+    system = systems.from_rhs(
+        scaled, 12, parameters={"gain": (1.0, 0.5, 1.5)}, inputs={"u": (0.0, -2.0, 2.0)}, sampler=states
+    )
+    runs = systems.simulate(system, 24, T, parameters="sample", seed=1)
+    model = rom.fit(system, 1000, trajectories=runs, latent_dim=2, config=SMALL)
+    assert (model.parameters, model.inputs) == (("gain",), ("u",))
+    truth = systems.simulate(system, 4, T, parameters="sample", seed=9)
+    found = model.forecast(truth["state"].isel(time=0), T, truth["parameters"].values, inputs=truth["inputs"])
+    assert relative(found, truth) < 0.05
+    rate = model.latent_rhs(np.zeros((3, 2)), {"gain": 1.0}, inputs={"u": 1.0})
+    assert rate.shape == (3, 2)
+    with pytest.raises(rom.RomValueError, match="inputs are missing: this model is driven by u"):
+        model.latent_rhs(np.zeros((3, 2)), {"gain": 1.0})
+
+
+def test_the_residual_knows_the_inputs(model):
+    x, u = states(6, 3), np.linspace(-2, 2, 6)[:, None]
+    small = model.residual(x, driven(x, u), inputs=u)
+    wrong = model.residual(x, driven(x, u), inputs=-u)
+    assert np.abs(small).max() < 10
+    assert np.abs(wrong).mean() > 10 * np.abs(small).mean()
+
+
+def test_arrays_and_lists_with_inputs_give_the_model_of_the_dataset(runs, model):
+    t, x, u = runs["time"].values, runs["state"].values, runs["inputs"].values
+    arrays = rom.fit(plant(), 400, trajectories=(t, x, None, u), latent_dim=2, config=SMALL)
+    assert arrays.inputs == ("u",)
+    x0 = states(2, 8)
+    same = [m.forecast(x0, T, inputs={"u": np.sin(T)})["state"].values for m in (model, arrays)]
+    assert np.array_equal(*same)
+    lists = rom.fit(None, trajectories=([t] * 12, list(x), None, list(u)), latent_dim=2, config=SMALL)
+    assert lists.inputs == ("u0",)
+
+
+def test_trajectories_of_unequal_length_and_times_are_fitted_together(runs):
+    short = systems.simulate(plant(), 6, np.linspace(0.0, 1.5, 9), seed=4)
+    model = rom.fit(plant(), 300, trajectories=[runs, short], latent_dim=2, config=SMALL)
+    assert model.history.attrs["n_trajectories"] == 18
+    truth = systems.simulate(plant(), 4, T, seed=9)
+    assert float(rom.evaluate(model, truth)["relative_error"].sel(rom="fitted").isel(time=-1)) < 0.02
+
+
+def test_a_driven_model_is_saved_and_loaded(model, tmp_path):
+    model.save(tmp_path / "m.safetensors")
+    again = rom.load(tmp_path / "m.safetensors")
+    assert again.inputs == ("u",)
+    arguments = (states(2, 1), T)
+    one, two = (m.forecast(*arguments, inputs={"u": np.cos(T)}) for m in (model, again))
+    xr.testing.assert_identical(one, two)
+
+
+def test_a_periodic_f_is_forecast_beyond_the_training(tmp_path):
+    system = systems.from_rhs(forced, 12, period=2 * np.pi / 3, sampler=states)
+    model = rom.fit(system, 600, n_trajectories=12, latent_dim=2, config=SMALL)
+    t = np.linspace(0.0, 40.0, 401)
+    truth = systems.simulate(system, 3, t, seed=8)
+    assert relative(model.forecast(truth["state"].isel(time=0), t), truth) < 5e-3
+    model.save(tmp_path / "m.safetensors")
+    again = rom.load(tmp_path / "m.safetensors")
+    assert relative(again.forecast(truth["state"].isel(time=0), t, method="dopri5"), truth) < 5e-3
+    late = t + 1.0  # another phase: another forecast
+    assert relative(model.forecast(truth["state"].isel(time=0), late), truth) > 0.05
+
+
+def test_collocation_arrays_of_an_f_that_depends_on_time_must_tell_the_times():
+    system = systems.from_rhs(forced, 12, sampler=states)
+    x = states(50, 0)
+    with pytest.raises(rom.RomValueError, match="depends on time, so tell the times"):
+        rom.fit(system, collocation=(x, forced(0.3, x)), latent_dim=2, config=SMALL)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bad input
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (None, "inputs are missing: this model is driven by u"),
+        ({"v": np.ones(41)}, "there is no input 'v'"),
+        ({"u": np.ones(40)}, r"must have shape \(41,\)"),
+        (systems.signals(T[:21], {"u": 1.0}), "known from t = 0 to 2, but t goes from 0 to 4; make them longer"),
+        (systems.signals(T, {"u": np.ones((3, 41))}), "belong to 3 trajectories, but there are 2"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_forecast(model, inputs, message):
+    with pytest.raises((rom.RomError, systems.SystemsError), match=message):
+        model.forecast(states(2, 0), T, inputs=inputs)
+
+
+def test_inputs_for_a_model_without():
+    system = systems.from_rhs(lambda x: -x, 2, sampler=systems.Box([-1, -1], [1, 1]))
+    model = rom.fit(system, 100, n_trajectories=4, latent_dim=1, config=SMALL)
+    with pytest.raises(rom.RomValueError, match="inputs were given, but this model was fitted without"):
+        model.forecast([0.1, 0.2], [0.0, 1.0], inputs={"u": 1.0})
+
+
+def test_data_whose_inputs_are_not_those_of_the_system(runs):
+    other = runs.assign_coords(input=["v"])
+    with pytest.raises(rom.RomValueError, match=r"inputs \('v',\) differ from \('u',\)"):
+        rom.fit(plant(), 100, trajectories=other, config=SMALL)
+    with pytest.raises(rom.RomValueError, match="has no parameter 'u' to be an input"):
+        rom.fit(systems.Pendulum(), 100, trajectories=runs, config=SMALL)
+    without = runs.drop_vars(["inputs", "input"])
+    with pytest.raises(rom.RomValueError, match="inputs .* differ from"):
+        rom.fit(plant(), 100, trajectories=without, config=SMALL)
+
+
+def test_inputs_of_the_wrong_shape(runs):
+    t, x, u = runs["time"].values, runs["state"].values, runs["inputs"].values
+    with pytest.raises(rom.RomValueError, match=r"inputs must have shape \(12, 41, m\)"):
+        rom.fit(None, trajectories=(t, x, None, u[:, :-1]))
+    with pytest.raises(rom.RomValueError, match="inputs must be a list of as many arrays"):
+        rom.fit(None, trajectories=([t] * 12, list(x), None, u[0]))
+    broken = u.copy()
+    broken[3, 4, 0] = np.nan
+    with pytest.raises(rom.RomValueError, match="nan at trajectory 3, time index 4"):
+        rom.fit(None, trajectories=(t, x, None, broken))

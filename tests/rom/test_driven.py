@@ -358,7 +358,7 @@ def test_data_whose_inputs_are_not_those_of_the_system(runs):
     with pytest.raises(rom.RomValueError, match="has no parameter 'u' to be an input"):
         rom.fit(systems.Pendulum(), 100, trajectories=runs, config=SMALL)
     without = runs.drop_vars(["inputs", "input"])
-    with pytest.raises(rom.RomValueError, match="inputs .* differ from"):
+    with pytest.raises(rom.RomValueError, match=r"inputs .* differ from"):
         rom.fit(plant(), 100, trajectories=without, config=SMALL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -114,13 +115,16 @@ class Driven(System):
 
     def _all(self, mu: Any, xp: Any) -> Any:
         """Parameters (..., p) of the system behind."""
-        known = [p.name for p in self.parameters]
-        defaults = self.system.parameter_values()
         columns = [
-            mu[..., known.index(p.name)] if p.name in known else xp.ones_like(mu[..., 0]) * float(default)
-            for p, default in zip(self.system.parameters, defaults, strict=True)
+            mu[..., source] if isinstance(source, int) else xp.full_like(mu[..., 0], source) for source in self._sources
         ]
         return xp.stack(columns, axis=-1)
+
+    @functools.cached_property
+    def _sources(self) -> list[int | float]:
+        """Of each parameter of the system behind, which of the own ones it is, or its value."""
+        known = [p.name for p in self.parameters]
+        return [known.index(p.name) if p.name in known else float(p.default) for p in self.system.parameters]
 
     def _rhs(self, x, mu, t, xp):
         return self.system._rhs(x, self._all(mu, xp), t, xp)

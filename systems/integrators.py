@@ -47,6 +47,8 @@ class Formulation:
     rhs: (t, y of shape (batch, m)) -> (batch, m).
     symbol: (1, m) or (batch, m), real where the linear part decays or grows, complex where it also oscillates.
     weights: (m,), such that sum(weights * |y|^2) is the mean square of x; needed with `symbol` only.
+    bands: how many diagonals the Jacobian of rhs has below and above its main one, where it is stiff and banded: LSODA
+    then takes implicit steps at the price of explicit ones.
     """
 
     forward: Callable[[np.ndarray], np.ndarray]
@@ -54,6 +56,7 @@ class Formulation:
     rhs: Callable[[float, np.ndarray], np.ndarray]
     symbol: np.ndarray | None = None
     weights: np.ndarray | None = None
+    bands: tuple[int, int] | None = None
 
 
 class LawsonDormandPrince(OdeSolver):
@@ -216,26 +219,28 @@ def integrate(
     at the deadline.
 
     Without `method`, the system's own formulation is used where it has one (Fourier modes, latent
-    coordinates), by LawsonDormandPrince for stiff linear parts and its default method, or DOP853, otherwise. With
+    coordinates), by LawsonDormandPrince for stiff linear parts, LSODA for banded ones, and its default method, or DOP853,
+    otherwise. With
     `method`, f is integrated as it is.
     """
     batch = x0.shape[0]
     method = method or system.default_method
-    if inputs is not None and inputs.held:
+    now = None if inputs is None else changing_parameters(system, mu, inputs)
+    if inputs is not None and now is not None and inputs.held:
         # Each interval has constant parameters, and a method must not step across a jump.
         states, options = [x0], {"method": method, "rtol": rtol, "atol": atol, "deadline": deadline}
         for k in range(len(t) - 1):
-            held = with_inputs(system, mu, inputs, inputs.at(t[k]))
+            held = now(t[k])
             states.append(integrate(system, states[-1], t[k : k + 2], held, **options)[:, 1])
         return np.stack(states, axis=1)
     form = None
     if method is None:
-        form = system._formulation(mu) if inputs is None else driven_formulation(system, mu, inputs)
+        form = system._formulation(mu) if now is None else driven_formulation(system, now, t)
     if form is None:
 
         def rhs(time: float, y: np.ndarray) -> np.ndarray:
-            now = mu if inputs is None else with_inputs(system, mu, inputs, inputs.at(time))
-            return system.rhs(y.reshape(batch, *system.shape), now, time).reshape(batch, -1)
+            parameters = mu if now is None else now(time)
+            return system.rhs(y.reshape(batch, *system.shape), parameters, time).reshape(batch, -1)
 
         form = Formulation(
             forward=lambda x: x.reshape(batch, -1), backward=lambda y: y.reshape(-1, *system.shape), rhs=rhs
@@ -257,25 +262,26 @@ def integrate(
     return x
 
 
-def with_inputs(system: Any, mu: np.ndarray | None, inputs: Signals, values: np.ndarray) -> np.ndarray:
-    """Parameters (batch, p) that are `values` (batch, m) where `inputs` names them, and otherwise mu, or the defaults."""
-    rows = np.array(np.broadcast_to(system.parameter_values(mu), (len(values), len(system.parameters))))
-    names = [parameter.name for parameter in system.parameters]
-    rows[:, [names.index(name) for name in inputs.names]] = values
-    return rows
+def changing_parameters(system: Any, mu: np.ndarray | None, inputs: Signals) -> Callable[[float], np.ndarray]:
+    """Parameters (batch, p) at a time: `inputs` where they name some, and otherwise mu, or the defaults."""
+    parameters = [parameter.name for parameter in system.parameters]
+    rows = np.array(np.broadcast_to(system.parameter_values(mu), (len(inputs), len(parameters))))
+    columns = [parameters.index(name) for name in inputs.names]
+
+    def now(t: float) -> np.ndarray:
+        values = rows.copy()
+        values[:, columns] = inputs.at(t)
+        return values
+
+    return now
 
 
-def driven_formulation(system: Any, mu: np.ndarray | None, inputs: Signals) -> Formulation | None:
+def driven_formulation(system: Any, now: Callable[[float], np.ndarray], t: np.ndarray) -> Formulation | None:
     """The system's formulation with parameters that change in time; None where its linear part depends on them."""
-    extremes = [getattr(inputs.values, end)(axis=1) for end in ("min", "max")]
-    forms = [system._formulation(with_inputs(system, mu, inputs, values)) for values in extremes]
+    forms = [system._formulation(end(np.stack([now(time) for time in t]), axis=0)) for end in (np.min, np.max)]
     if forms[0] is None or not np.array_equal(symbol_of(forms[0]), symbol_of(forms[1])):
         return None
-
-    def rhs(time: float, y: np.ndarray) -> np.ndarray:
-        return system._formulation(with_inputs(system, mu, inputs, inputs.at(time))).rhs(time, y)
-
-    return dataclasses.replace(forms[0], rhs=rhs)
+    return dataclasses.replace(forms[0], rhs=lambda time, y: system._formulation(now(time)).rhs(time, y))
 
 
 def symbol_of(form: Formulation | None) -> np.ndarray:
@@ -308,11 +314,15 @@ def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float
         # SciPy controls the root mean square over the whole block: one trajectory may take all of it.
         tighter = 1 / np.sqrt(len(y0))
         tolerances = {"rtol": max(rtol * tighter, SMALLEST_RTOL), "atol": atol * tighter}
+        options: dict[str, Any] = dict(tolerances)
+        if form.bands is not None:
+            method = "LSODA"
+            options |= {"lband": form.bands[0], "uband": form.bands[1]}
         one_step = ONE_STEP.get(method or "DOP853") if method is None or isinstance(method, str) else None
         if one_step is not None:
             y = march(one_step(fun, t[0], y0.ravel(), t[1], **tolerances), t)
         else:
-            result = solve_ivp(fun, (t[0], t[-1]), y0.ravel(), method=cast(Any, method), t_eval=t, **tolerances)
+            result = solve_ivp(fun, (t[0], t[-1]), y0.ravel(), method=cast(Any, method), t_eval=t, **options)
             if not result.success:
                 raise IntegrationFailure(str(result.message))
             y = result.y.T

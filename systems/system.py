@@ -350,19 +350,19 @@ class System(abc.ABC):
         return np.asarray(self._parameter_array(mu, np.zeros(0), np), dtype=float)
 
     def _parameter_array(self, mu: Any, x: Any, xp: Any) -> Any:
-        names = [p.name for p in self.parameters]
-        defaults = np.array([p.default for p in self.parameters], dtype=float)
+        parameters = self.parameters
         if mu is None:
-            return like(defaults, x, xp)
+            return like(np.array([p.default for p in parameters], dtype=float), x, xp)
+        names = [p.name for p in parameters]
         if isinstance(mu, xr.DataArray):
             mu = mu.values
         if isinstance(mu, Mapping):
             for key in mu:
                 if key not in names:
                     raise SystemsValueError(f"{self._called} has no parameter {key!r}; {nearest(key, names)}")
-            values = [_to(mu.get(p.name, p.default), x, xp, p.name) for p in self.parameters]
+            values = [_to(mu.get(p.name, p.default), x, xp, p.name) for p in parameters]
             if not values:
-                return like(defaults, x, xp)
+                return like(np.zeros(0), x, xp)
             return xp.stack(xp.broadcast_arrays(*values), axis=-1)
         mu = _to(mu, x, xp, "mu")
         if mu.ndim == 0 or mu.shape[-1] != len(names):

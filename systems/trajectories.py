@@ -40,7 +40,7 @@ from systems.errors import (
     nearest,
 )
 from systems.inputs import INTERPOLATIONS, Signals, as_signals
-from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, integrate, with_inputs
+from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, changing_parameters, integrate
 from systems.storage import open_trajectories, read_provenance, save_trajectories
 from systems.system import System
 
@@ -157,7 +157,7 @@ def simulate(
             advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
         elif system.is_black_box:
             # An f that fails at once raises its own error here: no other method and no other t would help.
-            start = mu if driven is None else with_inputs(system, mu, driven, driven.at(t[0]))
+            start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
             system.rhs(x0[:1], None if start is None else start[:1], t[0])
         first = min(failed)
         raise IntegrationError(
@@ -329,7 +329,7 @@ def _initial_states(
     if callable(initial):
         given = check_states(initial(n, seed), system, "initial", str(n))
     elif given is None:
-        start = mu if driven is None else with_inputs(system, mu, driven, driven.at(t[0]))
+        start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
         given = np.asarray(system.sample_initial(n, seed, start).values)
     return given, mu, driven
 

@@ -75,7 +75,7 @@ def test_advection_of_noise_in_two_dimensions_is_free_of_aliasing(n):
 
 WITH_WEIGHTS = [
     systems.Burgers(n=16), systems.Burgers(n=17), systems.Burgers2D(n=8), systems.Burgers2D(n=9), systems.Heat(n=12),
-    systems.FitzHughNagumo(n=9), systems.NavierStokes2D(n=20), systems.LambdaOmega(n=8), systems.KortewegDeVries(n=16),
+    systems.NavierStokes2D(n=20), systems.LambdaOmega(n=8), systems.KortewegDeVries(n=16),
 ]  # fmt: skip
 
 

@@ -132,3 +132,16 @@ def test_a_long_step_of_what_grows_is_no_endless_one(system, initial, end):
     runs = systems.simulate(system, t=[0.0, end], initial=np.full(system.shape, initial), max_seconds=20.0)
     assert np.isfinite(runs["state"]).all()
     assert np.abs(runs["state"]).max() < 1.5
+
+
+def test_bands_hold_the_whole_jacobian():
+    system = systems.FitzHughNagumo(n=7)
+    form = system._formulation(None)
+    x = system.sample_initial(1).values
+    y = form.forward(x)
+    np.testing.assert_array_equal(form.backward(y), x)
+    jacobian = np.stack([(form.rhs(0.0, y + 1e-4 * e) - form.rhs(0.0, y - 1e-4 * e))[0] for e in np.eye(14)], axis=1)
+    below, above = form.bands
+    assert np.abs(np.tril(jacobian, -below - 1)).max() == 0
+    assert np.abs(np.triu(jacobian, above + 1)).max() == 0
+    assert np.abs(np.diag(jacobian, above)).max() > 0

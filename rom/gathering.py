@@ -183,7 +183,9 @@ def simulate(
 def collocate(
     system: systems.System, n: int, near: list[xr.Dataset] | None, layout: Layout | None, seed: int, clock: Clock
 ) -> tuple[xr.Dataset, int]:
-    """Pairs from the system's own sampler, of a black box without one near the trajectories; how often f was asked.
+    """Pairs from the system's own sampler; how often f was asked.
+
+    Of a black box without one they lie near the trajectories, and of a driven system, whose own flows have constant inputs.
 
     Where trajectories come with parameters, each point takes those of one of them, and inputs within their ranges there.
     """
@@ -192,7 +194,8 @@ def collocate(
             f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
-    source: dict[str, Any] = {"seed": seed} if system.sampler is not None else {"seed": seed, "near": near}
+    own = system.sampler is not None and not (near is not None and system.inputs)
+    source: dict[str, Any] = {"seed": seed} if own else {"seed": seed, "near": near}
     known = None if near is None or layout is None else known_parameters(system, near, layout, n, seed)
 
     def pairs(count: int) -> xr.Dataset:

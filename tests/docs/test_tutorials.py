@@ -48,6 +48,16 @@ SHORTER = {
         "latent_dim=6": "latent_dim=3",
         "max_seconds=10": "max_seconds=2.5",
     },
+    "tutorials/inputs.md": {
+        "n = 50": "n = 12",
+        "simulate(plant, 32": "simulate(plant, 8",
+        "4096": "256",
+        "n_trajectories=16": "n_trajectories=6",
+        "latent_dim=6": "latent_dim=3",
+        "max_seconds=25": "max_seconds=3",
+        "(0, 40, 401)": "(0, 20, 201)",
+        "time=[10.0, 40.0]": "time=[10.0, 20.0]",
+    },
     "tutorials/compiled_solver.md": {
         "n = 32": "n = 8",
         "(0, 100, 201)": "(0, 20, 41)",
@@ -64,6 +74,7 @@ PICTURES = {
     "tutorials/burgers.md": 2,
     "tutorials/own_solver.md": 1,
     "tutorials/compiled_solver.md": 0,
+    "tutorials/inputs.md": 1,
 }
 
 

@@ -12,6 +12,7 @@ from systems.catalogue.waves import Advection, KortewegDeVries, KuramotoSivashin
 from systems.collocation import collocate
 from systems.errors import (
     EvaluationError,
+    ExecutorError,
     IntegrationError,
     IntegrationWarning,
     SystemsError,
@@ -35,7 +36,8 @@ from systems.sampling import (
     ShortFlows,
     Sobol,
 )
-from systems.storage import open_trajectories, save_trajectories
+from systems.shards import open_trajectories
+from systems.storage import save_trajectories
 from systems.system import Parameter, System
 from systems.trajectories import simulate
 
@@ -52,6 +54,7 @@ __all__ = [
     "Duffing",
     "Euler1D",
     "EvaluationError",
+    "ExecutorError",
     "FitzHughNagumo",
     "ForcedBurgers",
     "Formulation",

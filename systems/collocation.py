@@ -13,9 +13,9 @@ import xarray as xr
 
 from systems.checks import check_count, check_parameters, check_seed, check_states, deadline_in
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
+from systems.provenance import package_version
 from systems.sampling import NearTrajectories, Sampler
 from systems.system import System
-from systems.trajectories import package_version
 
 # f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
 NUMBERS_PER_BLOCK = 2**18

@@ -31,7 +31,7 @@ class SystemsOSError(SystemsError, OSError):
 
 
 class SystemsFileError(SystemsError, ValueError):
-    """A file that is truncated, altered, foreign, or of another schema version."""
+    """A file that is truncated, altered, foreign, of another schema version, or at odds with the files beside it."""
 
 
 class EvaluationError(SystemsError, RuntimeError):
@@ -40,6 +40,10 @@ class EvaluationError(SystemsError, RuntimeError):
 
 class IntegrationError(SystemsError, RuntimeError):
     """No trajectory could be integrated."""
+
+
+class ExecutorError(SystemsError, RuntimeError):
+    """An executor lost a worker, or could not run the work it was given."""
 
 
 class IntegrationWarning(UserWarning):

@@ -13,7 +13,7 @@ import array_api_compat
 import numpy as np
 
 from systems.checks import as_numbers, check_count, check_number
-from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, in_words, nearest
 from systems.mass import Mass
 from systems.provenance import fingerprint
 from systems.sampling import Sampler
@@ -186,7 +186,7 @@ class BlackBox(System):
             result = self.f(*(given[name] for name in self.arguments))
         except Exception as error:
             raise EvaluationError(
-                f"{self.name}({', '.join(self.arguments)}) failed on {where}: {type(error).__name__}: {error}"
+                f"{self.name}({', '.join(self.arguments)}) failed on {where}: {in_words(error)}"
             ) from error
         try:
             values = np.array(given["out"] if "out" in self.arguments else result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -48,6 +49,11 @@ class ExecutorError(SystemsError, RuntimeError):
 
 class IntegrationWarning(UserWarning):
     """Some trajectories could not be integrated and are absent from the result."""
+
+
+def in_words(error: BaseException) -> str:
+    """Kind and message of any exception; unlike str(error), this cannot fail."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ writes its block to the block's own file, so that data never pass between proces
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 import xarray as xr
 from scipy.integrate import OdeSolver
 
-from systems.errors import ExecutorError, SystemsError, SystemsTypeError
+from systems.errors import ExecutorError, SystemsError, SystemsTypeError, in_words
 from systems.integrators import IntegrationFailure, integrate
 from systems.provenance import as_json
 from systems.shards import write_shard
@@ -123,7 +122,7 @@ def run(executor: Executor | None, blocks: Iterable[Block]) -> Iterator[tuple[Bl
 
 
 def _executor_error(error: Exception) -> ExecutorError:
-    what = f"the executor failed ({type(error).__name__}: {error})"
+    what = f"the executor failed ({in_words(error)})"
     if isinstance(error, BrokenExecutor):
         what = (
             f"a worker of the executor died ({error}): it was killed, for instance for want of memory, or f ended its "
@@ -190,7 +189,4 @@ def _integrated(block: Block) -> tuple[np.ndarray, dict[int, Failure]]:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, IntegrationFailure | SystemsError):
-        return str(error)
-    # Unlike str(error), this cannot fail.
-    return "".join(traceback.format_exception_only(type(error), error)).strip()
+    return str(error) if isinstance(error, IntegrationFailure | SystemsError) else in_words(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import sys
 import tempfile
@@ -24,11 +25,11 @@ import harm
 TITLE = "Kills, flipped bytes, disks that refuse"
 NOTE = """
 `systems.simulate(Heat(), 768, path=...)`, 24 files, by a pool of two processes (tests/systems/harm.py). Kills: kill -9 of the
-whole process group at moments drawn uniformly over the duration of a generation; after each, every finished file is compared by
-SHA-256 with a generation by one process, which then finishes the folder, and all files are compared. Bytes: one byte of a
-file is replaced by another, in the chunks of `state` or anywhere; harmless are those that nothing reads. Disks: a disk of
-4 MB, which holds two files and a half; one that may only be read; a limit of 1 MB for a file. Each refusal is an error of the
-parent, which then goes on to finish the folder once it may. Mounting needs root.
+whole process group at moments drawn uniformly over the duration of a generation, until 100 of them met one that ran. After each,
+every finished file is compared by SHA-256 with a generation by one process, which then finishes the folder, and all files are
+compared. Bytes: one byte of a file is replaced by another, in the chunks of `state` or anywhere; harmless are those that nothing
+reads. Disks: a disk of 4 MB, which holds two files and a half; one that may only be read; a limit of 1 MB for a file. Each
+refusal is an error of the parent, which then goes on to finish the folder once it may. Mounting needs root.
 """
 METHODS = ("kills", "bytes", "disks")
 DISKS = {
@@ -63,10 +64,13 @@ def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: n
         durations.append(harm.seconds_to_generate(folder / f"whole-{i}", n))
         assert harm.digests(folder / f"whole-{i}") == reference, "a pool of processes made other files than one process"
     duration = statistics.median(durations[1:])  # the first one waits for imports
-    moments = rng.uniform(0, duration, times)
-    outcomes = [harm.kill(folder / f"kill-{i}", n, seconds, dict(reference)) for i, seconds in enumerate(moments)]
+    moments, outcomes = [], []
+    while sum(outcome.alive for outcome in outcomes) < times:  # some of the generations are over before their moment
+        moments.append(rng.uniform(0, duration))
+        outcomes.append(harm.kill(folder / f"kill-{len(moments)}", n, moments[-1], dict(reference)))
+        shutil.rmtree(folder / f"kill-{len(moments)}")
     return {
-        "kills": len(outcomes),
+        "all": len(outcomes),
         "while it ran": sum(outcome.alive for outcome in outcomes),
         "in the middle of a file": sum(outcome.leftovers > 0 for outcome in outcomes),
         "finished files": sum(outcome.finished for outcome in outcomes),
@@ -74,7 +78,7 @@ def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: n
         "completed to the same files": sum(outcome.restored for outcome in outcomes),
         "generation, s": duration,
         "total, s": time.perf_counter() - started,
-        "moments, s": moments.tolist(),
+        "moments, s": moments,
         "finished files at each": [outcome.finished for outcome in outcomes],
         "leftovers at each": [outcome.leftovers for outcome in outcomes],
     }

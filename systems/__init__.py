@@ -13,6 +13,7 @@ from systems.collocation import collocate
 from systems.control import driven
 from systems.errors import (
     EvaluationError,
+    ExecutorError,
     IntegrationError,
     IntegrationWarning,
     SystemsError,
@@ -37,7 +38,8 @@ from systems.sampling import (
     ShortFlows,
     Sobol,
 )
-from systems.storage import open_trajectories, save_trajectories
+from systems.shards import open_trajectories
+from systems.storage import save_trajectories
 from systems.system import Parameter, System
 from systems.trajectories import simulate
 
@@ -54,6 +56,7 @@ __all__ = [
     "Duffing",
     "Euler1D",
     "EvaluationError",
+    "ExecutorError",
     "FitzHughNagumo",
     "ForcedBurgers",
     "Formulation",

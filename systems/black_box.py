@@ -6,15 +6,16 @@ import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import array_api_compat
 import numpy as np
 
 from systems.checks import as_numbers, check_count, check_method, check_number
-from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
+from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, in_words, nearest
 from systems.mass import Mass
+from systems.provenance import fingerprint
 from systems.sampling import Sampler
 from systems.system import Parameter, System, check_dims
 
@@ -186,7 +187,18 @@ class BlackBox(System):
 
     def _describe(self):
         # f itself has no name that outlives the process: only what it was declared with can be compared.
-        return {"system": self.name, "fields": {"sizes": self.sizes, "arguments": list(self.arguments)}}
+        return {
+            "system": self.name,
+            "fields": {
+                "sizes": self.sizes,
+                "arguments": list(self.arguments),
+                "coords": {dim: fingerprint(values) for dim, values in self.grid.items()},
+            },
+            "defaults": {p.name: float(p.default) for p in self.parameters},
+        }
+
+    def _afresh(self):
+        return replace(self)
 
     def _batches(self, x):
         mu = np.broadcast_to(self.parameter_values(), (len(x), len(self.parameters)))
@@ -201,7 +213,7 @@ class BlackBox(System):
             result = self.f(*(given[name] for name in self.arguments))
         except Exception as error:
             raise EvaluationError(
-                f"{self.name}({', '.join(self.arguments)}) failed on {where}: {type(error).__name__}: {error}"
+                f"{self.name}({', '.join(self.arguments)}) failed on {where}: {in_words(error)}"
             ) from error
         try:
             values = np.array(given["out"] if "out" in self.arguments else result)

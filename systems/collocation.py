@@ -21,9 +21,9 @@ from systems.checks import (
     deadline_in,
 )
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
+from systems.provenance import package_version
 from systems.sampling import NearTrajectories, Sampler, child_seed
 from systems.system import System
-from systems.trajectories import package_version
 
 # f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
 NUMBERS_PER_BLOCK = 2**18

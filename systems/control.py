@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -144,6 +145,12 @@ class Driven(System):
         if type(self.system)._sampler is System._sampler:
             return Mixture((InitialStates(self), flows))
         return Mixture((own, flows))
+
+    def _describe(self):
+        return {**self.system._describe(), "driven": {"inputs": list(self.inputs), "varying": list(self.varying)}}
+
+    def _afresh(self):
+        return dataclasses.replace(self, system=self.system._afresh())
 
     def _batches(self, x):
         return self.system._batches(x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -31,7 +32,7 @@ class SystemsOSError(SystemsError, OSError):
 
 
 class SystemsFileError(SystemsError, ValueError):
-    """A file that is truncated, altered, foreign, or of another schema version."""
+    """A file that is truncated, altered, foreign, of another schema version, or at odds with the files beside it."""
 
 
 class EvaluationError(SystemsError, RuntimeError):
@@ -42,8 +43,17 @@ class IntegrationError(SystemsError, RuntimeError):
     """No trajectory could be integrated."""
 
 
+class ExecutorError(SystemsError, RuntimeError):
+    """An executor lost a worker, or could not run the work it was given."""
+
+
 class IntegrationWarning(UserWarning):
     """Some trajectories could not be integrated and are absent from the result."""
+
+
+def in_words(error: BaseException) -> str:
+    """Kind and message of any exception; unlike str(error), this cannot fail."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ import xarray as xr
 
 from systems.checks import as_numbers, check_finite, check_times
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
+from systems.provenance import fingerprint
 
 INTERPOLATIONS = ("linear", "previous")
 
@@ -41,7 +42,11 @@ class Signals:
         share = np.clip((t - self.times[k]) / (self.times[k + 1] - self.times[k]), 0.0, 1.0)[..., None]
         return (1.0 - share) * self.values[:, k] + share * self.values[:, k + 1]
 
-    def select(self, rows: slice) -> Signals:
+    def description(self) -> list[str]:
+        """What tells them from others, in the provenance of data."""
+        return [*self.names, INTERPOLATIONS[self.held], fingerprint(self.values)]
+
+    def select(self, rows: slice | list[int]) -> Signals:
         """Those of some trajectories."""
         return Signals(self.names, self.times, self.values[rows], self.held)
 

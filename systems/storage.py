@@ -1,4 +1,4 @@
-"""Trajectories (and collocation pairs) in HDF5 files that are valid netCDF-4.
+"""One HDF5 file of trajectories (or collocation pairs) that is valid netCDF-4.
 
 One file holds one block of trajectories, complete: it is built in memory, written beside its place, and moved
 there. A process that is killed leaves whole files or none. Such files also open with `xarray.open_dataset`,
@@ -12,13 +12,13 @@ chunks) and `provenance` (JSON).
 from __future__ import annotations
 
 import contextlib
-import glob
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+import secrets
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -33,6 +33,12 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
+from systems.provenance import parsed
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SCHEMA = 1
 LAYOUTS = {"trajectory": ("trajectory", "time"), "point": ("point",)}
@@ -57,51 +63,48 @@ def save_trajectories(dataset: xr.Dataset, path: str | os.PathLike) -> Path:
         raise SystemsTypeError(f"path must be the path of a file, such as 'runs.h5', got {path!r}")
     path = Path(path)
     _check_dataset(dataset)
-    data = _image(dataset, path.name)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        try:
-            with open(beside, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(beside, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(beside)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise SystemsOSError(f"{str(path)!r} could not be written: {error.strerror or error}") from error
+    write_whole(path, _image(dataset, path.name))
     return path
 
 
-def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> xr.Dataset | list[xr.Dataset]:
-    """Open files of `save_trajectories` or `simulate(path=...)`, lazily: values are read when they are used.
-
-    path: one file, a pattern such as "runs/*.h5", a folder of .h5 files, or a list of files.
-
-    Returns a Dataset, its trajectories in the order of the list of files, or of their sorted names where a pattern or
-    a folder is given; a list of Datasets, one for each
-    group of files with equal times, grids and variables, when they differ. Several files make dask
-    arrays, one chunk per trajectory.
-
-    Raises SystemsFileNotFoundError; SystemsFileError for a file that is truncated, altered, foreign or of
-    another schema version, also later, when a chunk is read whose checksum fails.
-    """
-    files = _files(path)
-    sets = [_open(file) for file in files]
-    groups: dict[Any, list[xr.Dataset]] = {}
-    for one in sets:
-        groups.setdefault(_signature(one), []).append(one)
-    joined = [_join(group) for group in groups.values()]
-    return joined[0] if len(joined) == 1 else joined
+def read_trajectories(path: Path) -> xr.Dataset:
+    """One file, lazily: values are read when they are used. Raises as `open_trajectories` does."""
+    with _reading(path) as file:
+        header = _text(file.attrs["latentrom_header"])
+        data, coords = {}, {}
+        datasets = _datasets(file)
+        others = _text(datasets["state"].attrs.get("coordinates", "")).split()
+        for name, item in datasets.items():
+            if item.is_scale:
+                if _is_coordinate(item):
+                    coords[name] = (name, _values(item), _attributes(item))
+                continue
+            dims = tuple(str(dim.values()[0].name).lstrip("/") for dim in item.dims)
+            lazy = indexing.LazilyIndexedArray(_StoredArray(path, name, item.shape, item.dtype, header))
+            variable = xr.Variable(dims, lazy, _attributes(item))
+            (coords if name in others else data)[name] = variable
+        return xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
 
 
-def read_provenance(path: str | os.PathLike) -> dict[str, Any]:
-    """The provenance of one file, as a dictionary. Raises as `open_trajectories` does."""
-    with _reading(Path(path)) as file:
-        return json.loads(_text(file.attrs.get("provenance", "{}")))
+def read_header(path: Path) -> tuple[dict[str, Any], list[int]]:
+    """The provenance of one file, and the indices of its trajectories. Raises as `open_trajectories` does."""
+    with _reading(path) as file:
+        labels = _datasets(file).get("trajectory")
+        held = labels[...].tolist() if labels is not None and _is_coordinate(labels) else []
+        return parsed(_text(file.attrs.get("provenance", "{}"))), held
+
+
+def schema_of(path: Path) -> int | None:
+    """The schema version of a file, or None for anything else than a file of `save_trajectories`."""
+    try:
+        with h5py.File(path, "r") as file:
+            return _text(file.attrs["latentrom_schema"])
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError):
+        return None
+
+
+class OtherSchemaError(SystemsFileError):
+    """A file of another schema version than this release reads."""
 
 
 # Writing
@@ -123,12 +126,24 @@ def _check_dataset(dataset: Any) -> None:
     if "time" in state.dims:
         if "time" not in dataset.coords:
             raise SystemsValueError("dataset must have the coordinate 'time'; add it by assign_coords(time=...)")
-        if dataset["time"].dtype.kind not in "fiu" or not (np.diff(dataset["time"].values) > 0).all():
-            raise SystemsValueError("the coordinate 'time' must hold numbers and be strictly increasing")
+        _check_time(dataset["time"].values)
     for name, variable in dataset.variables.items():
         kind = "fiuUOT" if name in dataset.coords else "fiu"
         if variable.dtype.kind not in kind:
             raise SystemsTypeError(f"variable {name!r} must hold real numbers, got {variable.dtype}")
+
+
+def _check_time(time: np.ndarray) -> None:
+    if time.dtype.kind not in "fiu":
+        raise SystemsTypeError(f"the coordinate 'time' must hold numbers, got {time.dtype}")
+    # Compared and not subtracted: differences of unsigned integers are never negative.
+    wrong = np.flatnonzero(~(time[1:] > time[:-1]))
+    if wrong.size:
+        i = int(wrong[0])
+        raise SystemsValueError(
+            f"the coordinate 'time' must be strictly increasing, but time[{i}] = {time[i]:g} is followed by "
+            f"time[{i + 1}] = {time[i + 1]:g}: sort by time, and leave out what overlaps"
+        )
 
 
 def _image(dataset: xr.Dataset, name: str) -> bytes:
@@ -193,6 +208,60 @@ def _chunks(dims: Sequence[Any], shape: tuple[int, ...], itemsize: int) -> tuple
     return tuple(chunks)
 
 
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole or not at all, however the process ends.
+
+    It is written beside its place, as `.NAME.PID-TOKEN.part`, and moved there once the device has it. Raises
+    SystemsOSError; what was there before is then untouched.
+    """
+    try:
+        beside, file = _open_beside(path)
+        try:
+            with file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                if fcntl is not None:  # moved while the lock says that its writer lives
+                    os.replace(beside, path)
+            if fcntl is None:  # Windows moves no file that is open
+                os.replace(beside, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(beside)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise SystemsOSError(f"{str(path)!r} could not be written: {error.strerror or error}") from error
+
+
+def _open_beside(path: Path) -> tuple[Path, BinaryIO]:
+    """A new file beside `path`, locked for as long as its writer lives.
+
+    The operating system drops the lock when the process ends, however it ends; a number of a process says less, since
+    it may be that of another one by now, or of one on another machine. The lock is shared: readers of HDF5 take shared
+    ones too, and must not be refused when the file is in its place.
+    """
+    while True:
+        beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+        file = open(beside, "x+b")  # noqa: SIM115 - closed by the caller
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks: then nothing is taken for a leftover
+                fcntl.flock(file, fcntl.LOCK_SH)
+        if beside.exists():
+            return beside, file
+        file.close()  # deleted as a leftover before it was locked
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Delete what killed writers left beside their files `pattern`; files of writers that live are locked, and stay."""
+    if fcntl is None:
+        return
+    for beside in folder.glob(f".{pattern}.*.part"):
+        with contextlib.suppress(OSError), open(beside, "r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(beside)
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the move itself durable; not every file system offers it."""
     with contextlib.suppress(OSError):
@@ -206,41 +275,19 @@ def _sync_folder(folder: Path) -> None:
 # Reading
 
 
-def _files(path: Any) -> list[Path]:
-    if isinstance(path, str | os.PathLike):
-        text = os.fspath(path)
-        if os.path.isdir(text):
-            found = sorted(glob.glob(os.path.join(glob.escape(text), "*.h5")))
-            remedy = "the folder holds no .h5 file"
-        elif glob.has_magic(text) and not os.path.exists(text):
-            found, remedy = sorted(glob.glob(text)), "no file matches the pattern"
-        else:
-            found, remedy = [text], ""
-        if not found:
-            raise SystemsFileNotFoundError(f"{text!r}: {remedy}")
-    elif isinstance(path, Iterable):
-        found = list(path)
-        if not found:
-            raise SystemsValueError("path is an empty list; give at least one file")
-        for i, file in enumerate(found):
-            if not isinstance(file, str | os.PathLike):
-                raise SystemsTypeError(f"path[{i}] must be the path of a file, got {file!r}")
-    else:
-        raise SystemsTypeError(f"path must be a file, a pattern or a list of files, got {path!r}")
-    return [Path(file) for file in found]
-
-
 @contextlib.contextmanager
 def _reading(path: Path):
     """The HDF5 file, open and checked; whatever is wrong with it becomes an error that names it."""
-    if not path.exists():
-        raise SystemsFileNotFoundError(f"{str(path)!r}: no such file")
     try:
         with h5py.File(path, "r") as file:
             _check_file(path, file)
             yield file
     except SystemsFileError:
         raise
+    except FileNotFoundError as error:
+        raise SystemsFileNotFoundError(f"{str(path)!r}: no such file") from error
+    except (PermissionError, BlockingIOError) as error:  # not allowed, or locked by a program that writes to it
+        raise SystemsOSError(f"{str(path)!r} could not be read: {error.strerror or error}") from error
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise SystemsFileError(
             f"{str(path)!r} cannot be read: it is truncated, altered, or no HDF5 file ({error}). Make or copy it again"
@@ -256,7 +303,7 @@ def _check_file(path: Path, file: h5py.File) -> None:
         )
     if schema != SCHEMA:
         age = "a newer" if schema > SCHEMA else "an older"
-        raise SystemsFileError(
+        raise OtherSchemaError(
             f"{str(path)!r} has schema version {schema}, from {age} release; this one reads {SCHEMA}. "
             + ("Update latentrom" if schema > SCHEMA else "Make the file again")
         )
@@ -277,7 +324,7 @@ def _header_digest(file: h5py.File) -> str:
         digest.update(repr((name, item.shape, item.dtype.str, item.chunks, dims, units)).encode())
         # Checksums say that a chunk is whole, not that it is in its place.
         digest.update(repr(_chunk_index(item)).encode())
-        if item.ndim == 1 and item.is_scale and not _text(item.attrs["NAME"]).startswith(NO_COORDINATE[:53]):
+        if item.ndim == 1 and _is_coordinate(item):
             values = item[...]
             digest.update(values.tobytes() if values.dtype.kind != "O" else b"\0".join(values.tolist()))
     return digest.hexdigest()
@@ -291,28 +338,11 @@ def _chunk_index(item: h5py.Dataset) -> list[tuple[Any, ...]]:
     return sorted(index)
 
 
-def _open(path: Path) -> xr.Dataset:
-    with _reading(path) as file:
-        data, coords = {}, {}
-        datasets = _datasets(file)
-        others = _text(datasets["state"].attrs.get("coordinates", "")).split()
-        for name, item in datasets.items():
-            if item.is_scale:
-                if not _text(item.attrs["NAME"]).startswith(NO_COORDINATE[:53]):
-                    coords[name] = (name, _values(item), _attributes(item))
-                continue
-            dims = tuple(str(dim.values()[0].name).lstrip("/") for dim in item.dims)
-            lazy = indexing.LazilyIndexedArray(_StoredArray(path, name, item.shape, item.dtype))
-            variable = xr.Variable(dims, lazy, _attributes(item))
-            (coords if name in others else data)[name] = variable
-        return xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
-
-
 class _StoredArray(BackendArray):
     """A variable in a file, opened for each read: no handle stays open, and a failing read names the file."""
 
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype):
-        self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, header: str):
+        self.path, self.name, self.shape, self.dtype, self.header = path, name, shape, dtype, header
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER_1VECTOR, self._read)
@@ -320,22 +350,54 @@ class _StoredArray(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> np.ndarray:
         try:
             with h5py.File(self.path, "r") as file:
-                values = np.asarray(_datasets(file)[self.name][key])
+                if _text(file.attrs.get("latentrom_header", "")) != self.header:
+                    raise SystemsFileError(f"{str(self.path)!r} has been replaced since it was opened: open it again")
+                try:
+                    return self._values(file, key)
+                except (OSError, RuntimeError) as error:
+                    raise self._damaged(f"its checksum fails or it is truncated ({error})", file, key) from error
+        except SystemsFileError:
+            raise
         except FileNotFoundError as error:
             raise SystemsFileNotFoundError(f"{str(self.path)!r} is gone since it was opened") from error
-        except (OSError, KeyError, RuntimeError) as error:
-            raise self._damaged(f"its checksum fails or it is truncated ({error})") from error
+        except (PermissionError, BlockingIOError) as error:
+            raise SystemsOSError(f"{str(self.path)!r} could not be read: {error.strerror or error}") from error
+        except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise self._damaged(f"it is truncated or altered ({error})") from error
+
+    def _values(self, file: h5py.File, key: tuple[Any, ...]) -> np.ndarray:
+        values = np.asarray(_datasets(file)[self.name][key])
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise self._damaged("a part of it is missing")
+            raise RuntimeError("a part of it is missing")  # stored data are finite
         return values
 
-    def _damaged(self, why: str) -> SystemsFileError:
-        return SystemsFileError(f"{str(self.path)!r}: {self.name!r} cannot be read, {why}. Make or copy the file again")
+    def _damaged(self, why: str, file: h5py.File | None = None, key: tuple[Any, ...] = ()) -> SystemsFileError:
+        where = "" if file is None else self._where(file, key)
+        return SystemsFileError(
+            f"{str(self.path)!r}: {self.name!r}{where} cannot be read, {why}. Make or copy the file again"
+        )
+
+    def _where(self, file: h5py.File, key: tuple[Any, ...]) -> str:
+        """The first of the trajectories asked for that cannot be read, in words."""
+        labels = _datasets(file).get("trajectory")
+        if not key or labels is None or _datasets(file)[self.name].dims[0][0] != labels:
+            return ""
+        for row in np.atleast_1d(np.arange(self.shape[0])[key[0]]).tolist():
+            try:
+                self._values(file, (row, *key[1:]))
+            except (OSError, RuntimeError):
+                return f" of trajectory {labels[row] if _is_coordinate(labels) else row}"
+        return ""
 
 
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     """The variables and scales of a file, in the order in which they were written."""
     return {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
+
+
+def _is_coordinate(item: h5py.Dataset) -> bool:
+    """Whether a dimension scale holds labels, and not just the length of its dimension."""
+    return item.is_scale and not _text(item.attrs["NAME"]).startswith(NO_COORDINATE[:53])
 
 
 def _values(item: h5py.Dataset) -> np.ndarray:
@@ -350,25 +412,3 @@ def _attributes(item: h5py.Dataset) -> dict[str, Any]:
 
 def _text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value.item() if isinstance(value, np.generic) else value
-
-
-def _signature(dataset: xr.Dataset) -> Any:
-    """Equal for sets that can be joined along trajectories (or points)."""
-    leading = dataset["state"].dims[0]
-    coords = [(name, c.dims, c.values.tobytes()) for name, c in sorted(dataset.coords.items()) if leading not in c.dims]
-    variables = [
-        (name, v.dims, tuple(v.sizes[d] for d in v.dims if d != leading), v.dtype.str)
-        for name, v in sorted(dataset.data_vars.items())
-    ]
-    return repr((coords, variables))
-
-
-def _join(group: list[xr.Dataset]) -> xr.Dataset:
-    if len(group) == 1:
-        return group[0]
-    leading = group[0]["state"].dims[0]
-    lazy = [one.chunk({leading: 1 if leading == "trajectory" else -1}) for one in group]
-    return xr.concat(
-        lazy, dim=leading, data_vars="minimal", coords="minimal", compat="override", join="override",
-        combine_attrs="override",
-    )  # fmt: skip

@@ -165,6 +165,10 @@ class System(abc.ABC):
         """The typical time between changes of sampled inputs."""
         return self.time_scale
 
+    def _afresh(self) -> System:
+        """The same system without what it has found out while it was used."""
+        return self
+
     # What a system is used for
 
     @property
@@ -383,13 +387,14 @@ class System(abc.ABC):
         return {dim: (dim, np.asarray(value), attrs) for dim, value in self.coords.items()}
 
     def _describe(self) -> dict[str, Any]:
-        """What identifies the system in the provenance of data: its name and fields, ready for JSON."""
+        """What identifies the system in the provenance of data, ready for JSON: its name, fields and parameters."""
         fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
         values = {field.name: getattr(self, field.name) for field in fields if field.init}
         plain = (str, int, float, bool, type(None))
         return {
             "system": self.name,
             "fields": {k: v if isinstance(v, plain) else repr(v) for k, v in values.items()},
+            "defaults": {p.name: float(p.default) for p in self.parameters},
         }
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from concurrent.futures import Executor
 from pathlib import Path
-from pickle import PicklingError  # which executors raise: nothing is unpickled here
 from typing import Any
 
 import numpy as np
@@ -30,25 +24,13 @@ from systems.checks import (
     check_tolerance,
     deadline_in,
 )
-from systems.errors import (
-    IntegrationError,
-    IntegrationWarning,
-    SystemsError,
-    SystemsOSError,
-    SystemsTypeError,
-    SystemsValueError,
-    nearest,
-)
-from systems.inputs import INTERPOLATIONS, Signals, as_signals
-from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, IntegrationFailure, changing_parameters, integrate
-from systems.storage import open_trajectories, read_provenance, save_trajectories
+from systems.errors import IntegrationError, IntegrationWarning, SystemsTypeError, SystemsValueError, nearest
+from systems.generation import BLOCK, Block, Failure, Settings, labelled, run
+from systems.inputs import Signals, as_signals
+from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, changing_parameters
+from systems.provenance import as_json, fingerprint, package_version
+from systems.shards import Folder, open_trajectories
 from systems.system import System
-
-# Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many
-# workers share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
-BLOCK = 32
-
-logger = logging.getLogger("systems")
 
 
 def simulate(
@@ -81,11 +63,11 @@ def simulate(
     systems), otherwise DOP853, explicit and of order 8. A stiff black box needs method="BDF" or "LSODA";
     these interpolate between steps.
     rtol, atol: tolerances of each trajectory.
-    executor: any `concurrent.futures.Executor`, to which blocks of 32 trajectories are given; the result does
-    not depend on it.
-    path: a folder, into which each block is written as soon as it is complete. The same call resumes from
-    what is there, and refuses a folder that holds anything else. The result is then read lazily from the
-    files.
+    executor: any `concurrent.futures.Executor` (processes, loky, Dask, MPI), to which blocks of 32 trajectories are
+    given; the result does not depend on it, to the last bit.
+    path: a folder, into which each block is written as soon as it is complete, by the worker that made it. The same
+    call resumes from what is there, and refuses a folder that holds anything else. What failed is recorded there and
+    not tried again, unless its file is deleted; what lacked time is. The result is then read lazily from the files.
     max_seconds: after so much wall clock integration ends; trajectories that were not complete by then are absent,
     as are others that could not be integrated. No limit by default.
     verbose: whether a progress bar is shown; by default on a terminal only.
@@ -97,7 +79,9 @@ def simulate(
 
     Raises SystemsValueError and SystemsTypeError for arguments that cannot be used; EvaluationError, chained to f's
     own exception, if f of a black box fails or returns another shape at the first initial state, and no other could
-    be integrated either; otherwise IntegrationError if no trajectory could be integrated.
+    be integrated either; otherwise IntegrationError if no trajectory could be integrated. ExecutorError if a worker
+    dies; SystemsOSError if a file cannot be written, as on a full disk; SystemsFileError for a damaged one in `path`.
+    Files that were complete by then stay, and the same call resumes.
     """
     if not isinstance(system, System):
         raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
@@ -107,205 +91,77 @@ def simulate(
     method = check_method(method)
     seed = check_seed(seed)
     x0, mu, driven = _initial_states(system, n_trajectories, t, initial, parameters, inputs, seed)
+    if executor is not None and not hasattr(executor, "submit"):
+        raise SystemsTypeError(f"executor must be a concurrent.futures.Executor or None, got {executor!r}")
     if verbose is not None and not isinstance(verbose, bool):
         raise SystemsTypeError(f"verbose must be True, False or None, got {verbose!r}")
-    settings = _Settings(t, method, rtol, atol, deadline_in(max_seconds))
+    settings = Settings(t, method, rtol, atol, deadline_in(max_seconds))
     provenance = {
         "kind": "trajectories",
         **system._describe(),
         "made_by": f"latentrom {package_version()}",
         "n_trajectories": len(x0),
         "seed": seed,
-        "initial": "sample_initial" if initial is None else _fingerprint(x0),
-        "parameters": "default" if mu is None else _fingerprint(mu),
-        **(
-            {}
-            if driven is None
-            else {"inputs": [*driven.names, INTERPOLATIONS[driven.held], _fingerprint(driven.values)]}
-        ),
-        "times": _fingerprint(t),
+        "initial": "sample_initial" if initial is None else fingerprint(x0),
+        "parameters": "default" if mu is None else fingerprint(mu),
+        **({} if driven is None else {"inputs": driven.description()}),
+        "times": fingerprint(t),
         "method": method if method is None or isinstance(method, str) else method.__name__,
         "rtol": rtol,
         "atol": atol,
     }
-    blocks = [slice(i, min(i + BLOCK, len(x0))) for i in range(0, len(x0), BLOCK)]
-    folder = None if path is None else _Folder(Path(path), provenance)
-    todo = blocks if folder is None else [block for block in blocks if not folder.holds(block)]
+    blocks = [range(i, min(i + BLOCK, len(x0))) for i in range(0, len(x0), BLOCK)]
+    folder = None if path is None else Folder(Path(path), provenance, blocks)
+    todo = blocks if folder is None else folder.unfinished()
 
-    results: dict[int, tuple[np.ndarray, dict[int, str]]] = {}
-    causes: list[Exception] = []
+    def block_of(indices: range) -> Block:
+        rows = slice(indices.start, indices.stop)
+        shard = None if folder is None else folder.shard(indices)
+        own = None if mu is None else mu[rows], None if driven is None else driven.select(rows)
+        return Block(indices, system, x0[rows], *own, settings, provenance, shard)
+
+    states: dict[int, np.ndarray] = {}  # of blocks that are not in files, by their first trajectory
+    failed = {} if folder is None else {i: Failure(why) for i, why in folder.failed().items()}
     shown = sys.stderr.isatty() if verbose is None else verbose
     with tqdm(total=len(x0), unit="trajectory", disable=not shown, leave=False) as bar:
-        bar.update(len(x0) - sum(block.stop - block.start for block in todo))
-        for block, (states, failed, cause) in _run(executor, system, x0, mu, driven, settings, todo):
-            bar.update(block.stop - block.start)
-            causes.extend([cause] if cause is not None else [])
-            kept = [i for i in range(block.start, block.stop) if i not in failed]
-            if folder is not None:
-                if kept:
-                    part = _dataset(system, states, kept, mu, driven, t, provenance, failed)
-                    save_trajectories(part, folder.shard(block))
-                states = np.empty(0)
-            results[block.start] = (states, failed)
+        bar.update(len(x0) - sum(map(len, todo)))
+        for block, made in run(executor, map(block_of, todo)):
+            bar.update(len(block.indices))
+            failed |= made.failed
+            if made.states is not None:
+                states[block.indices.start] = made.states
 
-    failed = {i: why for start in sorted(results) for i, why in results[start][1].items()}
-    if folder is not None:
-        failed = folder.failed(blocks) | failed
+    reasons = {i: failed[i].reason for i in sorted(failed)}
     if len(failed) == len(x0):
-        advice = 'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
-        if OUT_OF_TIME in failed.values():
-            advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
-        elif system.is_black_box:
+        if system.is_black_box and OUT_OF_TIME not in reasons.values():
             # An f that fails at once raises its own error here: no other method and no other t would help.
             start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
             system.rhs(x0[:1], None if start is None else start[:1], t[0])
-        first = min(failed)
-        raise IntegrationError(
-            f"none of the {len(x0)} trajectories could be integrated; trajectory {first}: {failed[first]}. {advice}"
-        ) from (causes[0] if causes else None)
+        raise _none_integrated(reasons) from failed[0].cause
     if failed:
         first = min(failed)
         warnings.warn(
             f"{len(failed)} of {len(x0)} trajectories could not be integrated and are absent: "
-            f"{_some(sorted(failed))}; trajectory {first}: {failed[first]}",
+            f"{_some(list(reasons))}; trajectory {first}: {reasons[first]}",
             IntegrationWarning, stacklevel=2,
         )  # fmt: skip
     if folder is not None:
-        result = open_trajectories([folder.shard(block) for block in blocks if folder.holds(block)])
+        result = open_trajectories([folder.shard(block) for block in blocks if not failed.keys() >= set(block)])
         assert isinstance(result, xr.Dataset)
-        return result.assign_attrs(provenance=_json(provenance, failed))
-    states = np.concatenate([results[start][0] for start in sorted(results)])
+        return result.assign_attrs(provenance=as_json(provenance, reasons))
     kept = [i for i in range(len(x0)) if i not in failed]
-    return _dataset(system, states, kept, mu, driven, t, provenance, failed)
+    together = np.concatenate([states[start] for start in sorted(states)])
+    own = None if mu is None else mu[kept], None if driven is None else driven.select(kept)
+    return labelled(system, together, kept, *own, t, provenance, reasons)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    t: np.ndarray
-    method: str | type[OdeSolver] | None
-    rtol: float
-    atol: float
-    deadline: float | None
-
-
-def _run(executor: Executor | None, system: System, x0, mu, driven, settings: _Settings, blocks: list[slice]):
-    """Yield (block, result) as blocks are finished, here or by the executor."""
-
-    def arguments(block):
-        of_block = None if driven is None else driven.select(block)
-        return system, x0[block], None if mu is None else mu[block], of_block, settings, block.start
-
-    if executor is None:
-        for block in blocks:
-            yield block, _integrate_block(*arguments(block))
-        return
-    futures = {executor.submit(_integrate_block, *arguments(block)): block for block in blocks}
-    try:
-        for future in as_completed(futures):
-            try:
-                result = future.result()
-            except (PicklingError, AttributeError, TypeError) as error:
-                raise SystemsTypeError(
-                    f"the executor could not take over the work ({error}): define f at the top level of a "
-                    "module, or use a ThreadPoolExecutor"
-                ) from error
-            yield futures[future], result
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _integrate_block(
-    system: System, x0: np.ndarray, mu: np.ndarray | None, driven: Signals | None, settings: _Settings, first: int
-) -> tuple[np.ndarray, dict[int, str], Exception | None]:
-    """States (kept, time, *shape) of a block, why each of the others failed, and the cause of the first
-    failure.
-
-    A block is tried as one; if that fails, its trajectories are tried one at a time.
-    """
-
-    def run(part: slice) -> np.ndarray:
-        return integrate(
-            system, x0[part], settings.t, None if mu is None else mu[part],
-            inputs=None if driven is None else driven.select(part), method=settings.method,
-            rtol=settings.rtol, atol=settings.atol, deadline=settings.deadline,
-        )  # fmt: skip
-
-    caught = (IntegrationFailure, SystemsError, ArithmeticError, np.linalg.LinAlgError)
-    try:
-        if len(x0) > 1 and system.batches(x0):
-            return run(slice(None)), {}, None
-    except caught as failure:
-        logger.debug("block at trajectory %d failed (%s): one at a time", first, failure)
-    states, failed, cause = [], {}, None
-    for i in range(len(x0)):
-        try:
-            states.append(run(slice(i, i + 1)))
-        except caught as failure:
-            failed[first + i] = str(failure)
-            cause = cause or failure
-    empty = np.empty((0, settings.t.size, *system.shape))
-    return np.concatenate([empty, *states]), failed, cause
-
-
-def _dataset(system, states, kept, mu, driven, t, provenance, failed) -> xr.Dataset:
-    attrs = {} if system.is_black_box else {"units": "1"}
-    data: dict[str, Any] = {"state": (("trajectory", "time", *system.dims), states)}
-    coords = {"trajectory": np.asarray(kept), "time": ("time", t, attrs), **system._labelled_coords()}
-    constant = {k: p.name for k, p in enumerate(system.parameters) if driven is None or p.name not in driven.names}
-    if mu is not None and constant:
-        data["parameters"] = (("trajectory", "parameter"), mu[np.ix_(kept, list(constant))])
-        coords["parameter"] = list(constant.values())
-    if driven is not None:
-        labelled = driven.labelled()
-        data["inputs"] = (labelled.dims, labelled.values[kept], labelled.attrs)
-        coords["input"] = list(driven.names)
-    return xr.Dataset(data, coords, attrs={"provenance": _json(provenance, failed)})
-
-
-def _json(provenance: Mapping[str, Any], failed: Mapping[int, str]) -> str:
-    listed = [{"trajectory": i, "reason": why} for i, why in sorted(failed.items())]
-    return json.dumps({**provenance, "failed": listed}, sort_keys=True)
-
-
-class _Folder:
-    """The shards of one call of simulate: one file per block."""
-
-    def __init__(self, path: Path, provenance: Mapping[str, Any]):
-        if path.suffix in (".h5", ".nc", ".hdf5"):
-            raise SystemsValueError(
-                f"path must be a folder, into which one file per block is written, got {str(path)!r}; "
-                "for a single file use save_trajectories(simulate(...), path)"
-            )
-        if path.exists() and not path.is_dir():
-            raise SystemsValueError(f"path must be a folder, but {str(path)!r} is a file")
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SystemsOSError(f"the folder {str(path)!r} could not be made: {error.strerror}") from error
-        self._path, self._provenance = path, json.loads(json.dumps(provenance))
-        for shard in sorted(path.glob("*.h5")):
-            self._check(shard)
-
-    def shard(self, block: slice) -> Path:
-        return self._path / f"trajectories-{block.start:07d}-{block.stop - 1:07d}.h5"
-
-    def holds(self, block: slice) -> bool:
-        return self.shard(block).exists()
-
-    def failed(self, blocks: Sequence[slice]) -> dict[int, str]:
-        records = [read_provenance(self.shard(block)) for block in blocks if self.holds(block)]
-        return {entry["trajectory"]: entry["reason"] for record in records for entry in record["failed"]}
-
-    def _check(self, shard: Path) -> None:
-        found = read_provenance(shard)
-        found.pop("failed", None)
-        differing = sorted(k for k in {*found, *self._provenance} if found.get(k) != self._provenance.get(k))
-        if differing:
-            raise SystemsValueError(
-                f"{str(shard)!r} was made by another call: it differs in {', '.join(differing)}. "
-                "Choose another folder for path, or delete this one"
-            )
+def _none_integrated(reasons: Mapping[int, str]) -> IntegrationError:
+    advice = 'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
+    if OUT_OF_TIME in reasons.values():
+        advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
+    return IntegrationError(
+        f"none of the {len(reasons)} trajectories could be integrated; trajectory 0: {reasons[0]}. {advice}"
+    )
 
 
 def _initial_states(
@@ -348,17 +204,5 @@ def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) ->
     return Signals(found.names, t, found.at(t), found.held)
 
 
-def _fingerprint(array: np.ndarray) -> str:
-    return "sha256:" + hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
-
-
 def _some(indices: Sequence[int]) -> str:
     return ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")
-
-
-def package_version() -> str:
-    """Version of the installed distribution, or "unknown" in a bare checkout."""
-    try:
-        return version("latentrom")
-    except PackageNotFoundError:
-        return "unknown"

@@ -235,20 +235,20 @@ def test_files_hold_what_memory_would(tmp_path):
 
 
 def test_a_killed_run_loses_no_block_and_resumes(tmp_path, monkeypatch):
-    from systems import trajectories
+    from systems import generation
 
-    real, blocks = trajectories._integrate_block, []
+    real, blocks = generation.make, []
 
-    def killed_at_the_third(*arguments):
+    def killed_at_the_third(block):
         if len(blocks) == 2:
             raise Killed
-        blocks.append(arguments[-1])
-        return real(*arguments)
+        blocks.append(block.indices.start)
+        return real(block)
 
-    monkeypatch.setattr(trajectories, "_integrate_block", killed_at_the_third)
+    monkeypatch.setattr(generation, "make", killed_at_the_third)
     with pytest.raises(Killed):
         systems.simulate(lorenz, 80, T, path=tmp_path)
-    assert systems.open_trajectories(tmp_path).sizes["trajectory"] == 64
+    assert systems.open_trajectories(tmp_path / "*.h5").sizes["trajectory"] == 64
 
     blocks.clear()
     resumed = systems.simulate(lorenz, 80, T, path=tmp_path)

@@ -92,7 +92,10 @@ def test_several_files_are_one_set_in_order(tmp_path):
 
 def test_unequal_times_or_grids_stay_apart(tmp_path):
     other = systems.simulate(systems.Burgers(n=8), 2, [0.0, 1.0])
-    sets = [runs, runs.isel(time=slice(0, 3)), other, runs.isel(trajectory=[1])]
+    more, last = (
+        systems.simulate(systems.Burgers(n=16), n, np.linspace(0, 1, 5), parameters="sample", seed=n) for n in (4, 1)
+    )
+    sets = [runs, more.isel(time=slice(0, 3)), other, last]
     for i, one in enumerate(sets):
         systems.save_trajectories(one, tmp_path / f"{i}.h5")
     opened = systems.open_trajectories(tmp_path)
@@ -151,7 +154,9 @@ def test_flipped_bytes_of_data_fail_the_checksum(file):
     file.write_bytes(data)
     opened = systems.open_trajectories(file)
     np.testing.assert_array_equal(opened["state"][0], runs["state"][0])
-    with pytest.raises(systems.SystemsFileError, match=r"runs.h5.*'state' cannot be read, its checksum fails"):
+    with pytest.raises(
+        systems.SystemsFileError, match=r"runs.h5.*'state' of trajectory 1 cannot be read, its checksum"
+    ):
         opened["state"][1].load()
 
 
@@ -225,7 +230,14 @@ def test_paths_that_lead_nowhere(path, error, message, tmp_path, monkeypatch):
         (runs.transpose("time", ...), VALUE, r"dimensions \(trajectory, time, ...\) or"),
         (runs.isel(trajectory=[]), VALUE, "dataset is empty"),
         (runs.drop_vars("time"), VALUE, "must have the coordinate 'time'"),
-        (runs.isel(time=slice(None, None, -1)), VALUE, "strictly increasing"),
+        (runs.isel(time=slice(None, None, -1)), VALUE, r"time\[0\] = 1 is followed by time\[1\] = 0.75: sort by time"),
+        (
+            runs.assign_coords(time=np.array([5, 4, 3, 2, 1], np.uint8)),
+            VALUE,
+            r"time\[0\] = 5 is followed by time\[1\] = 4",
+        ),
+        (runs.assign_coords(time=[0, 1, 2, np.nan, 3]), VALUE, r"time\[2\] = 2 is followed by time\[3\] = nan"),
+        (runs.assign_coords(time=list("abcde")), TYPE, "'time' must hold numbers, got <U1"),
         (
             runs.astype(complex),
             TYPE,
@@ -252,6 +264,26 @@ def test_a_full_disk_leaves_what_was_there(file, monkeypatch):
     assert isinstance(caught.value.__cause__, OSError)
     assert file.read_bytes() == before
     assert os.listdir(file.parent) == ["runs.h5"]
+
+
+def test_a_file_that_is_replaced_while_it_is_open(file):
+    opened = systems.open_trajectories(file)
+    systems.save_trajectories(systems.simulate(systems.Burgers(n=16), 4, np.linspace(0, 1, 5), seed=9), file)
+    with pytest.raises(
+        systems.SystemsFileError, match=r"runs.h5' has been replaced since it was opened: open it again"
+    ):
+        opened["state"].load()
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(systems.SystemsFileError, match=r"runs.h5': 'state' cannot be read, it is truncated"):
+        opened["state"].load()
+
+
+def test_a_file_that_another_program_writes_to(file):
+    lock = pytest.importorskip("fcntl")
+    with open(file, "r+b") as other:
+        lock.flock(other, lock.LOCK_EX)
+        with pytest.raises(systems.SystemsOSError, match=r"runs.h5' could not be read: "):
+            systems.open_trajectories(file)
 
 
 def test_a_path_that_is_none():

@@ -43,6 +43,7 @@ CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
     "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth", "catalogue",
     "adapters", "robustness",
+    "kuramoto_sivashinsky", "fitzhugh_nagumo",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")

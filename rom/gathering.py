@@ -28,6 +28,7 @@ SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, 
 EVALUATION_SHARE = 0.2  # the same for evaluating f
 NOISY = 0.05  # share of their variance from which trajectories harm more than they help beside collocation points
 DEFAULT_COLLOCATION = 16_384
+FEW_TRAJECTORIES = 8  # by which the price of one is measured where time is limited
 PROBE = 256  # collocation points whose price is measured where time is limited
 
 
@@ -63,6 +64,7 @@ def gather(
     simulation_seed, collocation_seed = own_seeds(seed)
     nothing_passed = trajectories is None and collocation is None
     origin = {"trajectories": "none", "collocation": "none"}
+    hurried = False  # for want of time there are fewer trajectories than wanted: flows are dear
     groups: list[Trajectories] = []
     layouts: list[tuple[str, Layout]] = []
 
@@ -78,6 +80,7 @@ def gather(
             groups, layout = as_trajectories(runs)
             layouts.append(("simulated trajectories", layout))
             origin["trajectories"] = "simulated"
+            hurried = runs.sizes["trajectory"] < wanted_trajectories(system, n_trajectories)
     split = split_trajectories(groups, seed)
 
     pairs: Collocation | None = None
@@ -91,7 +94,7 @@ def gather(
         near = labelled(split.training, layouts[0][1]) if split.training else None
         layout = layouts[0][1] if layouts else None
         dataset, evaluations = collocate(
-            system, n_collocation or DEFAULT_COLLOCATION, near, layout, collocation_seed, clock
+            system, n_collocation or DEFAULT_COLLOCATION, near, layout, collocation_seed, clock, hurried
         )
         pairs, layout = as_collocation(dataset)
         layouts.append(("collocation", layout))
@@ -163,29 +166,58 @@ def own_seeds(seed: int) -> tuple[int, int]:
     return int(first), int(second)
 
 
+def wanted_trajectories(system: systems.System, n_trajectories: int | None) -> int:
+    return system.default_n_trajectories if n_trajectories is None else n_trajectories
+
+
 def simulate(
     system: systems.System, n_trajectories: int | None, seed: int, clock: Clock, verbose: bool | None
 ) -> xr.Dataset | None:
-    """Trajectories of the system; None where `max_seconds` left no time for a single one."""
+    """Trajectories of the system: as many as `max_seconds` leaves time for, None where that is not a single one."""
     limit = clock.share(SIMULATION_SHARE)
+    wanted = wanted_trajectories(system, n_trajectories)
+
+    def trajectories(count: int, max_seconds: float | None) -> xr.Dataset:
+        return systems.simulate(system, count, seed=seed, max_seconds=max_seconds, verbose=verbose)
+
+    if limit is None:
+        return trajectories(wanted, None)
+    # Many are integrated together, all of which are lost when the time is over: a few first tell what they cost.
+    started = clock.elapsed
     try:
-        return systems.simulate(system, n_trajectories, seed=seed, max_seconds=limit, verbose=verbose)
+        few = trajectories(min(FEW_TRAJECTORIES, wanted), limit)
     except systems.IntegrationError:
-        if limit is None or clock.elapsed < limit:
+        if clock.elapsed - started < limit:
             raise
-        log.warning(
-            "max_seconds left no time for trajectories, which are integrated 32 together; raise it, ask for fewer by "
-            "n_trajectories, or pass trajectories"
-        )
+        log.warning("max_seconds left no time for trajectories; raise it, or pass trajectories")
         return None
+    spent = clock.elapsed - started
+    affordable = int(FEW_TRAJECTORIES * (limit - spent) / max(spent, 1e-3))
+    if min(wanted, affordable) <= FEW_TRAJECTORIES:
+        if wanted > FEW_TRAJECTORIES:
+            log.warning("max_seconds leaves time for %d of %d trajectories", FEW_TRAJECTORIES, wanted)
+        return few
+    if affordable < wanted:
+        log.warning("max_seconds leaves time for about %d of %d trajectories", affordable, wanted)
+    try:
+        return trajectories(min(wanted, affordable), limit - spent)
+    except systems.IntegrationError:
+        return few
 
 
 def collocate(
-    system: systems.System, n: int, near: list[xr.Dataset] | None, layout: Layout | None, seed: int, clock: Clock
+    system: systems.System,
+    n: int,
+    near: list[xr.Dataset] | None,
+    layout: Layout | None,
+    seed: int,
+    clock: Clock,
+    hurried: bool,
 ) -> tuple[xr.Dataset, int]:
     """Pairs from the system's own sampler; how often f was asked.
 
-    Of a black box without one they lie near the trajectories, and of a driven system, whose own flows have constant inputs.
+    They lie near the trajectories instead where there is no sampler, where it follows flows and there is no time for more of
+    them (`hurried`), and of a driven system, whose flows in the sampler have constant inputs.
 
     Where trajectories come with parameters, each point takes those of one of them, and inputs within their ranges there.
     """
@@ -194,7 +226,7 @@ def collocate(
             f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
-    own = system.sampler is not None and not (near is not None and system.inputs)
+    own = system.sampler is not None and not (near is not None and (system.inputs or hurried))
     source: dict[str, Any] = {"seed": seed} if own else {"seed": seed, "near": near}
     known = None if near is None or layout is None else known_parameters(system, near, layout, n, seed)
 

@@ -222,5 +222,5 @@ def test_an_interruption_ends_quietly(monkeypatch, capsys):
 
 
 def test_the_command_is_installed():
-    done = subprocess.run([sys.executable, "-m", "rom.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "rom", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("rom (latentrom)")

@@ -556,3 +556,16 @@ def test_the_result_is_labelled_by_the_system(linear, runs, small):
     model = rom.fit(linear, trajectories=arrays, latent_dim=3, config=small)
     assert model.dims == ("state_index",)
     assert isinstance(model.history, xr.Dataset)
+
+
+def test_trajectories_that_are_dear_leave_some_where_time_is_short(small, caplog):
+    """Many are integrated together: without a look at their price none of them would be finished."""
+    system = systems.from_rhs(slowly, 2, sampler=systems.Box([-1.0, -1.0], [1.0, 1.0]), batched=True)
+    model = rom.fit(system, 64, n_trajectories=64, latent_dim=1, max_seconds=8.0, config=small)
+    assert 8 <= model.history.attrs["n_trajectories"] < 64
+    assert "of 64 trajectories" in caplog.text
+
+
+def slowly(x):
+    time.sleep(2e-5 * x.size)
+    return -x

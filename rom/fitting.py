@@ -180,7 +180,8 @@ def require_weight(material: Material, weights: LossWeights) -> None:
     """Refuse weights under which no data count."""
     of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
     physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)
-    if of_data + (sum(physics) if material.collocation is not None else 0.0) <= 0.0:
+    has_points = material.collocation is not None or material.wanted is not None
+    if of_data + (sum(physics) if has_points else 0.0) <= 0.0:
         raise RomValueError(
             "weights are zero for all losses of the data that there are; give one of them a positive weight"
         )

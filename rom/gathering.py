@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import systems
+from rom.blocks import LazyStates, is_large, snapshots
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
 from rom.consistency import require_autonomous, warn_of_other_rates
@@ -17,6 +18,7 @@ from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
 from rom.errors import RomTypeError, RomValueError
 from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
+from rom.points import Wanted
 from rom.split import Split, split_trajectories
 
 __all__ = ["Material", "gather"]
@@ -35,7 +37,8 @@ class Material:
     """All data of a fit: trajectories, collocation pairs, how states are labelled.
 
     `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
-    of f at collocation states; `origin` says where each kind of data came from.
+    of f at collocation states; `origin` says where each kind of data came from. `wanted`: the points on and near trajectories
+    whose states are too large to be kept; f is asked there when they are projected.
     """
 
     split: Split
@@ -44,6 +47,7 @@ class Material:
     n_trajectory_points: int = 0
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
+    wanted: Wanted | None = None
 
 
 def gather(
@@ -79,17 +83,21 @@ def gather(
     split = split_trajectories(groups, seed)
 
     pairs: Collocation | None = None
-    evaluations = 0
+    evaluations = n_near = 0
     if collocation is not None:
         pairs, layout = as_collocation(collocation)
         layout = named(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
-        near = labelled(split.training, layouts[0][1]) if split.training else None
-        dataset, evaluations = collocate(system, n_collocation or DEFAULT_COLLOCATION, near, collocation_seed, clock)
-        pairs, layout = as_collocation(dataset)
-        layouts.append(("collocation", layout))
+        n_collocation = n_collocation or DEFAULT_COLLOCATION
+        if system.sampler is None and is_large(split.training):
+            n_near = n_collocation
+        else:
+            near = labelled(split.training, layouts[0][1]) if split.training else None
+            dataset, evaluations = collocate(system, n_collocation, near, collocation_seed, clock)
+            pairs, layout = as_collocation(dataset)
+            layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
 
     if not groups and pairs is None:
@@ -98,25 +106,32 @@ def gather(
             "n_collocation, or raise max_seconds if there was no time for them"
         )
     layout = common_layout(system, layouts)
-    noise = noise_share(split.training) if origin["trajectories"] == "given" else 0.0
-    if pairs is not None and noise > NOISY:
+    noise = noise_share(split.training) if origin["trajectories"] == "given" and pairs is not None else 0.0
+    if noise > NOISY:
         log.warning(
             "trajectories: %.0f %% of their variance is noise, so they are set aside; the collocation points, which know f, "
             "decide. Smooth them, or pass no collocation points to fit them as they are", 100 * noise
         )  # fmt: skip
         groups, split = [], split_trajectories([], seed)
         origin["trajectories"] = "set aside"
-    n_extra = 0
-    if pairs is not None and system is not None and config.evaluate_system:
-        evaluations += require_autonomous(system, pairs, layout)
-        if origin["collocation"] == "given":
+    n_extra, n_exact = 0, n_near // 2
+    if (pairs is not None or n_near) and system is not None and config.evaluate_system:
+        evaluations += require_autonomous(system, first_state(split) if pairs is None else pairs, layout)
+        if pairs is not None and origin["collocation"] == "given":
             evaluations += warn_of_other_rates(system, pairs, layout, seed, clock)
         if origin["trajectories"] == "given":
             evaluations += warn_of_other_rates(system, split.training, layout, seed, clock)
-        if groups:  # where the flow goes is where physics matters most
+        # Where the flow goes is where physics matters most.
+        if groups and pairs is not None and not is_large(split.training, pairs.states.size):
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
             pairs, n_extra = joined(pairs, extra), len(extra)
-    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin)
+        elif groups:
+            n_exact += n_near if pairs is None else len(pairs)
+    wanted = None
+    if n_exact + n_near:
+        seconds = clock.share(EVALUATION_SHARE)
+        wanted = Wanted(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
+    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted)
 
 
 def check_request(
@@ -212,7 +227,8 @@ def labelled(groups: list[Trajectories], layout: Layout) -> list[xr.Dataset]:
     """The trajectories as Datasets again, as `systems` wants them."""
     datasets = []
     for group in groups:
-        states = group.states.reshape(*group.states.shape[:2], *layout.shape)
+        states = group.states.array if isinstance(group.states, LazyStates) else group.states
+        states = states.reshape(*states.shape[:2], *layout.shape)
         dataset = xr.Dataset({"state": (("trajectory", "time", *layout.dims), states)}, coords={"time": group.times})
         if layout.parameters:
             dataset["parameters"] = (("trajectory", "parameter"), group.parameters)
@@ -268,12 +284,11 @@ def at_trajectories(
     chosen = np.sort(rng.choice(total, min(n, total), replace=False))
     states, parameters, first = [], [], 0
     for group in groups:
-        for block, values in group.blocks():
-            flat = values.reshape(-1, values.shape[-1])
-            start = first + block.start * len(group.times)
-            local = chosen[(chosen >= start) & (chosen < start + len(flat))] - start
-            states.append(flat[local])
-            parameters.append(group.parameters[block][local // len(group.times)])
+        for block, within, values in group.blocks():
+            i, k = np.divmod(chosen - first, len(group.times))
+            here = (i >= block.start) & (i < block.stop) & (k >= within.start) & (k < within.stop)
+            states.append(values[i[here] - block.start, k[here] - within.start])
+            parameters.append(group.parameters[i[here]])
         first += len(group) * len(group.times)
     x, p = np.concatenate(states), np.concatenate(parameters)
     order = rng.permutation(len(x))  # should the time run out, what is left is a fair sample
@@ -287,6 +302,13 @@ def at_trajectories(
         max_seconds=clock.share(EVALUATION_SHARE),
     )
     return as_collocation(pairs)[0]
+
+
+def first_state(split: Split) -> Collocation:
+    """One state of the training trajectories, as a point whose derivative nobody knows."""
+    group = split.training[0]
+    state = snapshots(group.states, 0, slice(0, 1))
+    return Collocation(state, np.full_like(state, np.nan), group.parameters[:1])
 
 
 def joined(one: Collocation, other: Collocation) -> Collocation:

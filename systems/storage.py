@@ -40,6 +40,8 @@ LAYOUTS = {"trajectory": ("trajectory", "time"), "point": ("point",)}
 NO_COORDINATE = "This is a netCDF dimension but not a netCDF variable."
 # Chunks above this many bytes are split in time: HDF5 reads and checks whole chunks.
 LARGEST_CHUNK = 2**22
+# Times of a trajectory that are read together from one of several files, in bytes: whole chunks of the file.
+LARGEST_READ = 2**25
 
 
 def save_trajectories(dataset: xr.Dataset, path: str | os.PathLike) -> Path:
@@ -84,7 +86,7 @@ def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> 
     Returns a Dataset, its trajectories in the order of the list of files, or of their sorted names where a pattern or
     a folder is given; a list of Datasets, one for each
     group of files with equal times, grids and variables, when they differ. Several files make dask
-    arrays, one chunk per trajectory.
+    arrays: a chunk is one trajectory, or as many of its times as make 32 MB.
 
     Raises SystemsFileNotFoundError; SystemsFileError for a file that is truncated, altered, foreign or of
     another schema version, also later, when a chunk is read whose checksum fails.
@@ -303,9 +305,12 @@ def _open(path: Path) -> xr.Dataset:
                 continue
             dims = tuple(str(dim.values()[0].name).lstrip("/") for dim in item.dims)
             lazy = indexing.LazilyIndexedArray(_StoredArray(path, name, item.shape, item.dtype))
-            variable = xr.Variable(dims, lazy, _attributes(item))
+            stored = dict(zip(dims, item.chunks or (), strict=False))
+            variable = xr.Variable(dims, lazy, _attributes(item), {"preferred_chunks": stored})
             (coords if name in others else data)[name] = variable
-        return xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
+        dataset = xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
+        dataset.encoding["source"] = str(path)  # as xarray does: whoever uses `state` knows that it is still on disk
+        return dataset
 
 
 class _StoredArray(BackendArray):
@@ -367,7 +372,13 @@ def _join(group: list[xr.Dataset]) -> xr.Dataset:
     if len(group) == 1:
         return group[0]
     leading = group[0]["state"].dims[0]
-    lazy = [one.chunk({leading: 1 if leading == "trajectory" else -1}) for one in group]
+    state = group[0]["state"]
+    chunks = {leading: 1 if leading == "trajectory" else -1}
+    if leading == "trajectory":
+        together = state.encoding["preferred_chunks"].get("time", state.sizes["time"])
+        most = LARGEST_READ // (state.dtype.itemsize * max(1, int(np.prod(state.shape[2:]))))
+        chunks["time"] = max(together, most - most % together)
+    lazy = [one.chunk(chunks) for one in group]
     return xr.concat(
         lazy, dim=leading, data_vars="minimal", coords="minimal", compat="override", join="override",
         combine_attrs="override",

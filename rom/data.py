@@ -161,8 +161,9 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     for k, group in enumerate(groups):
         if isinstance(group.states, LazyStates):
             groups[k] = replace(group, states=group.states.numbered_from(first))
-            for _ in groups[k].blocks() if not large else ():
-                pass  # reading checks
+            if not large:
+                for _ in groups[k].blocks():
+                    pass  # reading checks
         else:
             for chosen, within, states in group.blocks():
                 shaped = states.reshape(*states.shape[:2], *layout.shape)

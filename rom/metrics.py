@@ -98,9 +98,8 @@ class PiecewiseForecast:
 
     def __init__(self, model: ReducedOrderModel, group: Trajectories):
         self.model, self.group = model, group
-        self.latent: dict[
-            int, tuple[Tensor, np.ndarray]
-        ] = {}  # by trajectory: states (1, T, d), and whether inside (1, T)
+        # By trajectory: latent states (1, T, d), and whether they are inside (1, T).
+        self.latent: dict[int, tuple[Tensor, np.ndarray]] = {}
         self.finite = np.ones(len(group), dtype=bool)  # up to the last piece
 
     @torch.inference_mode()

@@ -25,6 +25,7 @@ __all__ = ["Scatter", "streamed_projection"]
 MARGIN = 1e-2  # of the tolerance that may be cut off on the way
 SPARE = 64  # directions kept beyond the largest rank, for what becomes important later
 MOST_ROWS = 512  # added at a time, where F has fewer rows: the eigenproblem grows with their cube
+SHORT = 1024  # states with no more numbers than this have an eigenproblem of their own size: a block is added at a time
 
 
 class Scatter:
@@ -44,7 +45,9 @@ class Scatter:
 
     def _wanted(self) -> int:
         """Rows of F and of what is added to it at a time."""
-        at_a_time = min(MOST_ROWS, blocks.BLOCK_BYTES // self.mean.nbytes)
+        at_a_time = blocks.BLOCK_BYTES // self.mean.nbytes
+        if len(self.mean) > SHORT:
+            at_a_time = min(at_a_time, MOST_ROWS)
         return self._rank + max(at_a_time, self._rank, 2)
 
     def add(self, states: np.ndarray) -> None:
@@ -71,15 +74,17 @@ class Scatter:
     def compress(self) -> np.ndarray:
         """Make the rows orthogonal, the longest first, and cut off what need not be kept. Returns their squares (k,)."""
         rows = self._rows[: self._filled]
-        squares, weights = np.linalg.eigh(rows @ rows.T)
-        squares, weights = np.clip(squares[::-1], 0.0, None), weights[:, ::-1]
+        few = len(rows) <= len(self.mean)
+        squares, vectors = np.linalg.eigh(rows @ rows.T if few else rows.T @ rows)
+        squares, vectors = np.clip(squares[::-1], 0.0, None), vectors[:, ::-1]
         allowed = self.tolerance * self.energy - self.cut
         tails = np.concatenate([np.cumsum(squares[::-1])[::-1], [0.0]])  # energy from the k-th row on
         needed = int(np.argmax(tails <= max(allowed, 0.0)))
         spanned = int((squares > ROUNDING * squares[0]).sum())
         self._rank = self._filled = max(1, min(needed, spanned, self.most))
         self.cut += float(tails[self._rank])
-        kept = weights[:, : self._rank].T @ rows
+        kept = vectors[:, : self._rank].T
+        kept = kept @ rows if few else np.sqrt(squares[: self._rank, None]) * kept
         if self._wanted() != len(self._rows):
             del rows
             self._rows = np.empty((0, 0))  # before there is another of its size

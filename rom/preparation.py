@@ -146,10 +146,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         coordinates, derivatives, parameters = passing.collected()
         warn_of_lost_share(passing.kept_squares, passing.squares)
         further = CollocationTable(coordinates, derivatives, scaled_parameters(parameters, mean, spread))
-        own, held_own = map(torch.from_numpy, held_out_rows(len(further), bool(held), rng))
-        collocation = concatenated([t for t in (collocation, further.select(own)) if t is not None])
-        if len(held_own):
-            held_points = concatenated([t for t in (held_points, further.select(held_own)) if t is not None])
+        chosen, held_chosen = held_out_rows(len(further), bool(held), rng)
+        collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
     time_scale = natural_time(training, collocation)
 
     def scaled(groups: Sequence[Rollouts]) -> list[Rollouts]:
@@ -208,6 +206,14 @@ def passing_snapshots(groups: Sequence[Trajectories]) -> Iterator[np.ndarray]:
     for group in groups:
         for _, _, states in group.blocks():
             yield states.reshape(-1, states.shape[2])
+
+
+def with_rows(table: CollocationTable | None, further: CollocationTable, rows: np.ndarray) -> CollocationTable | None:
+    """`table` with these rows of a `further` one."""
+    if len(rows) == 0:
+        return table
+    chosen = further.select(torch.from_numpy(rows))
+    return chosen if table is None else table.joined(chosen)
 
 
 def concatenated(tables: Sequence[CollocationTable]) -> CollocationTable:

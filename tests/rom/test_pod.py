@@ -21,6 +21,7 @@ DECAYS = {
 def small_buffers(monkeypatch):
     """F is compressed many times, as it would be for long states."""
     monkeypatch.setattr("rom.pod.MOST_ROWS", 32)
+    monkeypatch.setattr("rom.pod.SHORT", 64)
 
 
 def snapshots(decay, n_snapshots=900, n_states=600, seed=0):
@@ -110,6 +111,15 @@ def test_the_order_and_the_size_of_blocks_do_not_matter():
     assert one.rank == other.rank
     cosines = torch.linalg.svdvals(one.basis.T @ other.basis)
     assert cosines[:-2].min() > 1 - 1e-6  # the last ones lie at the tolerance
+
+
+def test_many_short_states(monkeypatch):
+    monkeypatch.setattr("rom.blocks.BLOCK_BYTES", 8 * 40 * 100)
+    states = snapshots(DECAYS["algebraic"], n_states=40)
+    dense, streamed = fit_projection(states, 1e-3, 1, 64), streamed_projection(in_blocks(states), 40, 1e-3, 1, 64)[0]
+    assert streamed.rank == dense.rank
+    assert streamed.lost_energy == pytest.approx(dense.lost_energy, abs=1e-5)
+    assert torch.linalg.svdvals(streamed.basis.T @ dense.basis).min() > 1 - 1e-4
 
 
 def test_float32_blocks_and_large_offsets():

@@ -19,7 +19,7 @@ from rom.errors import RomReadError, RomValueError
 __all__ = ["BLOCK_BYTES", "LazyStates", "blocks_of", "chunked", "is_large", "read", "snapshots"]
 
 BLOCK_BYTES = 64 * 2**20  # of states at a time, in float64
-LARGE_BYTES = 2**30  # of all states of a fit, in float64, beyond which they pass in blocks and are nowhere kept whole
+LARGE_BYTES = 2**30  # of all states of a fit that are in memory, in float64, beyond which no copies are made of them
 
 Block = tuple[slice, slice, np.ndarray]
 
@@ -46,8 +46,12 @@ class LazyStates:
 
 
 def is_large(groups: Any, n_further: int = 0) -> bool:
-    """Whether all states of some `Trajectories`, and `n_further` numbers, have more than `LARGE_BYTES` in float64."""
-    return 8 * (sum(int(np.prod(group.states.shape)) for group in groups) + n_further) > LARGE_BYTES
+    """Whether the states of some `Trajectories`, and `n_further` numbers, pass in blocks and are nowhere kept whole.
+
+    Lazy ones do if they are larger than a block, others if they are larger than `LARGE_BYTES`, in float64.
+    """
+    most = BLOCK_BYTES if any(isinstance(group.states, LazyStates) for group in groups) else LARGE_BYTES
+    return 8 * (sum(int(np.prod(group.states.shape)) for group in groups) + n_further) > most
 
 
 def blocks_of(states: Any) -> Iterator[Block]:

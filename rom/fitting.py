@@ -90,10 +90,10 @@ def fit(
     best one forecast the held-out trajectories less well than that, a warning says so. Ctrl-C ends the training and
     returns the best model so far.
 
-    Trajectories may be lazy (`systems.open_trajectories`, or any Dataset with dask arrays). Of more than 1 GiB in float64, all
-    states together, no more is in memory than about six blocks, of 64 MiB or one chunk; three times the POD basis, r
-    states; the POD coordinates of all states, up to eight times; and the collocation points that were passed or come from a
-    sampler, 16 bytes a component. Training trajectories are then read twice, held-out ones once.
+    Trajectories may be lazy (`systems.open_trajectories`, or any Dataset with dask arrays), and larger than memory. No more
+    is held than about six blocks, of 64 MiB in float64 or one chunk; three times the POD basis, r states; the POD
+    coordinates of all states, up to eight times; and the collocation points that were passed or come from a sampler, 16
+    bytes a component. Training trajectories are read twice, held-out ones once.
 
     Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
     form as in `rom/warm_start.py`. Times and parameters are in the units of the data.

@@ -113,7 +113,9 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     tolerance, max_rank = config.energy_tolerance, config.max_rank
     passing = None
     if large:
-        snapshots = chain(passing_snapshots(kept), () if pairs is None else (p.states for p in parts(pairs, rows)))
+        snapshots = chain(
+            passing_snapshots(kept), () if pairs is None else (p.states for p in parts(pairs, rows, large))
+        )
         projection, deviations = streamed_projection(snapshots, material.layout.n_states, tolerance, min_rank, max_rank)
         if material.wanted is not None:
             passing = PassingPoints(material.wanted, kept, projection, deviations)
@@ -121,7 +123,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         chosen = None if pairs is None else pairs.select(rows)
         projection = fit_projection(sample_snapshots(kept, chosen, rng), tolerance, min_rank, max_rank)
     if pairs is not None:
-        warn_of_lost_rates(projection, next(parts(pairs, rows[:MAX_SNAPSHOTS])))
+        warn_of_lost_rates(projection, next(parts(pairs, rows[:MAX_SNAPSHOTS], large)))
     mean, spread = parameter_scaling(material)
 
     def rollouts(groups: Sequence[Trajectories], points: PassingPoints | None = None) -> list[Rollouts]:
@@ -138,7 +140,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     def table(rows: np.ndarray) -> CollocationTable | None:
         if pairs is None or len(rows) == 0:
             return None
-        return concatenated([project_collocation(projection, part, 1.0, mean, spread) for part in parts(pairs, rows)])
+        some = parts(pairs, rows, large)
+        return concatenated([project_collocation(projection, part, 1.0, mean, spread) for part in some])
 
     # Every state is projected once; only then the unit of time is known.
     training, collocation, held_points = rollouts(kept, passing), table(rows), table(held_rows)
@@ -194,9 +197,9 @@ def held_out_rows(n: int, held: bool, rng: np.random.Generator) -> tuple[np.ndar
     return order[n_held:], order[:n_held]
 
 
-def parts(pairs: Collocation, rows: np.ndarray) -> Iterator[Collocation]:
-    """The pairs at `rows`, in blocks where there are many: the pairs themselves are in memory, and need no second copy."""
-    size = max(1, blocks.BLOCK_BYTES // (8 * pairs.states.shape[1])) if is_large((), pairs.states.size) else len(rows)
+def parts(pairs: Collocation, rows: np.ndarray, large: bool) -> Iterator[Collocation]:
+    """The pairs at `rows`, of `large` sets in blocks: the pairs themselves are in memory, and need no second copy."""
+    size = max(1, blocks.BLOCK_BYTES // (8 * pairs.states.shape[1])) if large else len(rows)
     for k in range(0, len(rows), size):
         yield pairs.select(rows[k : k + size])
 

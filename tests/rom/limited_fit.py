@@ -53,7 +53,6 @@ def main(folder):
     torch.set_num_threads(1)
     dask.config.set(num_workers=2)
     rom.blocks.BLOCK_BYTES = 2**20
-    rom.blocks.LARGE_BYTES = 2**24
     systems.storage.LARGEST_CHUNK = systems.storage.LARGEST_READ = 2**20
     for k in range(0, COUNT, 4):
         systems.save_trajectories(trajectories(4, N, seed=k), folder / f"{k:03d}.h5")
@@ -69,7 +68,6 @@ def main(folder):
         too_much = "MemoryError"
     limited = figures(fit(runs), runs)
     resource.setrlimit(resource.RLIMIT_DATA, unlimited)
-    rom.blocks.LARGE_BYTES = 2**30  # all states in one array, and its POD
     print(
         json.dumps(
             {
@@ -77,7 +75,7 @@ def main(folder):
                 "allowed": ALLOWED,
                 "too_much": too_much,
                 "limited": limited,
-                "in_memory": figures(fit(runs.load()), runs),
+                "in_memory": figures(fit(runs.load()), runs),  # all states in one array, and its POD
             }
         )
     )

@@ -83,13 +83,14 @@ def test_long_trajectories_of_files_are_cut_in_time_at_chunks_of_the_file(folder
     monkeypatch.setattr("systems.storage.LARGEST_READ", 7 * 8 * 40)
     (group,), _ = as_trajectories(systems.open_trajectories(folder / pattern))
     n = len(group)
+    list(group.blocks())
     assert group.states.array.chunks == ((1,) * n, (6, 6), (40,))
     assert reads_of == [(1, 6, 40), (1, 6, 40)] * n
 
 
 def test_one_file_stays_on_disk(folder, monkeypatch):
     """`.data` of a variable that is still in its file reads all of it."""
-    monkeypatch.setattr("rom.blocks.LARGE_BYTES", 0)
+    monkeypatch.setattr("rom.blocks.BLOCK_BYTES", 1)
     opened = systems.open_trajectories(folder / "0.h5")
     (folder / "0.h5").unlink()
     (group,), _ = as_trajectories(opened)
@@ -100,7 +101,7 @@ def test_one_file_stays_on_disk(folder, monkeypatch):
 @pytest.mark.parametrize("large", [False, True])
 def test_a_lazy_state_that_is_not_finite_is_named_when_it_is_read(monkeypatch, large):
     if large:
-        monkeypatch.setattr("rom.blocks.LARGE_BYTES", 0)
+        monkeypatch.setattr("rom.blocks.BLOCK_BYTES", 1)
     states = np.ones((3, 6, 2, 4))
     states[2, 4, 1, 3] = np.inf
     sets = [

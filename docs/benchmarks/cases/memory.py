@@ -17,12 +17,12 @@ TITLE = "Memory of a fit, with the size of the data"
 NOTE = """
 Trajectories of 100 times of a pulse that moves with a Duffing oscillator, n = 20,000 states in float32; d = 8, 200 steps of
 training, no collocation points. `files`: HDF5 files of 4 trajectories, opened with `systems.open_trajectories`; `dask`: an array
-that is computed trajectory by trajectory and was never on disk. Blocks have 64 MB in float64; sets of up to 1 GiB in float64
-(540 MB here) are taken into memory for the POD. Each fit in a process of its own, memory above what it held before. "Passes": bytes
+that is computed trajectory by trajectory and was never on disk. Blocks have 64 MiB in float64. Each fit in a process of its own,
+memory above what it held before. "Passes": bytes
 read or computed over the size of the data; held-out trajectories are read once, the others twice. Preparation is everything but the
 training. The validation error is the mean square over held-out trajectories, in shares of the variance.
 """
-MEGABYTES = {"files": (300, 600, 1200), "dask": (300, 600, 1200, 2400, 4800)}
+MEGABYTES = {"files": (150, 300, 600, 1200), "dask": (150, 300, 600, 1200, 2400, 4800)}
 FOLDER = Path(__file__).parents[1]
 
 

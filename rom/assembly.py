@@ -171,6 +171,9 @@ def record(
     columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
     for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
         columns[name] = ("step", [getattr(row, name) for row in rows])
+    # Of the points on the way, those come first that were asked for by their count.
+    n_passing = prepared.n_passing
+    n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)
     n_fresh = sum(training.renewed) * (plan.renewal.n_intervals + 1) if plan.renewal is not None else 0
     columns["closed_form_error"] = ("latent_dim", list(curve.values()))
     attrs = {
@@ -194,14 +197,14 @@ def record(
         "trajectories": material.origin["trajectories"],
         "collocation": material.origin["collocation"],
         "n_trajectories": material.split.n_trajectories,
-        "n_collocation": 0
+        "n_collocation": n_asked_for
         if material.collocation is None
         else len(material.collocation) - material.n_trajectory_points,
-        "n_trajectory_points": material.n_trajectory_points,
+        "n_trajectory_points": material.n_trajectory_points + n_passing - n_asked_for,
         "n_spline_points": 0 if prepared.smooth is None else len(prepared.smooth),
         "n_fresh_points": n_fresh,
         "n_fresh_flows": sum(training.renewed),
-        "f_evaluations": material.evaluations + n_fresh,
+        "f_evaluations": material.evaluations + n_passing + n_fresh,
         "seed": plan.seed,
         "weights": json.dumps(plan.weights.to_dict()),
     }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import systems
+from rom.blocks import snapshots
 from rom.clock import Clock
 from rom.data import Collocation, Trajectories
 from rom.full_order import parameters_for
@@ -84,7 +85,7 @@ def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple
     while stride:
         start = int(where * (len(group.times) - (SNAPSHOTS - 1) * stride))
         row = slice(start, start + (SNAPSHOTS - 1) * stride + 1, stride)
-        first, window = (np.asarray(group.states[i : i + 1, at], dtype=np.float64)[0] for at in (slice(0, 1), row))
+        first, window = (snapshots(group.states, i, at) for at in (slice(0, 1), row))
         way, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
         rates, trusted = trusted_derivatives(group.times[row], window)
         if trusted[MIDDLE]:

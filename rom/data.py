@@ -2,7 +2,7 @@
 
 `rom.fit` takes xarray Datasets (those of `systems`, or any with the same dimensions) and plain arrays. Here they become
 `Trajectories` and `Collocation` with flat states (..., n), and a `Layout` that puts labels back on forecasts. States of
-a lazily opened Dataset stay on disk: they are read in blocks of whole trajectories.
+a lazily opened Dataset stay where they are: they are read, and then checked, in blocks (`rom/blocks.py`).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import numpy as np
 import torch
 import xarray as xr
 
+from rom.blocks import LazyStates, blocks_of, chunked, is_large
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.layout import Layout, layout_of, plain_layout, require_same_layout
 
 __all__ = ["Collocation", "Trajectories", "as_collocation", "as_trajectories", "numeric", "plain"]
 
 EMPTY = "trajectories is empty; pass at least one trajectory, or None with n_trajectories=0"
-BLOCK_BYTES = 64 * 2**20  # of states read or checked at a time
 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """Trajectories that share their times: `times` (T,), `states` (N, T, n) in memory or lazy, `parameters` (N, p).
+    """Trajectories that share their times: `times` (T,), `states` (N, T, n) in memory or `LazyStates`, `parameters` (N, p).
 
     `inputs` (N, T, m) are what drove them at these times.
     """
@@ -39,13 +39,9 @@ class Trajectories:
     def __len__(self) -> int:
         return self.states.shape[0]
 
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Slices of trajectories and their states (B, T, n) in float64, a bounded number of bytes at a time."""
-        per_trajectory = 8 * int(np.prod(self.states.shape[1:]))
-        size = max(1, BLOCK_BYTES // max(per_trajectory, 1))
-        for start in range(0, len(self), size):
-            chosen = slice(start, min(start + size, len(self)))
-            yield chosen, np.asarray(self.states[chosen], dtype=np.float64)
+    def blocks(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Slices of trajectories and of times, and the states (B, K, n) there in float64, a bounded number at a time."""
+        return blocks_of(self.states)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Trajectories:
         """The trajectories at `indices`."""
@@ -111,15 +107,13 @@ def require_real(name: str, dtype: np.dtype) -> None:
         raise RomTypeError(f"{name} must hold real numbers, got dtype {dtype}; {remedy}")
 
 
-def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset: int = 0) -> None:
+def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset: Sequence[int] = (0, 0)) -> None:
     """A `RomValueError` that names the first NaN or infinity; `labels` name the leading axes, the rest is the component."""
     finite = np.isfinite(values)
     if finite.all():
         return
     index = np.unravel_index(int(np.argmin(finite.ravel())), values.shape)
-    place = ", ".join(
-        f"{label} {int(i) + (offset if k == 0 else 0)}" for k, (label, i) in enumerate(zip(labels, index, strict=False))
-    )
+    place = ", ".join(f"{label} {int(i) + first}" for label, i, first in zip(labels, index, offset, strict=False))
     component = tuple(int(i) for i in index[len(labels) :])
     where = ", ".join(filter(None, [place, f"component {component}" if component else ""]))
     raise RomValueError(f"{name} is {values[index]} at {where}; remove or repair it")
@@ -154,8 +148,9 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     `data` is a Dataset with `state` (trajectory, time, *dims) or a list of such Datasets, or a tuple of arrays
     (times, states), (times, states, parameters) or (times, states, parameters, inputs): times (T,), states
     (N, T, *shape), parameters (N, p) or None, inputs (N, T, m). When lengths differ, times, states and inputs are lists
-    with one array a trajectory, (T_i,), (T_i, *shape) and (T_i, m). Every state is checked for finite values. Raises
-    `RomTypeError` or `RomValueError`, naming the place and the remedy.
+    with one array a trajectory, (T_i,), (T_i, *shape) and (T_i, m). Every state is checked for finite values; of lazy sets
+    that are large, when it is read. Raises `RomTypeError` or `RomValueError`, naming the place and the remedy, and what
+    `blocks.read` raises.
     """
     if isinstance(data, xr.Dataset):
         data = [data]
@@ -179,11 +174,18 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
         )
     if not groups or layout.n_states == 0:
         raise RomValueError(EMPTY)
-    first = 0
-    for group in groups:
-        for chosen, states in group.blocks():
-            shaped = states.reshape(*states.shape[:2], *layout.shape)
-            require_finite("trajectories: state", shaped, ("trajectory", "time index"), offset=first + chosen.start)
+    large, first = is_large(groups), 0
+    for k, group in enumerate(groups):
+        if isinstance(group.states, LazyStates):
+            groups[k] = replace(group, states=group.states.numbered_from(first))
+            if not large:
+                for _ in groups[k].blocks():
+                    pass  # reading checks
+        else:
+            for chosen, within, states in group.blocks():
+                shaped = states.reshape(*states.shape[:2], *layout.shape)
+                offset = (first + chosen.start, within.start)
+                require_finite("trajectories: state", shaped, ("trajectory", "time index"), offset)
         first += len(group)
     return groups, layout
 
@@ -197,8 +199,10 @@ def trajectories_of_dataset(name: str, dataset: xr.Dataset) -> tuple[Trajectorie
     parameters = parameters_of_dataset(name, dataset, "trajectory")
     times = checked_times(f"{name}['time']", dataset["time"].values)
     if state.chunks is None and dataset.encoding.get("source"):
-        state = state.chunk({"trajectory": 1})  # opened from one file: `.data` would read all of it
+        state = chunked(state)  # opened from one file: `.data` would read all of it
     states = state.data.reshape(*state.shape[:2], layout.n_states)
+    if state.chunks is not None:
+        states = LazyStates(states, np.arange(len(states)), layout.shape)
     return Trajectories(times, states, parameters, inputs_of_dataset(name, dataset, ("trajectory", "time"))), layout
 
 
@@ -319,7 +323,7 @@ def as_collocation(data: Any) -> tuple[Collocation, Layout]:
     require_finite("collocation: state", x, ("point",))
     require_finite("collocation: time_derivative", f, ("point",))
     flat = (len(x), layout.n_states)
-    x, f = (a.reshape(flat).astype(np.float64) for a in (x, f))
+    x, f = (np.asarray(values.reshape(flat), dtype=np.float64) for values in (x, f))
     return Collocation(x, f, p, u, t.astype(np.float64)), layout
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["RomError", "RomFileNotFoundError", "RomTypeError", "RomValueError", "nearest"]
+__all__ = ["RomError", "RomFileNotFoundError", "RomReadError", "RomTypeError", "RomValueError", "nearest"]
 
 
 class RomError(Exception):
@@ -22,6 +22,10 @@ class RomTypeError(RomError, TypeError):
 
 class RomFileNotFoundError(RomError, FileNotFoundError):
     """A file that should be read does not exist."""
+
+
+class RomReadError(RomError, RuntimeError):
+    """States that are read or computed when they are needed could not be; chained to the cause."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -93,11 +93,16 @@ def fit(
     best one forecast the held-out trajectories less well than that, a warning says so. Ctrl-C ends the training and
     returns the best model so far.
 
+    Trajectories may be lazy (`systems.open_trajectories`, or any Dataset with dask arrays), and larger than memory. No more
+    is held than about six blocks, of 64 MiB in float64 or one chunk; three times the POD basis, r states; the POD
+    coordinates of all states, up to eight times; and the collocation points that were passed or come from a sampler, 16
+    bytes a component. Training trajectories are read twice, held-out ones once.
+
     Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
     form as in `rom/warm_start.py`. Times and parameters are in the units of the data.
 
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
-    system that fails.
+    system that fails or a file that is gone or damaged, `RomReadError` where a computation of dask fails.
     """
     clock = Clock(max_seconds)
     path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
@@ -183,7 +188,8 @@ def require_weight(material: Material, weights: LossWeights) -> None:
     """Refuse weights under which no data count."""
     of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
     physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)
-    if of_data + (sum(physics) if material.collocation is not None else 0.0) <= 0.0:
+    has_points = material.collocation is not None or material.wanted is not None
+    if of_data + (sum(physics) if has_points else 0.0) <= 0.0:
         raise RomValueError(
             "weights are zero for all losses of the data that there are; give one of them a positive weight"
         )

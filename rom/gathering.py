@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 import systems
+from rom.blocks import LazyStates, is_large, snapshots
 from rom.clock import Clock
 from rom.config import FitConfig, require_integer
 from rom.consistency import warn_of_other_rates
@@ -18,6 +19,7 @@ from rom.errors import RomTypeError, RomValueError, nearest
 from rom.full_order import evaluate_at, parameters_for
 from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
+from rom.points import Wanted
 from rom.split import Split, split_trajectories
 
 __all__ = ["Material", "gather"]
@@ -37,7 +39,8 @@ class Material:
     """All data of a fit: trajectories, collocation pairs, how states are labelled.
 
     `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
-    of f at collocation states; `origin` says where each kind of data came from.
+    of f at collocation states; `origin` says where each kind of data came from. `wanted`: the points on and near trajectories
+    whose states are too large to be kept; f is asked there when they are projected.
     """
 
     split: Split
@@ -46,6 +49,7 @@ class Material:
     n_trajectory_points: int = 0
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
+    wanted: Wanted | None = None
 
 
 def gather(
@@ -84,20 +88,23 @@ def gather(
     split = split_trajectories(groups, seed)
 
     pairs: Collocation | None = None
-    evaluations = 0
+    evaluations = n_near = 0
     if collocation is not None:
         pairs, layout = as_collocation(collocation)
         layout = named(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
-        near = labelled(split.training, layouts[0][1]) if split.training else None
+        n_collocation = n_collocation or DEFAULT_COLLOCATION
         layout = layouts[0][1] if layouts else None
-        dataset, evaluations = collocate(
-            system, n_collocation or DEFAULT_COLLOCATION, near, layout, collocation_seed, clock, hurried
-        )
-        pairs, layout = as_collocation(dataset)
-        layouts.append(("collocation", layout))
+        along = follows_trajectories(system, split, hurried)
+        if along and is_large(split.training):
+            n_near = n_collocation
+        else:
+            near = labelled(split.training, layouts[0][1]) if split.training else None
+            dataset, evaluations = collocate(system, n_collocation, near, layout, collocation_seed, clock, along)
+            pairs, layout = as_collocation(dataset)
+            layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
 
     if not groups and pairs is None:
@@ -110,24 +117,31 @@ def gather(
     if system is not None and config.evaluate_system:
         layout, checked = with_time(system, layout, pairs, split)
         evaluations += checked
-    noise = noise_share(split.training) if origin["trajectories"] == "given" else 0.0
-    if pairs is not None and noise > NOISY:
+    noise = noise_share(split.training) if origin["trajectories"] == "given" and pairs is not None else 0.0
+    if noise > NOISY:
         log.warning(
             "trajectories: %.0f %% of their variance is noise, so they are set aside; the collocation points, which know f, "
             "decide. Smooth them, or pass no collocation points to fit them as they are", 100 * noise
         )  # fmt: skip
         groups, split = [], split_trajectories([], seed)
         origin["trajectories"] = "set aside"
-    n_extra = 0
-    if pairs is not None and system is not None and config.evaluate_system:
-        if origin["collocation"] == "given":
+    n_extra, n_exact = 0, n_near // 2
+    if (pairs is not None or n_near) and system is not None and config.evaluate_system:
+        if pairs is not None and origin["collocation"] == "given":
             evaluations += warn_of_other_rates(system, pairs, layout, seed, clock)
         if origin["trajectories"] == "given":
             evaluations += warn_of_other_rates(system, split.training, layout, seed, clock)
-        if groups:  # where the flow goes is where physics matters most
+        # Where the flow goes is where physics matters most.
+        if groups and pairs is not None and not is_large(split.training, pairs.states.size):
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
             pairs, n_extra = pairs.joined(extra), len(extra)
-    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin)
+        elif groups:
+            n_exact += n_near if pairs is None else len(pairs)
+    wanted = None
+    if n_exact + n_near:
+        seconds = clock.share(EVALUATION_SHARE)
+        wanted = Wanted(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
+    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted)
 
 
 def check_request(
@@ -205,6 +219,15 @@ def simulate(
         return few
 
 
+def follows_trajectories(system: systems.System, split: Split, hurried: bool) -> bool:
+    """Whether points are to lie near the trajectories, where there are some, and not where the system's sampler puts them.
+
+    So without a sampler; where that follows flows and there is no time for more of them (`hurried`); and of a driven system,
+    whose flows in the sampler have constant inputs.
+    """
+    return bool(split.training) and (system.sampler is None or bool(system.inputs) or hurried)
+
+
 def collocate(
     system: systems.System,
     n: int,
@@ -212,22 +235,18 @@ def collocate(
     layout: Layout | None,
     seed: int,
     clock: Clock,
-    hurried: bool,
+    along: bool,
 ) -> tuple[xr.Dataset, int]:
-    """Pairs from the system's own sampler; how often f was asked.
-
-    They lie near the trajectories instead where there is no sampler, where it follows flows and there is no time for more of
-    them (`hurried`), and of a driven system, whose flows in the sampler have constant inputs.
+    """Pairs from the system's own sampler, or `along` the trajectories; how often f was asked.
 
     Where trajectories come with parameters, each point takes those of one of them, and inputs within their ranges there.
     """
-    if system.sampler is None and near is None:
+    if system.sampler is None and not along:
         raise RomValueError(
             f"n_collocation: {system.name} has no sampler of states and there are no trajectories to lie near; "
             "pass trajectories=..., or give the system one: from_rhs(..., sampler=systems.Box(low, high))"
         )
-    own = system.sampler is not None and not (near is not None and (system.inputs or hurried))
-    source: dict[str, Any] = {"seed": seed} if own else {"seed": seed, "near": near}
+    source: dict[str, Any] = {"seed": seed, "near": near} if along else {"seed": seed}
     known = None if near is None or layout is None else known_parameters(system, near, layout, n, seed)
 
     def pairs(count: int) -> xr.Dataset:
@@ -252,7 +271,8 @@ def labelled(groups: list[Trajectories], layout: Layout) -> list[xr.Dataset]:
     """The trajectories as Datasets again, as `systems` wants them."""
     datasets = []
     for group in groups:
-        states = group.states.reshape(*group.states.shape[:2], *layout.shape)
+        states = group.states.array if isinstance(group.states, LazyStates) else group.states
+        states = states.reshape(*states.shape[:2], *layout.shape)
         dataset = xr.Dataset({"state": (("trajectory", "time", *layout.dims), states)}, coords={"time": group.times})
         dataset["parameters"] = (("trajectory", "parameter"), group.parameters)
         dataset["inputs"] = (("trajectory", "time", "input"), group.inputs)
@@ -330,7 +350,7 @@ def driven_as(system: systems.System | None, layout: Layout) -> systems.System |
 
 def with_time(system: systems.System, layout: Layout, pairs: Collocation | None, split: Split) -> tuple[Layout, int]:
     """`layout` which says whether f depends on time, and how often f was asked for that."""
-    state = pairs.states[:1] if pairs is not None else next(split.training[0].blocks())[1][:1, 0]
+    state = pairs.states[:1] if pairs is not None else snapshots(split.training[0].states, 0, slice(0, 1))
     depends = system.depends_on_time(state.reshape(1, *layout.shape))
     if depends and pairs is not None and not layout.depends_on_time:
         raise RomValueError(
@@ -363,13 +383,12 @@ def at_trajectories(
     chosen = np.sort(rng.choice(total, min(n, total), replace=False))
     parts, first = [], 0
     for group in groups:
-        for block, values in group.blocks():
-            flat = values.reshape(-1, values.shape[-1])
-            start = first + block.start * len(group.times)
-            local = chosen[(chosen >= start) & (chosen < start + len(flat))] - start
-            row, at = np.divmod(local, len(group.times))
-            row += block.start
-            parts.append((flat[local], group.parameters[row], group.inputs[row, at], group.times[at]))
+        for block, within, values in group.blocks():
+            i, k = np.divmod(chosen - first, len(group.times))
+            here = (i >= block.start) & (i < block.stop) & (k >= within.start) & (k < within.stop)
+            i, k = i[here], k[here]
+            x = values[i - block.start, k - within.start]
+            parts.append((x, group.parameters[i], group.inputs[i, k], group.times[k]))
         first += len(group) * len(group.times)
     states, parameters, inputs, times = (np.concatenate(column) for column in zip(*parts, strict=True))
     limit = clock.share(EVALUATION_SHARE)

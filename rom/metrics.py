@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
+from torch import Tensor
 
 import systems
 from rom.architecture import closed_form_config
@@ -31,6 +33,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         trajectory_mse (rom, trajectory): mean square error over all times of one trajectory;
         trajectory_relative_error (rom, trajectory): the relative error over all times of one trajectory;
         valid (rom, time): share of the trajectories whose forecast is flagged valid.
+    Trajectories larger than memory pass by once, in blocks as in `rom.fit`.
     A forecast that breaks off is NaN from there, and so are the errors that count it; a warning says how many do.
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
@@ -45,24 +48,24 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     group = groups[0]
     parameters = group.parameters if model.parameters else None
     methods = {"fitted": model, "closed_form": closed_form_of(model)}
-    squares, valids, power = [], [], []
-    for method in methods.values():
-        square, power, valid = [], [], []
-        for chosen, states in group.blocks():
-            mu = None if parameters is None else parameters[chosen]
-            inputs = signals_of(group, chosen, layout) if model.inputs else None
-            initial = states.reshape(len(states), len(group.times), *layout.shape)[:, 0]
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
-                forecast = method.forecast(initial, group.times, mu, inputs=inputs)
-            values = forecast["state"].values.reshape(states.shape)
-            square.append(((values - states) ** 2).mean(axis=2))
-            power.append((states**2).mean(axis=2))
-            valid.append(forecast["valid"].values)
-        squares.append(np.concatenate(square))
-        valids.append(np.concatenate(valid))
-    norms = np.concatenate(power)  # (trajectory, time)
-    square, valid = np.stack(squares), np.stack(valids)  # (rom, trajectory, time)
+    square = np.empty((len(methods), len(group), len(group.times)))  # (rom, trajectory, time)
+    valid, norms = np.empty(square.shape, dtype=bool), np.empty(square.shape[1:])
+    pieces = {name: PiecewiseForecast(method, group, layout) for name, method in methods.items()}
+    for chosen, within, states in group.blocks():
+        norms[chosen, within] = (states**2).mean(axis=2)
+        for k, (name, method) in enumerate(methods.items()):
+            if states.shape[1] == len(group.times):
+                mu = None if parameters is None else parameters[chosen]
+                inputs = signals_of(group, chosen, layout).labelled() if model.inputs else None
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
+                    initial = states[:, 0].reshape(-1, *layout.shape)
+                    forecast = method.forecast(initial, group.times, mu, inputs=inputs)
+                values, flags = forecast["state"].values.reshape(states.shape), forecast["valid"].values
+            else:
+                values, flags = pieces[name].at(chosen, within, states, parameters)
+            square[k, chosen, within] = ((values - states) ** 2).mean(axis=2)
+            valid[k, chosen, within] = flags
     for name, errors in zip(methods, square, strict=True):
         broken = int((~np.isfinite(errors[:, -1])).sum())
         if broken:
@@ -95,9 +98,43 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     )
 
 
-def signals_of(group: Trajectories, chosen: slice, layout: Layout) -> xr.DataArray:
+def signals_of(group: Trajectories, chosen: slice, layout: Layout) -> systems.Signals:
     """The inputs of some trajectories."""
-    return systems.Signals(layout.inputs, group.times, group.inputs[chosen], layout.held_inputs).labelled()
+    return systems.Signals(layout.inputs, group.times, group.inputs[chosen], layout.held_inputs)
+
+
+class PiecewiseForecast:
+    """What `model.forecast` says of the trajectories of a `group`, of pieces of them: those that no memory holds whole."""
+
+    def __init__(self, model: ReducedOrderModel, group: Trajectories, layout: Layout):
+        self.model, self.group, self.layout = model, group, layout
+        # By trajectory: latent states (1, T, d), and whether they are inside (1, T).
+        self.latent: dict[int, tuple[Tensor, np.ndarray]] = {}
+        self.finite = np.ones(len(group), dtype=bool)  # up to the last piece
+
+    @torch.inference_mode()
+    def at(
+        self, chosen: slice, within: slice, states: np.ndarray, parameters: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Forecasts (B, K, n) and flags (B, K) of a block of `states`; the first pieces must come first."""
+        model, values, flags = self.model, np.empty(states.shape), np.empty(states.shape[:2], dtype=bool)
+        for row, k in enumerate(range(chosen.start, chosen.stop)):
+            if within.start == 0:
+                mu = None if parameters is None else model._parameters(parameters[k : k + 1], (1,))
+                times = self.group.times / float(model._state.time_scale)
+                z0 = model._state.encode(torch.as_tensor(states[row, :1]).to(model._kind))
+                signals = signals_of(self.group, slice(k, k + 1), self.layout) if model.inputs else None
+                latent, inside = model._roll_out(z0, times, mu, model._forcing(signals, 1), "rk4")
+                self.latent[k] = latent.transpose(0, 1), inside.T.cpu().numpy()
+            latent, inside = self.latent[k]
+            decoded, finite = model._decode_rows(latent[:, within], slice(None))
+            finite &= self.finite[k]
+            decoded[~finite] = np.nan
+            values[row], flags[row] = decoded[0], (inside[:, within] & finite)[0]
+            self.finite[k] = finite[0, -1]
+            if within.stop == len(self.group.times):
+                del self.latent[k]
+        return values, flags
 
 
 def trajectory_labels(trajectories: Any, count: int) -> np.ndarray:

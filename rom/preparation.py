@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from rom import blocks
 from rom.batches import CollocationTable, Rollouts
+from rom.blocks import Block, is_large
 from rom.config import FitConfig
 from rom.data import Collocation, Trajectories
 from rom.errors import RomValueError
@@ -20,6 +24,8 @@ from rom.forcing import forcing_between, point_forcing
 from rom.gathering import Material
 from rom.layout import Layout
 from rom.losses import Spreads
+from rom.pod import streamed_projection
+from rom.points import PassingPoints
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
 from rom.splines import FEWEST_SNAPSHOTS, spline_derivatives, trusted_derivatives
 from rom.split import HELD_OUT_SHARE
@@ -54,6 +60,8 @@ class Prepared:
     held_out: HeldOut
     spreads: Spreads
     exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
+    n_passing: int = 0  # points at which f was asked while the trajectories were projected
+    large: bool = False  # whether the states passed in blocks: what follows then works in blocks as well
 
     def points(self) -> CollocationTable | None:
         """What the physics is trained on."""
@@ -93,38 +101,73 @@ class Prepared:
 
 
 def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
-    """Project and scale the data of a fit."""
+    """Project and scale the data of a fit.
+
+    Large sets pass by twice: for the POD, and to be projected. Smaller ones are taken into memory for the POD.
+    """
     kept, held = material.split.training, material.split.held_out
     rng = np.random.default_rng([material.split.seed, 2])
-    pairs, held_pairs = material.collocation, None
+    pairs = material.collocation
     if not kept and pairs is not None and len(pairs) < FEWEST_POINTS:
         raise RomValueError(
             f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
         )
+    rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), bool(held), rng)
+    large = is_large(kept, 0 if pairs is None else pairs.states.size)
+    tolerance, max_rank = config.energy_tolerance, config.max_rank
+    passing = None
+    if large:
+        snapshots = chain(
+            passing_snapshots(kept), () if pairs is None else (p.states for p in parts(pairs, rows, large))
+        )
+        projection, deviations = streamed_projection(snapshots, material.layout.n_states, tolerance, min_rank, max_rank)
+        if material.wanted is not None:
+            passing = PassingPoints(material.wanted, kept, projection, deviations)
+    else:
+        chosen = None if pairs is None else pairs.select(rows)
+        projection = fit_projection(sample_snapshots(kept, chosen, rng), tolerance, min_rank, max_rank)
     if pairs is not None:
-        order = rng.permutation(len(pairs))
-        n_held = min(int(HELD_OUT_SHARE * len(pairs)), MOST_HELD_OUT)
-        if n_held < FEWEST_HELD_OUT:
-            n_held = 0 if held or len(pairs) < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
-        pairs, held_pairs = pairs.select(order[n_held:]), pairs.select(order[:n_held])
-    projection = fit_projection(sample_snapshots(kept, pairs, rng), config.energy_tolerance, min_rank, config.max_rank)
-    if pairs is not None:
-        warn_of_lost_rates(projection, pairs)
-    scaling = parameter_scaling(material)
+        warn_of_lost_rates(projection, next(parts(pairs, rows[:MAX_SNAPSHOTS], large)))
+    scaling, layout = parameter_scaling(material), material.layout
 
-    def rollouts(groups: Sequence[Trajectories], scale: float) -> list[Rollouts]:
-        return [project_trajectories(projection, group, scale, scaling, material.layout) for group in groups]
+    def rollouts(groups: Sequence[Trajectories], points: PassingPoints | None = None) -> list[Rollouts]:
+        firsts = np.cumsum([0, *(len(group) * len(group.times) for group in groups)])
+        visits = [
+            None if points is None else partial(points.visit, group, first)
+            for group, first in zip(groups, firsts, strict=False)
+        ]
+        return [
+            project_trajectories(projection, group, 1.0, scaling, layout, visit)
+            for group, visit in zip(groups, visits, strict=True)
+        ]
 
-    def table(chosen: Collocation | None, scale: float) -> CollocationTable | None:
-        return None if chosen is None else project_collocation(projection, chosen, scale, scaling, material.layout)
+    def table(rows: np.ndarray) -> CollocationTable | None:
+        if pairs is None or len(rows) == 0:
+            return None
+        some = parts(pairs, rows, large)
+        return concatenated([project_collocation(projection, part, 1.0, scaling, layout) for part in some])
 
-    time_scale = natural_time(rollouts(kept, 1.0), table(pairs, 1.0))
-    training, collocation = rollouts(kept, time_scale), table(pairs, time_scale)
-    asked = material.n_trajectory_points > 0
+    # Every state is projected once; only then the unit of time is known.
+    training, collocation, held_points = rollouts(kept, passing), table(rows), table(held_rows)
+    if passing is not None:
+        coordinates, derivatives, own = passing.collected()
+        warn_of_lost_share(passing.kept_squares, passing.squares)
+        further = CollocationTable(coordinates, derivatives, scaling.of_points(*own, layout))
+        chosen, held_chosen = held_out_rows(len(further), bool(held), rng)
+        collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
+    time_scale = natural_time(training, collocation)
+
+    def scaled(groups: Sequence[Rollouts]) -> list[Rollouts]:
+        return [replace(group, intervals=group.intervals / time_scale) for group in groups]
+
+    training = scaled(training)
+    collocation, held_points = (
+        None if t is None else replace(t, derivatives=t.derivatives * time_scale) for t in (collocation, held_points)
+    )
+    asked = material.n_trajectory_points > 0 or passing is not None
     smooth = None if collocation is None or asked else smooth_states(training, collocation, rng)
-    held_points = table(held_pairs, time_scale) if held_pairs is not None and len(held_pairs) else None
     if held:
-        held_out = HeldOut("held-out trajectories", rollouts(held, time_scale), held_points)
+        held_out = HeldOut("held-out trajectories", scaled(rollouts(held)), held_points)
     elif held_points is not None:
         held_out = HeldOut("held-out collocation points", collocation=held_points)
     elif training:
@@ -142,6 +185,50 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         held_out=held_out,
         spreads=measure(training, collocation),
         exact_along_trajectories=asked,
+        n_passing=0 if passing is None else len(passing),
+        large=large,
+    )
+
+
+def held_out_rows(n: int, held: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `n` points train, and which are held out beside the `held` trajectories, if there are any."""
+    if n == 0:
+        return np.arange(0), np.arange(0)
+    order = rng.permutation(n)
+    n_held = min(int(HELD_OUT_SHARE * n), MOST_HELD_OUT)
+    if n_held < FEWEST_HELD_OUT:
+        n_held = 0 if held or n < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
+    return order[n_held:], order[:n_held]
+
+
+def parts(pairs: Collocation, rows: np.ndarray, large: bool) -> Iterator[Collocation]:
+    """The pairs at `rows`, of `large` sets in blocks: the pairs themselves are in memory, and need no second copy."""
+    size = max(1, blocks.BLOCK_BYTES // (8 * pairs.states.shape[1])) if large else len(rows)
+    for k in range(0, len(rows), size):
+        yield pairs.select(rows[k : k + size])
+
+
+def passing_snapshots(groups: Sequence[Trajectories]) -> Iterator[np.ndarray]:
+    """All states of the trajectories, block by block, (m, n) each."""
+    for group in groups:
+        for _, _, states in group.blocks():
+            yield states.reshape(-1, states.shape[2])
+
+
+def with_rows(table: CollocationTable | None, further: CollocationTable, rows: np.ndarray) -> CollocationTable | None:
+    """`table` with these rows of a `further` one."""
+    if len(rows) == 0:
+        return table
+    chosen = further.select(torch.from_numpy(rows))
+    return chosen if table is None else table.joined(chosen)
+
+
+def concatenated(tables: Sequence[CollocationTable]) -> CollocationTable:
+    parameters = [t.parameters for t in tables if t.parameters is not None]
+    return CollocationTable(
+        torch.cat([t.coordinates for t in tables]),
+        torch.cat([t.derivatives for t in tables]),
+        torch.cat(parameters) if parameters else None,
     )
 
 
@@ -149,7 +236,10 @@ def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
     """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
     rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
     kept = float(torch.linalg.vector_norm(projection.project_derivative(rates)) * projection.scale) ** 2
-    whole = float(torch.linalg.vector_norm(rates)) ** 2
+    warn_of_lost_share(kept, float(torch.linalg.vector_norm(rates)) ** 2)
+
+
+def warn_of_lost_share(kept: float, whole: float) -> None:
     lost = 1.0 - kept / whole if whole > 0.0 else 0.0
     if lost > LOST_RATES:
         log.warning(
@@ -167,7 +257,7 @@ def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, 
     share = min(1.0, limit / total)
     parts = []
     for group in groups:
-        for _, states in group.blocks():
+        for _, _, states in group.blocks():
             flat = states.reshape(-1, n_states)
             parts.append(flat if share == 1.0 else flat[rng.random(len(flat)) < share])
     if pairs is not None:
@@ -193,6 +283,12 @@ class ParameterScaling:
         own = slice(self.n_parameters, None)
         return torch.from_numpy((values - self.mean[own]) / self.spread[own]) if values.shape[-1] else None
 
+    def of_points(self, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray, layout: Layout) -> Tensor | None:
+        """(M, p + q) of single states with parameters (M, p), inputs (M, m) and times (M,); None where that is nothing."""
+        columns = (self.of_parameters(parameters), self.of_forcing(point_forcing(inputs, times, layout)))
+        present = [column for column in columns if column is not None]
+        return torch.cat(present, dim=1) if present else None
+
 
 def parameter_scaling(material: Material) -> ParameterScaling:
     """From all data, held-out ones included: these are no states."""
@@ -211,12 +307,23 @@ def parameter_scaling(material: Material) -> ParameterScaling:
 
 
 def project_trajectories(
-    projection: Projection, group: Trajectories, time_scale: float, scaling: ParameterScaling, layout: Layout
+    projection: Projection,
+    group: Trajectories,
+    time_scale: float,
+    scaling: ParameterScaling,
+    layout: Layout,
+    visit: Callable[[Block], None] | None = None,
 ) -> Rollouts:
-    blocks = [projection.project(torch.from_numpy(states)) for _, states in group.blocks()]
+    """POD coordinates of all states, block by block; `visit` is shown each block."""
+    coordinates = torch.empty(len(group.times), len(group), projection.rank, dtype=torch.float64)
+    for block in group.blocks():
+        chosen, within, states = block
+        coordinates[within, chosen] = projection.project(torch.from_numpy(states)).transpose(0, 1)
+        if visit is not None:
+            visit(block)
     return Rollouts(
         intervals=torch.from_numpy(np.diff(group.times) / time_scale),
-        coordinates=torch.cat(blocks).transpose(0, 1).contiguous(),
+        coordinates=coordinates,
         parameters=scaling.of_parameters(group.parameters),
         forcing=scaling.of_forcing(forcing_between(group.times, group.inputs, layout)),
     )
@@ -225,15 +332,10 @@ def project_trajectories(
 def project_collocation(
     projection: Projection, pairs: Collocation, time_scale: float, scaling: ParameterScaling, layout: Layout
 ) -> CollocationTable:
-    columns = (
-        scaling.of_parameters(pairs.parameters),
-        scaling.of_forcing(point_forcing(pairs.inputs, pairs.times, layout)),
-    )
-    present = [column for column in columns if column is not None]
     return CollocationTable(
         coordinates=projection.project(torch.from_numpy(pairs.states)),
         derivatives=projection.project_derivative(torch.from_numpy(pairs.time_derivatives)) * time_scale,
-        parameters=torch.cat(present, dim=1) if present else None,
+        parameters=scaling.of_points(pairs.parameters, pairs.inputs, pairs.times, layout),
     )
 
 

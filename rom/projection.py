@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Projection", "fit_projection"]
+__all__ = ["Projection", "fit_projection", "truncated"]
 
 log = logging.getLogger("rom")
 
@@ -68,9 +68,26 @@ def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_r
     snapshots = np.asarray(snapshots, dtype=np.float64)
     mean = snapshots.mean(axis=0)
     centred = snapshots - mean
-    n_snapshots, n_states = centred.shape
     variance, basis = principal_directions(centred)
-    total = max(float(variance.sum()), np.finfo(float).tiny)
+    return truncated(mean, variance, basis, float(variance.sum()), len(centred), tolerance, min_rank, max_rank)
+
+
+def truncated(
+    mean: np.ndarray,
+    variance: np.ndarray,
+    basis: np.ndarray,
+    total: float,
+    n_snapshots: int,
+    tolerance: float,
+    min_rank: int,
+    max_rank: int,
+) -> Projection:
+    """The projection onto the first of the directions `basis` (n, k), by the rules of `fit_projection`.
+
+    `variance` (k,) is that along each of them, decreasing; `total` that of the `n_snapshots` snapshots, `mean` (n,) theirs.
+    """
+    n_states = len(mean)
+    total = max(total, np.finfo(float).tiny)
     lost = 1.0 - np.cumsum(variance) / total
     spanned = max(1, int((variance > ROUNDING * variance[0]).sum()))
     rank = int(np.searchsorted(-lost, -tolerance)) + 1

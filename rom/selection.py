@@ -39,6 +39,7 @@ FEWEST_INTERVALS = 2  # of a window, at the longest stride
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
 SAMPLE = 512
 FEW = 32  # states at which eigenvalues are looked at
+FEATURE_ROWS = 8192  # of large sets, whose features are formed some at a time
 MANY = 4096  # at most, at which a decoder is judged
 
 
@@ -124,6 +125,7 @@ def best_ridge(
         linear=linear,
         quadratic=quadratic,
         quadratic_decoder=config.quadratic_decoder,
+        rows=FEATURE_ROWS if prepared.large else None,
     )
     best: Selection | None = None
     double = replace(config, dtype="float64")

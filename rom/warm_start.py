@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -45,18 +46,25 @@ def closed_form_models(
     quadratic: bool = True,
     quadratic_decoder: bool = True,
     ridges: Sequence[float] = RIDGES,
+    *,
+    rows: int | None = None,
 ) -> list[ClosedForm]:
     """One classical ROM per ridge, for the caller to choose from by validation.
 
     `coordinates` (N, r) are POD coordinates of states, for the decoder; `collocation` holds POD coordinates (M, r),
     their time derivatives (M, r) and parameters (M, p), for the dynamics. Dynamics have an offset and, where asked for, a
-    linear and a quadratic part; a decoder without its quadratic part is POD alone.
+    linear and a quadratic part; a decoder without its quadratic part is POD alone. Features, which are many more numbers than
+    the states, are formed for `rows` states at a time; None for all at once.
     """
     d, r = latent_dim, coordinates.shape[1]
-    decoder = ridge_regression(manifold_features(coordinates[:, :d], quadratic_decoder), coordinates[:, d:])
+    decoder = ridge_regression(
+        partial(manifold_features, quadratic=quadratic_decoder), coordinates[:, :d], coordinates[:, d:], rows
+    )
     states, derivatives, parameters = collocation
     y = np.concatenate([states[:, :d], parameters], axis=1)
-    operators = ridge_regression(operator_features(y, linear, quadratic), derivatives[:, :d])
+    operators = ridge_regression(
+        partial(operator_features, linear=linear, quadratic=quadratic), y, derivatives[:, :d], rows
+    )
     k = y.shape[1]
     n_linear = k if linear else 0
     models = []
@@ -108,17 +116,28 @@ def symmetric_quadratic(coefficients: np.ndarray, k: int) -> np.ndarray:
     return full.reshape(k * k, -1).T
 
 
-def ridge_regression(features: np.ndarray, targets: np.ndarray) -> Callable[[float], np.ndarray]:
-    """Regress `targets` (N, m) on `features` (N, k): a function from the ridge to coefficients (k, m).
+def ridge_regression(
+    features_of: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, targets: np.ndarray, rows: int | None = None
+) -> Callable[[float], np.ndarray]:
+    """Regress `targets` (N, m) on features (N, k) of `inputs`: a function from the ridge to coefficients (k, m).
 
     Features are scaled to unit mean square first, so that one ridge means the same for all of them. Features that
-    vanish on all samples get the coefficient zero.
+    vanish on all samples get the coefficient zero. They are formed for `rows` inputs at a time, twice, or all at once.
     """
-    spread = np.sqrt(np.mean(features**2, axis=0))
+    n = len(inputs)
+    if rows is None:
+        whole = features_of(inputs)
+        blocks = [(slice(None), lambda: whole)]
+    else:
+        some = [slice(k, min(k + rows, n)) for k in range(0, n, rows)]
+        blocks = [(block, partial(features_of, inputs[block])) for block in some]
+    spread = np.sqrt(sum(np.mean(features() ** 2, axis=0) * (len(inputs[block]) / n) for block, features in blocks))
     spread[spread == 0.0] = 1.0
-    scaled = features / spread
-    gram = scaled.T @ scaled / len(scaled)
-    moment = scaled.T @ targets / len(scaled)
+    gram, moment = 0.0, 0.0
+    for block, features in blocks:
+        scaled = features() / spread
+        gram = gram + scaled.T @ scaled / n
+        moment = moment + scaled.T @ targets[block] / n
     eigenvalues, directions = np.linalg.eigh(gram)
     usable = eigenvalues > 1e-14 * eigenvalues[-1]
 

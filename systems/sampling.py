@@ -28,6 +28,7 @@ Sampler = Callable[[int, int], np.ndarray]
 # Flows are integrated this many at a time, always whole blocks: the steps of one block are shared, so a state
 # must not depend on how many of its neighbours were asked for.
 FLOWS_PER_BLOCK = 32
+READ_TOGETHER = 2**26  # bytes of a trajectory that is read from a file
 
 
 def child_seed(seed: int, *key: int) -> int:
@@ -240,7 +241,7 @@ class NearTrajectories:
     are (independent noise in each number would make a derivative of such a field meaningless).
 
     trajectories: Dataset with `state` (trajectory, time, *shape), or a list of such; lazy ones are read one
-    trajectory at a time.
+    trajectory at a time, or 64 MB of one, each once at most.
     noise: size of the perturbations, as a fraction of the spread of the data.
     exact: share of states without perturbation; they are spread evenly over the points.
     """
@@ -277,11 +278,14 @@ class NearTrajectories:
         sizes = [one.sizes["trajectory"] * one.sizes["time"] for one in self.trajectories]
         chosen = np.minimum((uniform * sum(sizes)).astype(np.int64), sum(sizes) - 1)
         perturbed = strength != 0
-        states = self._read(chosen[:, 0], sizes)
-        if perturbed.any():
-            first, second = (self._read(chosen[perturbed, k], sizes) for k in (1, 2))
-            states[perturbed] += strength[perturbed].reshape(-1, *[1] * (states.ndim - 1)) * (first - second)
-        return states
+        # All at once: each trajectory is then read once.
+        count = int(perturbed.sum())
+        states = self._read(np.concatenate([chosen[:, 0], *chosen[perturbed, 1:].T]), sizes)
+        states, first, second = states[:n], states[n : n + count], states[n + count :]
+        first -= second
+        first *= strength[perturbed].reshape(-1, *[1] * (states.ndim - 1))
+        states[perturbed] += first
+        return states.copy()  # without the further ones
 
     def _read(self, chosen: np.ndarray, sizes: list[int]) -> np.ndarray:
         """The chosen states, numbered through all sets, trajectories and times."""
@@ -290,9 +294,12 @@ class NearTrajectories:
         for one, size in zip(self.trajectories, sizes, strict=True):
             here = np.flatnonzero((chosen >= offset) & (chosen < offset + size))
             trajectory, time = np.divmod(chosen[here] - offset, one.sizes["time"])
-            for k in np.unique(trajectory):
-                of_this = trajectory == k
-                states[here[of_this]] = one["state"][int(k)].values[time[of_this]]
+            together = max(1, READ_TOGETHER // (8 * int(np.prod(states.shape[1:]))))
+            for k, part in np.unique(np.stack([trajectory, time // together]), axis=1).T:
+                of_this = (trajectory == k) & (time // together == part)
+                first = int(part) * together
+                values = one["state"][int(k), first : first + together].values
+                states[here[of_this]] = values[time[of_this] - first]
             offset += size
         return states
 

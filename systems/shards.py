@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from systems.errors import (
@@ -38,6 +39,9 @@ from systems.storage import (
 SHARD, RECORD = ".h5", ".failed.json"
 NAME = re.compile(r"trajectories-(\d{7,})-(\d{7,})(\.h5|\.failed\.json)")
 
+# Times of a trajectory that are read together from one of several files, in bytes: whole chunks of the file.
+LARGEST_READ = 2**25
+
 
 def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> xr.Dataset | list[xr.Dataset]:
     """Open files of `save_trajectories` or `simulate(path=...)`, lazily: values are read when they are used.
@@ -48,7 +52,7 @@ def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> 
     Returns a Dataset, its trajectories in the order of the list of files, or of their sorted names where a pattern or
     a folder is given; a list of Datasets, one for each
     group of files with equal times, grids and variables, when they differ. Several files make dask
-    arrays, one chunk per trajectory.
+    arrays: a chunk is one trajectory, or as many of its times as make 32 MB.
 
     Raises SystemsFileNotFoundError, also for a folder that lacks trajectories; SystemsFileError for a file that is
     truncated, altered, foreign, replaced, renamed or of another schema version, also later, when a chunk is read whose
@@ -352,7 +356,13 @@ def _join(group: list[xr.Dataset]) -> xr.Dataset:
     if len(group) == 1:
         return group[0]
     leading = group[0]["state"].dims[0]
-    lazy = [one.chunk({leading: 1 if leading == "trajectory" else -1}) for one in group]
+    state = group[0]["state"]
+    chunks = {leading: 1 if leading == "trajectory" else -1}
+    if leading == "trajectory":
+        together = state.encoding["preferred_chunks"].get("time", state.sizes["time"])
+        most = LARGEST_READ // (state.dtype.itemsize * max(1, int(np.prod(state.shape[2:]))))
+        chunks["time"] = max(together, most - most % together)
+    lazy = [one.chunk(chunks) for one in group]
     return xr.concat(
         lazy, dim=leading, data_vars="minimal", coords="minimal", compat="override", join="override",
         combine_attrs="override",

@@ -81,9 +81,12 @@ def read_trajectories(path: Path) -> xr.Dataset:
                 continue
             dims = tuple(str(dim.values()[0].name).lstrip("/") for dim in item.dims)
             lazy = indexing.LazilyIndexedArray(_StoredArray(path, name, item.shape, item.dtype, header))
-            variable = xr.Variable(dims, lazy, _attributes(item))
+            stored = dict(zip(dims, item.chunks or (), strict=False))
+            variable = xr.Variable(dims, lazy, _attributes(item), {"preferred_chunks": stored})
             (coords if name in others else data)[name] = variable
-        return xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
+        dataset = xr.Dataset(data, coords, attrs={"provenance": _text(file.attrs["provenance"])})
+        dataset.encoding["source"] = str(path)  # as xarray does: whoever uses `state` knows that it is still on disk
+        return dataset
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], list[int]]:

@@ -26,6 +26,10 @@ SHORTER = {
         "n_collocation=4096": "n_collocation=256",
         "max_seconds=20": "max_seconds=4",
     },
+    "large_data.md": {
+        "n=256": "n=32",
+        "max_seconds=20": "max_seconds=4",
+    },
     "trust.md": {
         "n=256": "n=32",
         "n_collocation=4096": "n_collocation=256",
@@ -70,6 +74,7 @@ SHORTER = {
 PICTURES = {
     "systems.md": 0,
     "quickstart.md": 2,
+    "large_data.md": 0,
     "trust.md": 0,
     "tutorials/burgers.md": 2,
     "tutorials/own_solver.md": 1,

@@ -47,7 +47,7 @@ def test_plain_arrays_and_datasets_agree(model, truth):
 
 def test_blocks_do_not_change_the_result(model, truth, monkeypatch):
     whole = rom.evaluate(model, truth)
-    monkeypatch.setattr("rom.data.BLOCK_BYTES", 1)
+    monkeypatch.setattr("rom.blocks.BLOCK_BYTES", 1)
     xr.testing.assert_allclose(rom.evaluate(model, truth), whole, rtol=1e-3, atol=1e-6)
 
 

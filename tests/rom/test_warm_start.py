@@ -91,12 +91,12 @@ def test_ridge_regression_is_the_normal_equation_in_scaled_features():
     spread = np.sqrt(np.mean(features**2, axis=0))
     scaled = features / spread
     expected = np.linalg.solve(scaled.T @ scaled / 30 + strength * np.eye(4), scaled.T @ targets / 30) / spread[:, None]
-    np.testing.assert_allclose(ridge_regression(features, targets)(strength), expected, rtol=1e-9)
+    np.testing.assert_allclose(ridge_regression(np.asarray, features, targets)(strength), expected, rtol=1e-9)
 
 
 def test_a_feature_that_vanishes_gets_no_coefficient():
     features = np.stack([np.arange(5.0), np.zeros(5)], axis=1)
-    solution = ridge_regression(features, 2 * features[:, :1])(1e-12)
+    solution = ridge_regression(np.asarray, features, 2 * features[:, :1])(1e-12)
     np.testing.assert_allclose(solution, [[2.0], [0.0]], atol=1e-9)
 
 

@@ -173,7 +173,7 @@ def test_points_are_where_they_should_be(lifted, whole):
     points = PassingPoints(Wanted(lifted, layout, 300, 500, 500, 0, None), [group], projection, spread)
     for block in group.blocks():
         points.visit(group, 0, block)
-    coordinates, derivatives, parameters = points.collected()
+    coordinates, derivatives, (parameters, _, _) = points.collected()
     assert parameters.shape == (800, 0)
     x = projection.lift(coordinates).numpy()
     np.testing.assert_allclose(
@@ -275,7 +275,7 @@ def test_a_shard_that_is_damaged_is_named(whole, tmp_path, double):
         data[len(data) // 2] ^= 0xFF
         path.write_bytes(data)
 
-    fails_in_the_middle(runs, damage, systems.SystemsFileError, r"12\.h5.*'state' cannot be read", double)
+    fails_in_the_middle(runs, damage, systems.SystemsFileError, r"12\.h5.*'state' of trajectory 13 cannot be read", double)
 
 
 @pytest.mark.usefixtures("large")

@@ -44,6 +44,11 @@ class Layout:
         return int(np.prod(self.shape, dtype=int))
 
     @property
+    def field_groups(self) -> tuple[tuple[slice, ...], ...]:
+        """Where the fields lie in a flat state, those together that have the same stated units."""
+        return ((slice(0, self.n_states),),)
+
+    @property
     def n_forcing(self) -> int:
         """How many numbers tell the dynamics what drives them: inputs, and time or its phase."""
         return len(self.inputs) + (0 if not self.depends_on_time else 1 if self.period is None else 2)

@@ -332,7 +332,7 @@ class ReducedOrderModel:
         the result would cost more than the arithmetic.
         """
         projection, decoder = self._state.projection, self._state.networks.decoder
-        mean, basis = projection.mean[rows], projection.basis[rows].T
+        mean, basis = projection.mean[rows], (projection.basis[rows] * projection.unit[rows, None]).T
         decoded = np.empty((*latent.shape[:2], len(mean)), self.config.dtype)
         finite = latent.isfinite().all(dim=-1).cpu().numpy()
         flat_latent, flat, flat_finite = latent.flatten(0, 1), decoded.reshape(-1, len(mean)), finite.reshape(-1)

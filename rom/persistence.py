@@ -24,7 +24,7 @@ from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueErr
 
 __all__ = ["RomFileError", "pack", "read_sealed", "unpack", "write_sealed"]
 
-SCHEMA = 2
+SCHEMA = 3
 DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 BLANK = b"0" * 64
 

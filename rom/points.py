@@ -101,7 +101,7 @@ class PassingPoints:
         if is_near.any():
             strength = NOISE * self.rng.standard_normal((int(is_near.sum()), 1))
             along = self.rng.standard_normal((len(strength), len(self.spread))) * self.spread
-            x[is_near] += (strength * along) @ self.projection.basis.numpy().T
+            x[is_near] += self.projection.unit.numpy() * ((strength * along) @ self.projection.basis.numpy().T)
         started, wanted = time.monotonic(), self.wanted
         pairs = evaluate_at(
             wanted.system, wanted.layout, x, parameters, inputs, times, self.rng, wanted.seed, max_seconds=None
@@ -109,8 +109,8 @@ class PassingPoints:
         self.spent += time.monotonic() - started
         rates = torch.from_numpy(pairs.time_derivatives)
         derivatives = self.projection.project_derivative(rates)
-        self.squares += float(torch.linalg.vector_norm(rates)) ** 2
-        self.kept_squares += float(torch.linalg.vector_norm(derivatives) * self.projection.scale) ** 2
+        kept, whole = self.projection.share_kept(rates)
+        self.kept_squares, self.squares = self.kept_squares + kept, self.squares + whole
         coordinates = self.projection.project(torch.from_numpy(pairs.states))
         self.parts.append((coordinates, derivatives, pairs.parameters, pairs.inputs, pairs.times))
 

@@ -116,16 +116,22 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     large = is_large(kept, 0 if pairs is None else pairs.states.size)
     tolerance, max_rank = config.energy_tolerance, config.max_rank
     passing = None
+    unit = field_units(material.layout, first_states(kept, pairs))
     if large:
         snapshots = chain(
             passing_snapshots(kept), () if pairs is None else (p.states for p in parts(pairs, rows, large))
         )
+        if unit is not None:
+            snapshots = (states / unit for states in snapshots)
         projection, deviations = streamed_projection(snapshots, material.layout.n_states, tolerance, min_rank, max_rank)
+        projection = projection if unit is None else projection.of_units(unit)
         if material.wanted is not None:
             passing = PassingPoints(material.wanted, kept, projection, deviations)
     else:
         chosen = None if pairs is None else pairs.select(rows)
-        projection = fit_projection(sample_snapshots(kept, chosen, rng), tolerance, min_rank, max_rank)
+        sample = sample_snapshots(kept, chosen, rng)
+        projection = fit_projection(sample if unit is None else sample / unit, tolerance, min_rank, max_rank)
+        projection = projection if unit is None else projection.of_units(unit)
     if pairs is not None:
         warn_of_lost_rates(projection, next(parts(pairs, rows[:MAX_SNAPSHOTS], large)))
     scaling, layout = parameter_scaling(material), material.layout
@@ -232,11 +238,40 @@ def concatenated(tables: Sequence[CollocationTable]) -> CollocationTable:
     )
 
 
+def first_states(groups: Sequence[Trajectories], pairs: Collocation | None) -> Callable[[], np.ndarray]:
+    """Some states (m, n), for a look at their size: a block of the trajectories, or the points."""
+
+    def states() -> np.ndarray:
+        if groups:
+            return next(passing_snapshots(groups))
+        assert pairs is not None
+        return pairs.states
+
+    return states
+
+
+def field_units(layout: Layout, states: Callable[[], np.ndarray]) -> np.ndarray | None:
+    """The unit (n,) of each component: the standard deviation of its field, or of all fields with the same stated units.
+
+    What has other units, or none that are stated, has a size of its own: one number for all would let the largest numbers
+    decide what the POD keeps. None for a state of one field.
+    """
+    if len(layout.field_groups) < 2:
+        return None
+    sample = states()
+    unit = np.empty(layout.n_states)
+    for group in layout.field_groups:
+        spreads = [sample[:, part].var(axis=0) for part in group]
+        deviation = np.sqrt(np.concatenate(spreads).mean())
+        for part in group:
+            unit[part] = deviation if deviation > 0 else 1.0
+    return unit
+
+
 def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
     """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
     rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
-    kept = float(torch.linalg.vector_norm(projection.project_derivative(rates)) * projection.scale) ** 2
-    warn_of_lost_share(kept, float(torch.linalg.vector_norm(rates)) ** 2)
+    warn_of_lost_share(*projection.share_kept(rates))
 
 
 def warn_of_lost_share(kept: float, whole: float) -> None:

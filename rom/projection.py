@@ -1,7 +1,8 @@
 """Centring, scaling and proper orthogonal decomposition (POD) of states.
 
-States are mapped to r POD coordinates w = V^T (x - mean) / scale, derivatives to V^T (dx/dt) / scale: a shift must
-never touch a derivative. All networks then act on r numbers instead of n, so that the cost of a training step does not
+States are mapped to r POD coordinates w = V^T ((x - mean) / unit) / scale, derivatives to V^T ((dx/dt) / unit) / scale: a
+shift must never touch a derivative. The unit of a component is 1, or the spread of the field that it belongs to, so that
+pascals do not drown kelvins. All networks then act on r numbers instead of n, so that the cost of a training step does not
 grow with n (Benner, Gugercin & Willcox 2015, SIAM Review 57, sec. 3).
 """
 
@@ -24,17 +25,21 @@ MAX_SNAPSHOTS = 4096  # enough for any rank used here; bounds the memory and the
 class Projection(nn.Module):
     """The affine map between flat states x (..., n) and POD coordinates w (..., r).
 
-    Attributes: `mean` (n,), `basis` V (n, r) with orthonormal columns, `scale` (), and `lost_energy`, the share of the
-    variance of the snapshots that V does not hold.
+    Attributes: `mean` (n,), `unit` (n,) of each component, `basis` V (n, r) with orthonormal columns, `scale` (), and
+    `lost_energy`, the share of the variance of the snapshots, in these units, that V does not hold.
     """
 
     mean: Tensor
     basis: Tensor
     scale: Tensor
+    unit: Tensor
 
-    def __init__(self, mean: Tensor, basis: Tensor, scale: Tensor, lost_energy: float = 0.0):
+    def __init__(
+        self, mean: Tensor, basis: Tensor, scale: Tensor, lost_energy: float = 0.0, unit: Tensor | None = None
+    ):
         super().__init__()
         self.register_buffer("mean", mean)
+        self.register_buffer("unit", torch.ones_like(mean) if unit is None else unit)
         self.register_buffer("basis", basis)
         self.register_buffer("scale", scale)
         self.lost_energy = lost_energy
@@ -44,16 +49,26 @@ class Projection(nn.Module):
         return self.basis.shape[1]
 
     def project(self, states: Tensor) -> Tensor:
-        """w = V^T (x - mean) / scale: (..., n) to (..., r)."""
-        return (states - self.mean) @ self.basis / self.scale
+        """w = V^T ((x - mean) / unit) / scale: (..., n) to (..., r)."""
+        return (states - self.mean) / self.unit @ self.basis / self.scale
 
     def project_derivative(self, time_derivatives: Tensor) -> Tensor:
-        """dw/dt = V^T (dx/dt) / scale: (..., n) to (..., r). Not shifted."""
-        return time_derivatives @ self.basis / self.scale
+        """dw/dt = V^T ((dx/dt) / unit) / scale: (..., n) to (..., r). Not shifted."""
+        return time_derivatives / self.unit @ self.basis / self.scale
 
     def lift(self, coordinates: Tensor) -> Tensor:
-        """x = mean + scale V w: (..., r) to (..., n)."""
-        return self.mean + self.scale * (coordinates @ self.basis.T)
+        """x = mean + unit scale V w: (..., r) to (..., n)."""
+        return self.mean + self.unit * (self.scale * (coordinates @ self.basis.T))
+
+    def share_kept(self, time_derivatives: Tensor) -> tuple[float, float]:
+        """Squares of derivatives (m, n) in the units of their components: those that V holds, and all."""
+        kept = torch.linalg.vector_norm(self.project_derivative(time_derivatives)) * self.scale
+        return float(kept) ** 2, float(torch.linalg.vector_norm(time_derivatives / self.unit)) ** 2
+
+    def of_units(self, unit: np.ndarray) -> Projection:
+        """That of states in other units (n,), where this one is that of x / unit."""
+        own = torch.from_numpy(unit)
+        return Projection(self.mean * own, self.basis, self.scale, self.lost_energy, unit=own)
 
 
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:

@@ -275,7 +275,9 @@ def test_a_shard_that_is_damaged_is_named(whole, tmp_path, double):
         data[len(data) // 2] ^= 0xFF
         path.write_bytes(data)
 
-    fails_in_the_middle(runs, damage, systems.SystemsFileError, r"12\.h5.*'state' of trajectory 13 cannot be read", double)
+    fails_in_the_middle(
+        runs, damage, systems.SystemsFileError, r"12\.h5.*'state' of trajectory 13 cannot be read", double
+    )
 
 
 @pytest.mark.usefixtures("large")

@@ -94,3 +94,22 @@ def test_rank_is_that_which_the_data_span():
     rng = np.random.default_rng(0)
     snapshots = rng.standard_normal((40, 3)) @ rng.standard_normal((3, 12))
     assert fit_projection(snapshots, 0.0, min_rank=8, max_rank=64).rank == 3
+
+
+def test_units_of_components_take_part_in_all_three_maps():
+    """In units, the projection is that of x / unit, derivatives are not shifted, and lifting comes back."""
+    snapshots = snapshots_with_decay(60, 10) + 3.0
+    unit = np.repeat([1e5, 1e-2], 5)
+    plain = fit_projection(snapshots, 1e-6, 1, 64)
+    projection = fit_projection(snapshots * unit / unit, 1e-6, 1, 64).of_units(unit)
+    x = torch.from_numpy(snapshots * unit)
+    torch.testing.assert_close(projection.project(x), plain.project(torch.from_numpy(snapshots)))
+    torch.testing.assert_close(
+        projection.lift(projection.project(x)) / torch.from_numpy(unit),
+        plain.lift(plain.project(torch.from_numpy(snapshots))),
+    )
+    torch.testing.assert_close(
+        projection.project_derivative(x[1:] - x[:-1]), projection.project(x[1:]) - projection.project(x[:-1])
+    )
+    kept, whole = projection.share_kept(x - x.mean(dim=0))
+    assert 1 - 1e-5 < kept / whole <= 1 + 1e-12

@@ -130,11 +130,11 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     for axes, name in zip(below, ("FOM", "fitted"), strict=False):
         logarithm = np.log10(np.array(curves[f"density, {name}"]).T + 1e-6)
         axes.imshow(logarithm, extent=extent, aspect="auto", origin="lower", vmin=-6, vmax=-1.5)
-        axes.set(title=f"log10 of the joint density, {name}", xlabel="u_x", ylabel="u_xx")
+        axes.set(title=f"log10 of the density, {name}", xlabel="u_x", ylabel="u_xx")
     for name, style in (("FOM", "k-"), ("fitted", "C1o")):
         below[2].semilogy(
             np.arange(1, len(curves[f"spectrum, {name}"]) + 1), curves[f"spectrum, {name}"], style, label=name
         )
-    below[2].set(title="energy spectrum", xlabel="wave", ylim=(1e-12, None))
+    below[2].set(title="energy spectrum", xlabel="wave", xlim=(0, 20), ylim=(1e-12, None))
     below[2].legend()
     figure.savefig(folder / "kuramoto_sivashinsky.png", dpi=120)

@@ -42,6 +42,14 @@ def checks() -> str:
 TABLES = {README: comparisons, SYSTEMS: checks}
 
 
+def chaos(which: str) -> list[str]:
+    return [f"valid prediction time, Lyapunov times, {which}", f"distance of the joint densities, {which}"]
+
+
+def signals(which: str) -> list[str]:
+    return [f"{signal}, {which}" for signal in ("random", "pulse", "sine")]
+
+
 def rows() -> list[tuple[str, str, str]]:
     fitted, closed = ([f"relative error at t = {t}, {rom}" for t in (2, 20)] for rom in ("fitted", "closed_form"))
     d16, shift = {"d": 16, "seconds": 180}, {"trajectories": 32, "points": 65536, "seconds": 60}
@@ -95,6 +103,20 @@ def rows() -> list[tuple[str, str, str]]:
             f"({seeds('inviscid', seconds=180)})",
             of("inviscid", figures=["largest relative error"], seconds=180),
             "best public value known to us: 0.021 with 25 runs",
+        ),
+        (
+            "Kuramoto-Sivashinsky, length 22, d = 8, 300 s: valid prediction time in Lyapunov times; distance of the joint density of "
+            f"u_x and u_xx from the full-order model's ({seeds('kuramoto_sivashinsky', seconds=300)})",
+            of("kuramoto_sivashinsky", seconds=300, figures=chaos("fitted")),
+            f"closed-form model: {of('kuramoto_sivashinsky', seconds=300, figures=chaos('closed form'))}; the full-order model from other "
+            f"initial states: - / {of('kuramoto_sivashinsky', seconds=300, figures=chaos('FOM')[1:])}",
+        ),
+        (
+            "FitzHugh-Nagumo driven at one end, 2 x 512 states, d = 8, 300 s: relative error over the trajectory under further random "
+            f"currents / the pulse of the source / a sine ({seeds('fitzhugh_nagumo', seconds=300)})",
+            of("fitzhugh_nagumo", seconds=300, figures=signals("fitted")),
+            f"closed-form model: {of('fitzhugh_nagumo', seconds=300, figures=signals('closed form'))}; best 8-dimensional subspace: "
+            f"{of('fitzhugh_nagumo', seconds=300, figures=signals('projection'))}",
         ),
         (
             "lifted Duffing, plain arrays, d = 2: MSE on the training horizon / twice as long "

@@ -119,42 +119,56 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
     return values
 
 
-def input_signals(
-    inputs: Any, names: tuple[str, ...], times: np.ndarray, n: int, has_mu: bool
-) -> systems.Signals | None:
-    """What drives n forecasts over `times`; None for a model without inputs, and for a single time."""
-    if not names:
+def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longest: float) -> systems.Signals | None:
+    """What drives n forecasts over `times`; None for a model without inputs, and for a single time.
+
+    Functions of time are taken at the times, and in between at least twice in `longest`, a step of the forecast.
+    """
+    if not layout.inputs:
         if inputs is not None:
             raise RomValueError("inputs were given, but this model was fitted without; leave them out")
         return None
     if inputs is None:
-        also = ", beside mu" if has_mu else ""
         raise RomValueError(
-            f"inputs are missing: this model is driven by {', '.join(names)}{also}; pass a mapping from names to values at t, "
+            f"inputs are missing: this model is driven by {', '.join(layout.inputs)}; pass a mapping from names to values at t, "
             "or what systems.signals makes"
         )
-    return None if len(times) == 1 else systems.as_signals(inputs, n, times, names)
+    if len(times) == 1:
+        return None
+    if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset):
+        between = "previous" if layout.held_inputs else "linear"
+        given = systems.signals(times, {name: 0.0 if callable(u) else u for name, u in inputs.items()}, between)
+        functions = {name: u for name, u in inputs.items() if callable(u)}
+        if functions:
+            finer = np.linspace(times[0], times[-1], 2 + int(2 * (times[-1] - times[0]) / longest))
+            grid = np.union1d(times, finer)
+            others = systems.as_signals(given, len(given), times)
+            values = dict(zip(others.names, np.moveaxis(others.at(grid), -1, 0), strict=True))
+            given = systems.signals(grid, values | functions, between)
+        inputs = given
+    return systems.as_signals(inputs, n, times, layout.inputs)
 
 
-def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...]) -> np.ndarray:
-    """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names."""
+def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
+    """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names; gradients are kept."""
     if not names:
         if inputs is not None:
             raise RomValueError("inputs were given, but this model was fitted without; leave them out")
-        return np.zeros((*leading, 0))
+        return like.new_zeros(*leading, 0)
     if inputs is None:
         raise RomValueError(f"inputs are missing: this model is driven by {', '.join(names)}")
     if isinstance(inputs, Mapping):
         if set(inputs) != set(names):
             raise RomValueError(f"inputs must be {', '.join(names)}, got {', '.join(map(str, inputs))}")
-        inputs = np.stack(np.broadcast_arrays(*(numeric(f"inputs[{name!r}]", inputs[name]) for name in names)), axis=-1)
-    values = numeric("inputs", inputs).astype(np.float64)
-    if values.shape not in ((len(names),), (*leading, len(names))):
+        columns = [as_tensor(f"inputs[{name!r}]", inputs[name], like) for name in names]
+        inputs = torch.stack(torch.broadcast_tensors(*columns), dim=-1)
+    values = as_tensor("inputs", inputs, like)
+    if tuple(values.shape) not in ((len(names),), (*leading, len(names))):
         raise RomValueError(
-            f"inputs have shape {values.shape}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+            f"inputs have shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
         )
-    require_finite("inputs", values, ("row",) * (values.ndim - 1))
-    return np.broadcast_to(values, (*leading, len(names)))
+    require_finite("inputs", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
+    return values.expand(*leading, len(names))
 
 
 def wanted_cells(points: Any, cells: xr.DataArray) -> xr.DataArray:

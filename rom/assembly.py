@@ -20,7 +20,7 @@ from rom.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
-from rom.model import ModelState, ReducedOrderModel
+from rom.model import DOUBLE, EXACT, ModelState, ReducedOrderModel
 from rom.preparation import Prepared
 from rom.push_forward import push_forward
 from rom.region import fit_region
@@ -76,6 +76,11 @@ def fingerprint(prepared: Prepared, selection: Selection, weights: LossWeights, 
         # In few digits: sums over several threads need not agree to the last bit from run to run.
         sums = [f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()]
         digest.update(" ".join(sums).encode())
+    # Exactly: sums would not tell one signal from another that has its values at other times.
+    driving = [values for group in prepared.training for values in (group.parameters, group.forcing)]
+    driving += [] if prepared.collocation is None else [prepared.collocation.parameters]
+    for values in driving:
+        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -100,13 +105,14 @@ def assemble(
         closed_form,
         *regions,
         **{
-            name: torch.as_tensor(value, **target)
+            name: torch.as_tensor(value, device=target["device"], dtype=DOUBLE if name in EXACT else target["dtype"])
             for name, value in {
                 "time_scale": prepared.time_scale,
                 "max_step": longest_step(networks, prepared, training, plan.seed),
                 "residual_spread": residual_spread(networks, prepared, target),
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
+                "parameter_range": prepared.parameter_range,
             }.items()
         },
     )
@@ -147,8 +153,8 @@ def rows_of(prepared: Prepared, target: dict[str, Any]) -> Iterator[tuple[Tensor
         pairs = prepared.collocation
         columns = (pairs.coordinates, pairs.derivatives, pairs.parameters)
     else:
-        states, derivatives, _ = prepared.rates()
-        columns = (states, derivatives, prepared.with_parameters()[1])
+        states, derivatives, parameters = prepared.rates()
+        columns = (states, derivatives, parameters if parameters.shape[1] else None)
     for k in range(0, len(columns[0]), CHUNK):
         states, derivatives, parameters = (None if c is None else c[k : k + CHUNK].to(**target) for c in columns)
         assert states is not None

@@ -103,7 +103,8 @@ def forecast(options: argparse.Namespace) -> None:
             print("parameters: " + ", ".join(f"{name} = {value:.6g}" for name, value in mu.items()))
     else:
         x0 = read_initial(options.initial)
-    result = model.forecast(x0, options.times, mu)
+    inputs = truth["inputs"] if truth is not None and model.inputs and "inputs" in truth else None
+    result = model.forecast(x0, options.times, mu, inputs=inputs)
     print(f"forecast: {sizes_of(result)}; {validity(result)}")
     if truth is not None:
         exact = truth["state"].values

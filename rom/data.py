@@ -164,6 +164,11 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
         layout = parts[0][1]
         for k, (_, other) in enumerate(parts):
             require_same_layout(f"trajectories[{k}]", other, layout)
+            if other.inputs and other.held_inputs != layout.held_inputs:
+                raise RomValueError(
+                    f"trajectories[{k}]: its inputs are {'held' if other.held_inputs else 'linear'} between their times, those of "
+                    "the other data are not; fit sets of one kind, or state the attribute 'interpolation' of inputs"
+                )
         groups = merged([group for group, _ in parts if len(group)])
     elif isinstance(data, tuple) and len(data) in (2, 3, 4):
         groups, layout = trajectories_of_arrays(*data)

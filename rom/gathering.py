@@ -31,6 +31,8 @@ EVALUATION_SHARE = 0.2  # the same for evaluating f
 NOISY = 0.05  # share of their variance from which trajectories harm more than they help beside collocation points
 DEFAULT_COLLOCATION = 16_384
 FEW_TRAJECTORIES = 8  # by which the price of one is measured where time is limited
+PROBED_TIMES = 8  # by which it is told whether f depends on time
+TOGETHER = 32  # points that share a time, of an f that depends on it
 PROBE = 256  # collocation points whose price is measured where time is limited
 
 
@@ -112,10 +114,9 @@ def gather(
             "there is nothing to fit: no trajectories and no collocation points; pass some, raise n_trajectories or "
             "n_collocation, or raise max_seconds if there was no time for them"
         )
-    times_told = any(one.depends_on_time for _, one in layouts)
-    layout = replace(common_layout(system, layouts), depends_on_time=times_told)
-    if system is not None and config.evaluate_system:
-        layout, checked = with_time(system, layout, pairs, split)
+    layout = common_layout(system, layouts)
+    if system is not None:
+        layout, checked = with_time(system, layout, pairs, split, ask=config.evaluate_system)
         evaluations += checked
     noise = noise_share(split.training) if origin["trajectories"] == "given" and pairs is not None else 0.0
     if noise > NOISY:
@@ -249,9 +250,16 @@ def collocate(
     source: dict[str, Any] = {"seed": seed, "near": near} if along else {"seed": seed}
     known = None if near is None or layout is None else known_parameters(system, near, layout, n, seed)
 
+    times = None
+    if near is not None and system.period is None:  # points belong to the times of the trajectories
+        ends = [group["time"].values[[0, -1]] for group in near]
+        first, last = min(t[0] for t in ends), max(t[1] for t in ends)
+        times = np.repeat(np.random.default_rng([seed, 12]).uniform(first, last, -(-n // TOGETHER)), TOGETHER)
+
     def pairs(count: int) -> xr.Dataset:
         parameters = None if known is None else known[:count]
-        return systems.collocate(system, count, parameters=parameters, max_seconds=limit, **source)
+        own = None if times is None else times[:count]
+        return systems.collocate(system, count, parameters=parameters, times=own, max_seconds=limit, **source)
 
     limit = clock.share(EVALUATION_SHARE)
     probed = 0
@@ -285,8 +293,10 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     name, layout = layouts[0]
     for other_name, other in layouts[1:]:
         require_same_layout(other_name, other, layout)
-    # From here on a labelled one, where there is one.
+    # From here on a labelled one, where there is one, with what trajectories and points know of inputs and time.
+    held, times_told = layout.held_inputs, any(one.depends_on_time for _, one in layouts)
     name, layout = next(((n, one) for n, one in layouts if one.coords), layouts[0])
+    layout = replace(layout, held_inputs=held, depends_on_time=times_told)
     if system is None:
         return layout
     if layout.dims != tuple(system.dims) and set(layout.dims) == set(system.dims):
@@ -348,16 +358,31 @@ def driven_as(system: systems.System | None, layout: Layout) -> systems.System |
     return systems.driven(system, layout.inputs, varying=layout.parameters)
 
 
-def with_time(system: systems.System, layout: Layout, pairs: Collocation | None, split: Split) -> tuple[Layout, int]:
-    """`layout` which says whether f depends on time, and how often f was asked for that."""
-    state = pairs.states[:1] if pairs is not None else snapshots(split.training[0].states, 0, slice(0, 1))
-    depends = system.depends_on_time(state.reshape(1, *layout.shape))
+def with_time(
+    system: systems.System, layout: Layout, pairs: Collocation | None, split: Split, ask: bool
+) -> tuple[Layout, int]:
+    """`layout` which says whether f depends on time, and how often f was asked for that, where one may `ask` it."""
+    depends, asked = layout.depends_on_time or system.period is not None, 0
+    if ask and not depends and system.takes_time:
+        state = pairs.states[:1] if pairs is not None else snapshots(split.training[0].states, 0, slice(0, 1))
+        known = [group.times for group in split.training] or [system.default_times]
+        first, last = min(float(t[0]) for t in known), max(float(t[-1]) for t in known)
+        depends, asked = (
+            system.depends_on_time(state.reshape(1, *layout.shape), np.linspace(first, last, PROBED_TIMES)),
+            PROBED_TIMES,
+        )
     if depends and pairs is not None and not layout.depends_on_time:
         raise RomValueError(
             f"collocation: f of {system.name} depends on time, so tell the times: pass a Dataset with the coordinate 'time' "
             "(point), as systems.collocate makes it"
         )
-    return replace(layout, depends_on_time=depends, period=system.period if depends else None), 2 * system.takes_time
+    longest = max((float(np.diff(group.times).max()) for group in split.training), default=0.0)
+    if system.period is not None and longest > 0.5 * system.period:
+        log.warning(
+            "trajectories: snapshots are up to %.3g apart, more than half of the period %.3g of f: what happens in between is "
+            "not seen; save more of them", longest, system.period
+        )  # fmt: skip
+    return replace(layout, depends_on_time=depends, period=system.period if depends else None), asked
 
 
 def known_parameters(

@@ -66,10 +66,16 @@ def hermite(fraction: Tensor, dt: Tensor | float, z0: Tensor, z1: Tensor, rate0:
     return rest * z0 + fraction * z1 - fraction * rest * bend
 
 
-def adaptive_rollout(rhs: Rhs, z0: Tensor, times: Tensor, rtol: float = 1e-6, atol: float = 1e-8) -> Tensor:
-    """Latent states (T, ..., d) of dz/dt = rhs(t, z) at increasing `times` (T,) by torchdiffeq's Dormand-Prince 5(4)."""
+def adaptive_rollout(
+    rhs: Rhs, z0: Tensor, times: Tensor, rtol: float = 1e-6, atol: float = 1e-8, knots: Tensor | None = None
+) -> Tensor:
+    """Latent states (T, ..., d) of dz/dt = rhs(t, z) at increasing `times` (T,) by torchdiffeq's Dormand-Prince 5(4).
+
+    Steps end at `knots` (K,), where rhs bends or jumps; otherwise they could pass by what happens between two of them.
+    """
     from torchdiffeq import odeint
 
-    solution = odeint(rhs, z0, times, method="dopri5", rtol=rtol, atol=atol)
+    options = None if knots is None else {"jump_t": knots}
+    solution = odeint(rhs, z0, times, method="dopri5", rtol=rtol, atol=atol, options=options)
     assert isinstance(solution, Tensor)  # odeint returns a tuple for tuple states only
     return solution

@@ -142,7 +142,7 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
     if layout.parameters != expected.parameters:
         raise RomValueError(
             f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; `systems.simulate` "
-            "stores those that it is given by parameters=..."
+            "and `systems.collocate` store those that they are given by parameters=..."
         )
     if layout.inputs != expected.inputs:
         raise RomValueError(f"{name}: inputs {layout.inputs} differ from {expected.inputs} of the other data")

@@ -40,8 +40,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     groups, layout = as_trajectories(trajectories)
     if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
         layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
-    if layout.inputs == plain_names(len(model.inputs), "u"):
-        layout = replace(layout, inputs=model.inputs)
+    if layout.inputs == plain_names(len(model.inputs), "u"):  # arrays do not say what lies between their times either
+        layout = replace(layout, inputs=model.inputs, held_inputs=model._layout.held_inputs)
     require_same_layout("trajectories", layout, model._layout)
     if len(groups) != 1:
         raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")

@@ -31,7 +31,7 @@ from rom.arguments import (
 )
 from rom.config import FitConfig
 from rom.errors import RomValueError, nearest
-from rom.forcing import forcing_of_signals, point_forcing
+from rom.forcing import forcing_of_signals, point_forcing, time_features
 from rom.integrators import adaptive_rollout
 from rom.layout import Layout
 from rom.projection import Projection
@@ -44,6 +44,9 @@ __all__ = ["ModelState", "ReducedOrderModel"]
 log = logging.getLogger("rom")
 
 METHODS = ("rk4", "dopri5")
+DOUBLE = torch.float64
+EXACT = ("parameter_mean", "parameter_spread", "parameter_range")  # numbers like 1e8 + 1 would be lost in float32
+BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
@@ -52,7 +55,8 @@ class ModelState(nn.Module):
 
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
     in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p + q,), of parameters and of what drives
-    the model (`rom/forcing.py`). The closed-form model that the
+    the model (`rom/forcing.py`), and `parameter_range` (2, p + q), the least and the largest in training, all three in
+    float64. The closed-form model that the
     networks started from stays beside them, with its own region.
     """
 
@@ -61,6 +65,7 @@ class ModelState(nn.Module):
     residual_spread: Tensor
     parameter_mean: Tensor
     parameter_spread: Tensor
+    parameter_range: Tensor
 
     def __init__(
         self,
@@ -87,7 +92,7 @@ class ModelState(nn.Module):
         dtype = getattr(torch, config.dtype)
         shapes = {
             "time_scale": (), "max_step": (), "residual_spread": (d,),
-            "parameter_mean": (p,), "parameter_spread": (p,),
+            "parameter_mean": (p,), "parameter_spread": (p,), "parameter_range": (2, p),
         }  # fmt: skip
         projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
         return ModelState(
@@ -96,7 +101,7 @@ class ModelState(nn.Module):
             build_networks(closed_form_config(config), rank, d, p),
             Region.empty(d).to(dtype),
             Region.empty(d).to(dtype),
-            **{name: torch.zeros(shape, dtype=dtype) for name, shape in shapes.items()},
+            **{name: torch.zeros(shape, dtype=DOUBLE if name in EXACT else dtype) for name, shape in shapes.items()},
         )
 
     def encode(self, states: Tensor) -> Tensor:
@@ -239,7 +244,7 @@ class ReducedOrderModel:
         mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
         inputs: u(t) of a model that is driven: a mapping from names to values at the times t, (time,) or
             (trajectory, time), or to functions of a time; or a DataArray as `systems.signals` makes it, whose own times may
-            be finer. Linear between their times, or held where the DataArray says so.
+            be finer. Linear between their times or held, as the DataArray says, or else as in training.
         points: the part of a state to decode, positions by dimension as for xarray's `isel`: {"x": [0, 10, 20]}; whole
             numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
         method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
@@ -256,21 +261,21 @@ class ReducedOrderModel:
         cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
         states, trajectory = initial_states(x0, self._layout, self._kind)
         parameters = self._parameters(mu, (len(states),))
-        forcing = self._forcing(
-            input_signals(inputs, self.inputs, times, len(states), has_mu=mu is not None), len(states)
-        )
+        longest = float(self._state.max_step) * float(self._state.time_scale)
+        signals = input_signals(inputs, self._layout, times, len(states), longest)
+        forcing = self._forcing(signals, len(states))
         with torch.inference_mode():
             scaled = times / float(self._state.time_scale)
             latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, forcing, method)
             rows = slice(None) if points is None else torch.as_tensor(cells.values.ravel(), device=self.device)
             decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
-            valid = inside.T.cpu().numpy() & finite
+            valid = inside.T.cpu().numpy() & finite & self._seen(forcing, scaled)
         if not finite.all():
             k = int(np.argmin(finite.all(axis=1)))
             first = times[int(np.argmin(finite[k]))]
             warnings.warn(
                 f"the forecast of trajectory {k} is not finite from t = {first:g} on: states are NaN and valid is False "
-                "from there; its initial state may lie outside the region of training, see `valid`",
+                "from there; its initial state, mu or inputs may lie outside the region of training, see `valid`",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -305,8 +310,12 @@ class ReducedOrderModel:
         def rhs(time: Tensor, z: Tensor) -> Tensor:
             return rates(z) if forcing is None else rates(z, forcing.at(float(time)).to(z))
 
+        knots = None
+        if forcing is not None:
+            within = forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])]
+            knots = torch.as_tensor(within, dtype=torch.float64, device=z0.device)
         try:
-            return adaptive_rollout(rhs, z0.double(), t).to(z0.dtype)
+            return adaptive_rollout(rhs, z0.double(), t, knots=knots).to(z0.dtype)
         except AssertionError:  # how torchdiffeq says that its step underflows
             if len(z0) == 1:
                 latent = torch.full((len(times), *z0.shape), torch.nan, dtype=z0.dtype, device=z0.device)
@@ -388,18 +397,18 @@ class ReducedOrderModel:
 
     def _parameters(self, mu: Any, leading: tuple[int, ...]) -> Tensor | None:
         """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
-        values = parameter_values(mu, self.parameters, leading, self._kind)
+        mean, spread = self._state.parameter_mean, self._state.parameter_spread
+        values = parameter_values(mu, self.parameters, leading, mean)
         if values is None:
             return None
         own = slice(len(self.parameters))
-        scaled = (values - self._state.parameter_mean[own]) / self._state.parameter_spread[own]
-        return scaled.expand(*leading, len(self.parameters))
+        return ((values - mean[own]) / spread[own]).to(self._kind).expand(*leading, len(self.parameters))
 
-    def _scaled_forcing(self, forcing: np.ndarray) -> Tensor:
+    def _scaled_forcing(self, forcing: np.ndarray | Tensor) -> Tensor:
         """What drives the model, (..., q), in units of its spread in training."""
         own = slice(len(self.parameters), None)
-        values = torch.from_numpy(forcing).to(self._kind)
-        return (values - self._state.parameter_mean[own]) / self._state.parameter_spread[own]
+        mean, spread = self._state.parameter_mean[own], self._state.parameter_spread[own]
+        return ((torch.as_tensor(forcing).to(mean) - mean) / spread).to(self._kind)
 
     def _forcing(self, signals: systems.Signals | None, n: int) -> Forcing | None:
         """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
@@ -414,13 +423,27 @@ class ReducedOrderModel:
             at=lambda time: self._scaled_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
         )
 
+    def _seen(self, forcing: Forcing | None, times: np.ndarray) -> np.ndarray:
+        """Whether what drives the forecasts has been within its range in training up to each of the scaled times: (1 or N, T)."""
+        if forcing is None:
+            return np.ones((1, len(times)), dtype=bool)
+        own = slice(len(self.parameters), None)
+        low, high = self._scaled_forcing(self._state.parameter_range[:, own].cpu().numpy()).cpu()
+        margin = BEYOND * (high - low)
+        grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
+        values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)
+        within = ((values >= low - margin) & (values <= high + margin)).all(dim=-1).numpy()
+        return np.logical_and.accumulate(within, axis=0)[np.searchsorted(grid, times)].T
+
     def _at_states(self, mu: Any, inputs: Any, t: float, leading: tuple[int, ...]) -> Tensor | None:
         """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
         parameters = self._parameters(mu, leading)
-        values = input_values(inputs, self.inputs, leading)
-        if not self._layout.is_driven:
+        layout, kind = self._layout, self._state.parameter_mean
+        values = input_values(inputs, self.inputs, leading, kind)
+        if not layout.is_driven:
             return parameters
-        forcing = self._scaled_forcing(point_forcing(values, np.array(float(t)), self._layout))
+        features = torch.from_numpy(time_features(np.array(float(t)), layout)).to(kind).expand(*leading, -1)
+        forcing = self._scaled_forcing(torch.cat([values, features], dim=-1))
         return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
 
     def _like(

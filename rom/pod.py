@@ -117,4 +117,5 @@ def streamed_projection(
     projection = truncated(
         scatter.mean, variance, directions, scatter.energy / scatter.count, scatter.count, tolerance, min_rank, max_rank
     )
-    return projection, np.sqrt(variance[: projection.rank])
+    along = projection.basis.numpy().T @ directions  # the identity, unless the basis is
+    return projection, np.sqrt(np.square(along) @ variance)

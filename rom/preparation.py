@@ -54,6 +54,7 @@ class Prepared:
     time_scale: float
     parameter_mean: np.ndarray
     parameter_spread: np.ndarray
+    parameter_range: np.ndarray
     training: list[Rollouts]
     collocation: CollocationTable | None
     smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
@@ -84,6 +85,9 @@ class Prepared:
             c = self.collocation
             parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
         for group in [] if self.exact_along_trajectories else self.training:
+            if group.forcing is not None:
+                parts.append(quotients(group, group.forcing))
+                continue
             n_times = group.coordinates.shape[0]
             mu = group.parameters_at_snapshots()
             mu = no_parameters(None if mu is None else mu.flatten(0, 1), n_times * len(group))
@@ -185,6 +189,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         time_scale=time_scale,
         parameter_mean=scaling.mean,
         parameter_spread=scaling.spread,
+        parameter_range=scaling.extremes,
         training=training,
         collocation=collocation,
         smooth=smooth,
@@ -302,10 +307,11 @@ def sample_snapshots(groups: Sequence[Trajectories], pairs: Collocation | None, 
 
 @dataclass(frozen=True)
 class ParameterScaling:
-    """`mean` and `spread` (p + q,) of the parameters mu (p,) and of the forcing (q,)."""
+    """`mean`, `spread` and `extremes` (2, p + q) of the parameters mu (p,) and of the forcing (q,)."""
 
     mean: np.ndarray
     spread: np.ndarray
+    extremes: np.ndarray
     n_parameters: int
 
     def of_parameters(self, values: np.ndarray) -> Tensor | None:
@@ -337,8 +343,10 @@ def parameter_scaling(material: Material) -> ParameterScaling:
         np.concatenate(parameters),
         np.concatenate([rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]) for rows in forcing]),
     )
-    mean, spread = (np.concatenate([getattr(rows, what)(axis=0) for rows in columns]) for what in ("mean", "std"))
-    return ParameterScaling(mean, np.where(spread > 0, spread, 1.0), columns[0].shape[1])
+    mean, spread, low, high = (
+        np.concatenate([getattr(rows, what)(axis=0) for rows in columns]) for what in ("mean", "std", "min", "max")
+    )
+    return ParameterScaling(mean, np.where(spread > 0, spread, 1.0), np.stack([low, high]), columns[0].shape[1])
 
 
 def project_trajectories(
@@ -400,7 +408,7 @@ def smooth_states(
     """
     parts = []
     for group in training:
-        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS:
+        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS or group.forcing is not None:  # whose bends no spline follows
             continue
         derivatives, agree = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
         if agree.double().mean() < 0.5:  # of noisy states some agree by chance
@@ -430,6 +438,17 @@ def speed_over_nearest(states: Tensor, derivatives: Tensor, points: CollocationT
 def derivatives_along(group: Rollouts) -> Tensor:
     """Time derivatives (T, N, r) along trajectories, by a spline."""
     return torch.from_numpy(spline_derivatives(times_of(group), group.coordinates.numpy()))
+
+
+def quotients(group: Rollouts, forcing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """States (M, r) in the middle of intervals, difference quotients (M, r) and parameters (M, p + q) there.
+
+    Of second order however inputs bend or jump at the snapshots, through which a spline would mix what lies on both sides.
+    """
+    x = group.coordinates
+    middle, change = 0.5 * (x[1:] + x[:-1]), (x[1:] - x[:-1]) / group.intervals[:, None, None]
+    own = [] if group.parameters is None else [group.parameters.expand(len(middle), *group.parameters.shape)]
+    return middle.flatten(0, 1), change.flatten(0, 1), torch.cat([*own, forcing[:, 1]], dim=-1).flatten(0, 1)
 
 
 def times_of(group: Rollouts) -> np.ndarray:

@@ -44,8 +44,9 @@ def from_rhs(
     the first real states, by comparing batches of 2 and 3 with single states.
     inputs: what drives f from outside and changes in time, declared as parameters are; f takes their values u (m,) at
     the time of the state, and the ranges are those from which they are sampled.
-    arguments: the order of f's arguments, of "x", "t", "mu", "u" and "out", such as ("t", "x"). By default they are x,
-    mu where parameters are declared and u where inputs are, after a first one named t or time. An f with "out" writes
+    arguments: the order of f's arguments, of "x", "t", "mu", "u" and "out", such as ("t", "x"). By default they are what
+    they are named, or else x, mu where parameters are declared and u where inputs are, after a first one named t or time.
+    Where f takes a batch of states (batch, *shape), mu is (batch, p) and u (batch, m). An f with "out" writes
     dx/dt to that array, as Fortran and C do, and what it returns does not count; one named out is taken for it.
     period: of f in t, where it depends on time periodically.
     sampler: where states come from, called as sampler(n, seed) -> (n, *shape): collocation and initial
@@ -71,13 +72,16 @@ def from_rhs(
         raise SystemsValueError(f"inputs and parameters must have different names, but both hold {sorted(both)}")
     if period is not None and not check_number(period, "period") > 0:
         raise SystemsValueError(f"period must be positive, got {period}")
+    order = _arguments(f, arguments, declared, driven)
+    if period is not None and "t" not in order:
+        raise SystemsValueError(f"period is given, but f takes {order} and no time; name its first argument t")
     if batched is not None and not isinstance(batched, bool):
         raise SystemsTypeError(f"batched must be True, False or None, got {batched!r}")
     if sampler is not None and not callable(sampler):
         raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
     return BlackBox(
         f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), declared=declared,
-        driven=driven, arguments=_arguments(f, arguments, declared, driven), batched=batched, states=sampler,
+        driven=driven, arguments=order, batched=batched, states=sampler,
         mass=None if mass is None else Mass.checked(mass, math.prod(size)), period=period,
         default_method=check_method(method),
     )  # fmt: skip
@@ -151,6 +155,10 @@ class BlackBox(System):
 
     def _sampler(self) -> Sampler | None:
         return self.states
+
+    def _dwell(self, t):
+        # Nobody knows its unit of time: some changes along a trajectory, each of which some of the times see.
+        return max(0.1 * float(t[-1] - t[0]), 3.0 * float(np.diff(t).max()))
 
     def _initial(self, n, seed):
         if self.states is None:
@@ -340,6 +348,10 @@ def _arguments(
     plain = [name for name in names if name != "out"]
     timed = len(plain) > 1 and plain[0].lower() in ("t", "time")
     order = [*(["t"] if timed else []), "x", *(["mu"] if declared else []), *(["u"] if driven else [])]
+    named = {"time": "t"} | {name: name for name in ARGUMENTS}
+    by_name = [named.get(name.lower(), "") for name in plain]
+    if set(by_name) == set(order):  # f(x, u, mu): its own names say what is what
+        order = by_name
     if len(order) == len(plain):
         meaning = dict(zip(plain, order, strict=True)) | {"out": "out"}
         return tuple(meaning[name] for name in names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from systems.system import System
 # f is evaluated this many numbers at a time: enough to amortise calls, few enough to stay in a core's cache.
 NUMBERS_PER_BLOCK = 2**18
 POINTS_PER_TIME = 32  # that share a time, of an f that depends on it
+PROBES = 8  # times by which it is told whether f depends on time
 GOLDEN = 0.5 * (5**0.5 - 1.0)
 
 
@@ -76,8 +77,11 @@ def collocate(
     if len(states) != n:
         raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
     mu = check_parameters(system, parameters, n, seed)
-    everything = _with_sampled_inputs(system, mu, parameters is None, n, seed)
-    times = _times(system, times, near, n, seed) if system.depends_on_time(states[:1]) else None
+    everything = _with_sampled_inputs(system, mu, parameters, n, seed)
+    first, span = _span(system, near)
+    probes = first + span * ((GOLDEN * np.arange(PROBES)) % 1.0)
+    depends = system.depends_on_time(states[:2], probes)
+    times = _times(first, span, times, n, seed) if depends else None
     f = _evaluate(system, states, everything, times, deadline)
     if len(f) < n:
         warnings.warn(
@@ -110,17 +114,28 @@ def collocate(
     return xr.Dataset(data, coords, attrs={"provenance": json.dumps(provenance, sort_keys=True)})
 
 
-def _with_sampled_inputs(system: System, mu: np.ndarray | None, drawn: bool, n: int, seed: int) -> np.ndarray | None:
-    """Parameters (n, p) with inputs from their ranges, where nobody gave them."""
-    if not system.inputs or (not drawn and mu is not None) or system.samples_parameters:
+def _with_sampled_inputs(system: System, mu: np.ndarray | None, given: Any, n: int, seed: int) -> np.ndarray | None:
+    """Parameters (n, p) with those inputs from their ranges that are not among the `given` parameters."""
+    drawn = [] if given is not None and not isinstance(given, Mapping) else set(system.inputs) - set(given or ())
+    if not drawn:
         return mu
-    rows = np.array(np.broadcast_to(system.parameter_values(), (n, len(system.parameters))))
-    driven = [p.name in system.inputs for p in system.parameters]
-    rows[:, driven] = system.sample_parameters(n, seed)[:, driven]
+    start = system.parameter_values() if mu is None else mu
+    rows = np.array(np.broadcast_to(start, (n, len(system.parameters))))
+    columns = [p.name in drawn for p in system.parameters]
+    rows[:, columns] = system.sample_parameters(n, seed)[:, columns]
     return rows
 
 
-def _times(system: System, given: Any, near: Any, n: int, seed: int) -> np.ndarray:
+def _span(system: System, near: Any) -> tuple[float, float]:
+    """Where times of points lie, and how far they reach: a period, the times of `near`, or the system's default times."""
+    if system.period is not None:
+        return 0.0, system.period
+    sets = [] if near is None else [near] if isinstance(near, xr.Dataset) else list(near)
+    known = np.concatenate([one["time"].values for one in sets]) if sets else system.default_times
+    return float(np.min(known)), float(np.ptp(known))
+
+
+def _times(first: float, span: float, given: Any, n: int, seed: int) -> np.ndarray:
     """Times (n,) of the points: by default the same for some in a row, and the i-th depends on (seed, i) alone."""
     if given is not None:
         times = as_numbers(given, "times")
@@ -128,16 +143,9 @@ def _times(system: System, given: Any, near: Any, n: int, seed: int) -> np.ndarr
             raise SystemsValueError(f"times must have shape ({n},), one for each point, got {times.shape}")
         check_finite(times, "times")
         return times
-    if system.period is not None:
-        first, span = 0.0, system.period
-    else:
-        sets = [] if near is None else [near] if isinstance(near, xr.Dataset) else list(near)
-        known = np.concatenate([one["time"].values for one in sets]) if sets else system.default_times
-        first, span = float(np.min(known)), float(np.ptp(known))
     offset = np.random.default_rng(child_seed(seed, 9)).random()
     # Multiples of the golden ratio fill an interval evenly, however many there are.
-    share = (offset + GOLDEN * (np.arange(n) // POINTS_PER_TIME)) % 1.0
-    return first + span * share
+    return first + span * ((offset + GOLDEN * (np.arange(n) // POINTS_PER_TIME)) % 1.0)
 
 
 def _evaluate(

@@ -155,5 +155,5 @@ class Driven(System):
     def _batches(self, x):
         return self.system._batches(x)
 
-    def _dwell(self):
-        return self.time_scale if self.dwell is None else self.dwell
+    def _dwell(self, t):
+        return self.system._dwell(t) if self.dwell is None else self.dwell

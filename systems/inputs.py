@@ -19,6 +19,7 @@ from systems.errors import SystemsTypeError, SystemsValueError, nearest
 from systems.provenance import fingerprint
 
 INTERPOLATIONS = ("linear", "previous")
+SNAP = 1e-3  # of the shortest distance of knots
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Signals:
 
     def at(self, t: Any) -> np.ndarray:
         """u (n, m) at a time, or (n, T, m) at times (T,); beyond the ends the values there."""
+        if self.held:
+            # A time that rounding has put just before a knot is at the knot.
+            t = np.asarray(t) + (SNAP * np.diff(self.times).min() if len(self.times) > 1 else 0.0)
         k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, len(self.times) - 1)
         if self.held:
             return self.values[:, k]
@@ -134,7 +138,10 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
             f"{name} are known from t = {times[0]:g} to {end:g}, but t goes from {t[0]:g} to {t[-1]:g}; make them longer"
         )
     if len(values) not in (1, n):
-        raise SystemsValueError(f"{name} belong to {len(values)} trajectories, but there are {n}")
+        raise SystemsValueError(
+            f"{name} belong to {len(values)} trajectories, but there are {n}; a state that is to go on under several is "
+            "repeated, as by numpy.broadcast_to"
+        )
     given = tuple(map(str, inputs["input"].values))
     order = range(len(given)) if names is None else _order(given, names)
     values = np.broadcast_to(values[..., list(order)], (n, *values.shape[1:]))

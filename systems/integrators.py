@@ -252,7 +252,9 @@ def integrate(
         # SciPy's choice of a first step never ends where f is not finite at the start.
         if not np.isfinite(form.rhs(float(t[0]), y0)).all():
             raise IntegrationFailure(f"f is not finite at the initial state (t = {t[0]:.6g})")
-        y = _solve(form, y0, t, method, rtol, atol)
+        # Inputs bend at the times: a method that may take any step could pass by what happens between two of them.
+        longest = np.inf if now is None else float(np.diff(t).min())
+        y = _solve(form, y0, t, method, rtol, atol, longest)
     x = form.backward(y.reshape(batch * t.size, -1)).reshape(batch, t.size, *system.shape)
     # What y does not hold of x (its distance from a manifold; rounding) is constant in time.
     x += (x0 - x[:, 0])[:, None]
@@ -299,7 +301,9 @@ def until(deadline: float, rhs: Callable) -> Callable:
     return timed
 
 
-def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float, atol: float) -> np.ndarray:
+def _solve(
+    form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float, atol: float, longest: float
+) -> np.ndarray:
     """y (batch, time, m) from y0 (batch, m)."""
 
     def fun(time, flat):
@@ -314,7 +318,7 @@ def _solve(form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float
         # SciPy controls the root mean square over the whole block: one trajectory may take all of it.
         tighter = 1 / np.sqrt(len(y0))
         tolerances = {"rtol": max(rtol * tighter, SMALLEST_RTOL), "atol": atol * tighter}
-        options: dict[str, Any] = dict(tolerances)
+        options: dict[str, Any] = {**tolerances, "max_step": longest}
         if form.bands is not None:
             method = "LSODA"
             options |= {"lband": form.bands[0], "uband": form.bands[1]}

@@ -349,7 +349,8 @@ def _signature(dataset: xr.Dataset) -> str:
         (name, v.dims, tuple(v.sizes[d] for d in v.dims if d != leading), v.dtype.str)
         for name, v in sorted(dataset.data_vars.items())
     ]
-    return repr((coords, variables))
+    between = dataset["inputs"].attrs.get("interpolation") if "inputs" in dataset else None
+    return repr((coords, variables, between))
 
 
 def _join(group: list[xr.Dataset]) -> xr.Dataset:

@@ -161,8 +161,8 @@ class System(abc.ABC):
     def _batches(self, x: np.ndarray) -> bool:  # noqa: ARG002
         return True
 
-    def _dwell(self) -> float:
-        """The typical time between changes of sampled inputs."""
+    def _dwell(self, t: np.ndarray) -> float:  # noqa: ARG002
+        """The typical time between changes of inputs that are sampled at the times t."""
         return self.time_scale
 
     def _afresh(self) -> System:
@@ -262,12 +262,16 @@ class System(abc.ABC):
         return self._batches(x)
 
     @final
-    def depends_on_time(self, x: np.ndarray) -> bool:
-        """Whether f depends on t, as values at a state (1, *shape) and two times tell."""
-        if not self.takes_time:
-            return False
-        there, later = (self.rhs(x, None, time) for time in (0.0, 1.2345 * self.time_scale))
-        return not np.allclose(there, later, rtol=1e-9, atol=0.0, equal_nan=True)
+    def depends_on_time(self, x: np.ndarray, times: np.ndarray) -> bool:
+        """Whether f depends on t: declared by a `period`, or told by its values at states (n, *shape) and `times` (T,).
+
+        Parameters and inputs are drawn from their ranges: at its default an input may switch off what depends on time.
+        """
+        if not self.takes_time or self.period is not None:
+            return self.takes_time
+        mu = self.sample_parameters(len(x), 0) if self.parameters else None
+        first, *others = (self.rhs(x, mu, time) for time in times)
+        return not all(np.allclose(first, other, rtol=1e-9, atol=0.0, equal_nan=True) for other in others)
 
     @final
     def sample_inputs(self, n: int, t: Any, seed: int = 0) -> xr.DataArray:
@@ -283,8 +287,15 @@ class System(abc.ABC):
                 f"{self._called} has no inputs; systems.driven makes inputs of some of its parameters"
             )
         bounds = {p.name: (p.low, p.high) for p in self.parameters}
+        for name in self.inputs:
+            if bounds[name][0] == bounds[name][1]:
+                raise SystemsValueError(
+                    f"the input {name!r} of {self._called} has no range to be drawn from: declare it as (default, low, high), "
+                    "or give inputs=..."
+                )
         low, high = zip(*(bounds[name] for name in self.inputs), strict=True)
-        args = check_count(n), check_times(t), self._dwell(), child_seed(check_seed(seed), 8)
+        t = check_times(t)
+        args = check_count(n), t, self._dwell(t), child_seed(check_seed(seed), 8)
         return random_signals(self.inputs, low, high, *args).labelled()
 
     @final

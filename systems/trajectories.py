@@ -182,6 +182,10 @@ def _initial_states(
     # States that are given may belong to any parameters: those that nobody named are the defaults.
     mu = None if parameters is None and initial is not None else check_parameters(system, parameters, n, seed)
     driven = _driven_by(system, inputs, n, t, seed)
+    inputs_there = () if driven is None else driven.names
+    for name in parameters if isinstance(parameters, Mapping) else ():
+        if name in inputs_there:
+            raise SystemsValueError(f"parameters: {name!r} is an input of {system._called}; give it in inputs=...")
     if callable(initial):
         given = check_states(initial(n, seed), system, "initial", str(n))
     elif given is None:
@@ -201,6 +205,15 @@ def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) ->
     for name in found.names:
         if name not in names:
             raise SystemsValueError(f"inputs: {system._called} has no parameter {name!r}; {nearest(name, names)}")
+    between = Signals(found.names, t, found.at(t), found.held).at(
+        found.times[(found.times > t[0]) & (found.times < t[-1])]
+    )
+    given = found.values[:, (found.times > t[0]) & (found.times < t[-1])]
+    if not np.allclose(between, given, rtol=1e-6, atol=1e-6 * float(np.ptp(found.values))):
+        warnings.warn(
+            "inputs change between the times t, at which they are taken: refine t to integrate them as they are",
+            IntegrationWarning, stacklevel=3,
+        )  # fmt: skip
     return Signals(found.names, t, found.at(t), found.held)
 
 

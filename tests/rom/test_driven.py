@@ -325,6 +325,99 @@ def test_collocation_arrays_of_an_f_that_depends_on_time_must_tell_the_times():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# What must not go unseen
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_adaptive_forecasts_see_a_short_pulse(model):
+    t = np.linspace(0.0, 60.0, 301)
+    pulse = {"u": np.where(np.arange(301) == 200, 2.0, 0.0)}
+    one, other = (model.forecast(np.zeros(12), t, inputs=pulse, method=m)["state"].values for m in ("rk4", "dopri5"))
+    assert np.abs(one).max() > 0.05
+    assert np.abs(one - other).max() < 0.01
+
+
+def test_functions_of_time_do_not_depend_on_the_times_asked_for(model):
+    ends = [
+        model.forecast(states(1, 3)[0], np.linspace(0.0, 5.0, n), inputs={"u": lambda t: 2 * np.sin(3 * t)})["state"][
+            -1
+        ]
+        for n in (501, 6, 2)
+    ]
+    assert max(np.abs(ends[0] - end).max() for end in ends[1:]) < 1e-2
+
+
+def test_forecasts_are_not_valid_beyond_what_drove_the_training(model):
+    beyond = model.forecast(0.3 * states(2, 3), T, inputs={"u": np.where(T < 2.0, 0.0, 3.0)})["valid"].values
+    assert beyond[:, T < 1.9].all()
+    assert not beyond[:, T >= 2.0].any()
+
+
+def test_without_a_period_later_times_are_not_valid():
+    system = systems.from_rhs(forced, 12, sampler=states)
+    runs = systems.simulate(system, 12, np.linspace(0.0, 8.0, 81))
+    model = rom.fit(system, 400, trajectories=runs, latent_dim=2, config=SMALL)
+    valid = model.forecast(states(2, 5), np.linspace(0.0, 20.0, 201))["valid"].values
+    assert valid[:, :70].any()
+    assert not valid[:, 90:].any()
+
+
+def test_late_times_keep_their_digits():
+    system = systems.from_rhs(late, 12, sampler=states)
+    t = 1e8 + np.linspace(0.0, 8.0, 81)
+    runs = systems.simulate(system, 12, t)
+    model = rom.fit(system, trajectories=runs, n_collocation=0, latent_dim=2, config=SMALL)
+    x0 = states(3, 9)
+    early = model.forecast(x0, t)["state"].values
+    assert np.isfinite(early).all()
+    assert np.abs(early - model.forecast(x0, t + 1.0)["state"].values).max() > 1e-3
+
+
+def late(t, x):
+    return forced(t - 1e8, x)
+
+
+def test_a_declared_period_needs_no_value_of_f():
+    system = systems.from_rhs(forced, 12, period=2 * np.pi / 3, sampler=states)
+    config = rom.FitConfig(steps=10, hidden=(16,), latent_hidden=(8,), evaluate_system=False)
+    model = rom.fit(system, n_collocation=0, trajectories=systems.simulate(system, 8, T), latent_dim=2, config=config)
+    assert model._layout.period == system.period
+
+
+def test_a_checkpoint_of_other_inputs_is_refused(runs, tmp_path):
+    stopped = [lambda progress: progress.step >= 10]
+    arguments = {"n_collocation": 0, "latent_dim": 2, "config": SMALL, "checkpoint": tmp_path / "c.safetensors"}
+    rom.fit(plant(), trajectories=runs, callbacks=stopped, **arguments)
+    other = runs.assign(inputs=runs["inputs"].roll(time=3).assign_attrs(runs["inputs"].attrs))
+    with pytest.raises(rom.RomValueError, match="checkpoint"):
+        rom.fit(plant(), trajectories=other, **arguments)
+
+
+def test_data_alone_find_the_gain_of_an_input_that_jumps():
+    def driven_by(drawn, seed):
+        given = systems.signals(T, {"u": drawn}, "previous")
+        return systems.simulate(plant(), len(drawn), T, inputs=given, seed=seed)
+
+    drawn = np.random.default_rng(4).uniform(-2, 2, (20, 41))
+    model = rom.fit(None, trajectories=driven_by(drawn[:16], 0), latent_dim=2, config=SMALL)
+    errors = rom.evaluate(model, driven_by(drawn[16:], 9))["relative_error"].sel(rom="closed_form")
+    assert float(errors.isel(time=-1)) < 0.1
+
+
+def test_held_and_linear_sets_are_not_mixed(runs):
+    held = runs.assign(inputs=runs["inputs"].assign_attrs(interpolation="previous"))
+    with pytest.raises(rom.RomValueError, match="held between their times"):
+        rom.fit(plant(), trajectories=[runs, held], config=SMALL)
+
+
+def test_gradients_pass_to_inputs(model):
+    u = torch.zeros(1, requires_grad=True)
+    model.latent_rhs(torch.zeros(2), inputs={"u": u[0]}).sum().backward()
+    assert u.grad is not None
+    assert u.grad.abs().sum() > 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Bad input
 # ---------------------------------------------------------------------------------------------------------------------
 

@@ -256,3 +256,90 @@ def test_times_are_sampled_where_f_depends_on_time():
 def test_the_period_must_be_positive():
     with pytest.raises(systems.SystemsValueError, match="period must be positive"):
         systems.from_rhs(forced, 1, period=0.0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What must not go unseen
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [None, "BDF", "LSODA", "Radau"])
+def test_no_method_steps_over_a_pulse(method):
+    t = np.linspace(0.0, 100.0, 201)
+    u = (np.arange(201) == 120).astype(float)
+    runs = systems.simulate(
+        plant(), t=t, initial=np.zeros((1, 3)), inputs=systems.signals(t, {"u": u}), method=method, rtol=1e-6
+    )
+    exact = linear_solution(np.zeros(3), t, u)
+    assert np.abs(runs["state"].values[0] - exact).max() < 1e-3
+
+
+def test_rounding_of_times_does_not_move_what_is_held():
+    knots, t = 0.1 * np.arange(11), np.arange(11) / 10
+    u = np.arange(11) % 2.0
+    runs = systems.simulate(plant(), t=t, initial=np.zeros((1, 3)), inputs=systems.signals(knots, {"u": u}, "previous"))
+    assert np.array_equal(runs["inputs"].values[0, :, 0], u)
+
+
+def test_inputs_that_change_between_the_times_are_warned_of():
+    fine = systems.signals(np.linspace(0, 2, 401), {"u": lambda t: float(0.52 < t < 0.58)})
+    with pytest.warns(systems.IntegrationWarning, match="refine t"):
+        systems.simulate(plant(), 1, T, inputs=fine)
+
+
+def test_inputs_that_are_not_among_given_parameters_are_drawn():
+    system = systems.from_rhs(
+        lambda x, mu, u: mu * u - x, 3, parameters={"gain": (1.0, 0.5, 2.0)}, inputs={"u": (0.0, -2.0, 2.0)},
+        sampler=systems.Box(np.full(3, -1.0), np.full(3, 1.0)),
+    )  # fmt: skip
+    pairs = systems.collocate(system, 100, parameters={"gain": 1.5})
+    assert np.ptp(pairs["inputs"].values) > 3.0
+    assert np.all(pairs["parameters"].values == 1.5)
+    with pytest.raises(systems.SystemsValueError, match="'u' is an input"):
+        systems.simulate(system, 2, T, parameters={"u": 1.0})
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda t, x: -x + (t > 5),
+        lambda t, x: -x + np.interp(t, [7.0, 8.0], [0.0, 1.0]),
+        lambda t, x, u: -x + u * np.sin(t),
+    ],
+)
+def test_time_is_noticed_wherever_f_depends_on_it(f):
+    inputs = {"u": (0.0, -2.0, 2.0)} if f.__code__.co_argcount == 3 else None
+    system = systems.from_rhs(f, 3, inputs=inputs, sampler=systems.Box(np.full(3, -1.0), np.full(3, 1.0)))
+    assert "time" in systems.collocate(system, 64).coords
+
+
+def test_names_of_arguments_say_what_they_are():
+    system = systems.from_rhs(
+        lambda x, u, mu: -u * x + 0 * mu, 3, inputs={"a": (1.0, 0.0, 2.0)}, parameters={"b": (5.0, 4.0, 6.0)}
+    )
+    assert np.array_equal(system.rhs(np.ones(3)), -np.ones(3))
+    with pytest.raises(systems.SystemsValueError, match="takes .* no time"):
+        systems.from_rhs(lambda x: -x, 3, period=1.0)
+
+
+def test_an_input_without_a_range_is_not_drawn():
+    with pytest.raises(systems.SystemsValueError, match="'u' of .* has no range"):
+        systems.simulate(systems.from_rhs(decay, 3, inputs={"u": 1.0}), 2, T, initial=np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("span", [1e-3, 1e4])
+def test_sampled_inputs_change_along_a_trajectory_whatever_the_unit_of_time(span):
+    t = np.linspace(0.0, span, 101)
+    drawn = plant().sample_inputs(20, t).values[..., 0]
+    assert drawn.std(axis=1).min() > 0.1
+    neighbours = np.corrcoef(drawn[:, 1:].ravel(), drawn[:, :-1].ravel())[0, 1]
+    assert neighbours > 0.7
+
+
+def test_held_and_linear_inputs_are_not_one_set(tmp_path):
+    for name, interpolation in (("a", "linear"), ("b", "previous")):
+        given = systems.signals(T, {"u": 1.0}, interpolation)
+        systems.save_trajectories(systems.simulate(plant(), 2, T, inputs=given), tmp_path / f"{name}.h5")
+    opened = systems.open_trajectories([tmp_path / "a.h5", tmp_path / "b.h5"])
+    assert isinstance(opened, list)
+    assert [one["inputs"].attrs["interpolation"] for one in opened] == ["linear", "previous"]

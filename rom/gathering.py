@@ -17,7 +17,7 @@ from rom.consistency import warn_of_other_rates
 from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.full_order import evaluate_at, parameters_for
-from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
+from rom.layout import Layout, completed, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
 from rom.points import Wanted
 from rom.split import Split, split_trajectories
@@ -286,7 +286,9 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     for other_name, other in layouts[1:]:
         require_same_layout(other_name, other, layout)
     # From here on a labelled one, where there is one.
-    name, layout = next(((n, one) for n, one in layouts if one.coords), layouts[0])
+    name, layout = max(layouts, key=lambda pair: (bool(pair[1].fields), bool(pair[1].coords)))
+    for _, other in layouts:
+        layout = completed(layout, other)
     if system is None:
         return layout
     if layout.dims != tuple(system.dims) and set(layout.dims) == set(system.dims):
@@ -305,6 +307,8 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
             f"{name}: inputs {layout.inputs} differ from {system.inputs} of {system.name}; `systems.driven` makes inputs of "
             "parameters, and `systems.collocate` then stores them"
         )
+    if layout.fields:  # the system knows the flat state alone
+        return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
     of_system = replace(layout, dims=tuple(system.dims), coords=coords)
     if not layout.coords:

@@ -298,6 +298,7 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     if layout.shape != tuple(system.shape):
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}"
+            + ("; fields are one flat state: rename a single one to 'state'" if layout.fields else "")
         )
     names = parameter_names(system)
     if layout.parameters and layout.parameters != names:

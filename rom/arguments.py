@@ -14,9 +14,10 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data import numeric, require_finite
+from rom.data import numeric, require_finite, require_numeric_times
 from rom.errors import RomTypeError, RomValueError, nearest
-from rom.layout import Layout, plain_labels, require_same_grids
+from rom.fields import Field
+from rom.layout import Layout, plain_labels, require_same_grids, require_same_units
 
 __all__ = [
     "as_tensor",
@@ -26,6 +27,7 @@ __all__ = [
     "input_signals",
     "input_values",
     "latent_states",
+    "one_of",
     "ordered",
     "parameter_values",
     "states_of",
@@ -52,19 +54,68 @@ def ordered(name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArr
     return array.transpose(..., *dims)
 
 
-def states_of(name: str, x: Any, layout: Layout, like: Tensor) -> Tensor:
-    """Flat states (..., n) of `x` (..., *shape)."""
+def states_of(name: str, x: Any, layout: Layout, like: Tensor, units: bool = True) -> Tensor:
+    """Flat states (..., n) of `x`: (..., *shape), or the fields (..., *their shapes) in a Dataset or a mapping.
+
+    Labels are compared with those of the model, `units` of the values too.
+    """
+    if layout.fields and isinstance(x, xr.Dataset | Mapping):
+        return states_of_fields(name, x, layout, like, units)
     if isinstance(x, xr.DataArray):
         x = ordered(name, x, layout.dims)
         if x.shape[-len(layout.shape) :] == layout.shape:  # otherwise that is what is wrong
-            require_same_grids(
-                name, {key: plain_labels(c.values)["data"] for key, c in x.coords.items()}, layout, "this model"
+            require_same_labels(name, x, layout.parts[0].name, layout, units and not layout.fields)
+    return shaped(name, as_tensor(name, x, like), layout.shape)
+
+
+def states_of_fields(name: str, x: Mapping[Any, Any], layout: Layout, like: Tensor, units: bool) -> Tensor:
+    """The same of the fields of a state, whose leading dimensions are those of the first."""
+    missing = [one.name for one in layout.fields if one.name not in x]
+    if missing:
+        raise RomValueError(f"{name} has no field {missing[0]!r}; {nearest(missing[0], map(str, x))}")
+    flat: list[Tensor] = []
+    first = leading_of(x[layout.fields[0].name], layout.fields[0])
+    for one in layout.fields:
+        values, place = x[one.name], f"{name}[{one.name!r}]"
+        if isinstance(values, xr.DataArray):
+            lead = leading_of(values, one)
+            values = ordered(place, values, (*(first if set(first) == set(lead) else lead), *one.dims))
+            if values.shape[len(values.dims) - len(one.shape) :] == one.shape:
+                require_same_labels(place, values, one.name, layout, units)
+        flat.append(shaped(place, as_tensor(place, values, like), one.shape))
+        if flat[-1].shape[:-1] != flat[0].shape[:-1]:
+            raise RomValueError(
+                f"{place} is a set of {tuple(flat[-1].shape[:-1])} states, but {name}[{layout.fields[0].name!r}] one of "
+                f"{tuple(flat[0].shape[:-1])}; all fields need the same leading dimensions"
             )
-    values = as_tensor(name, x, like)
-    k = len(layout.shape)
-    if values.ndim < k or tuple(values.shape[values.ndim - k :]) != layout.shape:
-        raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {layout.shape}")
-    return values.reshape(*values.shape[: values.ndim - k], layout.n_states)
+    return torch.cat(flat, dim=-1)
+
+
+def leading_of(values: Any, one: Field) -> tuple[str, ...]:
+    """The dimensions of a labelled field that are not its own."""
+    return tuple(str(d) for d in values.dims if d not in one.dims) if isinstance(values, xr.DataArray) else ()
+
+
+def one_of(x: Any, layout: Layout) -> tuple[Any, tuple[str, ...]]:
+    """What tells kind and leading dimensions of states: `x`, or the first of its fields; and the dimensions of a state there."""
+    if layout.fields and isinstance(x, xr.Dataset | Mapping):
+        return x[layout.fields[0].name], layout.fields[0].dims
+    return x, layout.dims
+
+
+def require_same_labels(name: str, x: xr.DataArray, part: str, layout: Layout, units: bool) -> None:
+    attrs = {str(key): c.attrs for key, c in x.coords.items()} | ({part: x.attrs} if units else {})
+    require_same_units(name, attrs, layout, "this model")
+    coords = {str(key): plain_labels(c.values)["data"] for key, c in x.coords.items() if c.dims}
+    require_same_grids(name, coords, layout, "this model")
+
+
+def shaped(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`values` (..., *shape) with the last axes as one."""
+    k = len(shape)
+    if values.ndim < k or tuple(values.shape[values.ndim - k :]) != shape:
+        raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {shape}")
+    return values.reshape(*values.shape[: values.ndim - k], int(np.prod(shape, dtype=int)))
 
 
 def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
@@ -80,7 +131,8 @@ def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
     states = states_of("x0", x0, layout, like)
     if states.ndim > 2:
         raise RomValueError(
-            f"x0 has shape {tuple(np.shape(x0))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})"
+            f"x0 has shape {tuple(np.shape(one_of(x0, layout)[0]))}; pass one state {layout.shape} or many "
+            f"(trajectory, *{layout.shape})"
         )
     labels = ("trajectory",) if states.ndim == 2 else ()
     require_finite("x0", states.detach().cpu().numpy(), labels)
@@ -88,9 +140,10 @@ def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
         return states[None].detach(), None
     if len(states) == 0:
         raise RomValueError("x0 is empty; pass at least one state")
-    lead = [d for d in x0.dims if d not in layout.dims] if isinstance(x0, xr.DataArray) else []
-    if lead and lead[0] in x0.coords:
-        return states.detach(), ("trajectory", x0[lead[0]].values)
+    given, dims = one_of(x0, layout)
+    lead = [d for d in given.dims if d not in dims] if isinstance(given, xr.DataArray) else []
+    if lead and lead[0] in given.coords:
+        return states.detach(), ("trajectory", given[lead[0]].values)
     return states.detach(), np.arange(len(states))
 
 
@@ -171,13 +224,16 @@ def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], 
     return values.expand(*leading, len(names))
 
 
-def wanted_cells(points: Any, cells: xr.DataArray) -> xr.DataArray:
-    """The part of all `cells` of a state that `points` asks for."""
+def wanted_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:
+    """The part of all `cells` of a state, by its variables, that `points` asks for."""
+    dims = list(map(str, cells.sizes))
     if not isinstance(points, Mapping):
-        raise RomTypeError(f"points must map dimensions to positions, as {{{cells.dims[0]!r}: [0]}}, got {points!r}")
+        raise RomTypeError(
+            f"points must map dimensions to positions, as {{{(dims or ['x'])[0]!r}: [0]}}, got {points!r}"
+        )
     for dim in points:
-        if dim not in cells.dims:
-            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, map(str, cells.dims))}")
+        if dim not in dims:
+            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, dims)}")
     return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
 
 
@@ -198,8 +254,15 @@ def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
     return indices
 
 
-def forecast_times(t: Any, x0: Any) -> np.ndarray:
-    """Times (T,) in float64. Raises `RomValueError` unless finite, strictly increasing and not before x0's own time."""
+def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
+    """Times (T,) in float64.
+
+    Raises `RomValueError` unless finite, strictly increasing, not before x0's own time and in the model's unit of time, and
+    `RomTypeError` for dates.
+    """
+    require_numeric_times("t", getattr(t, "dtype", None), "t = (t - t[0]) / np.timedelta64(1, 's')")
+    if isinstance(t, xr.DataArray):
+        require_same_units("t", {"time": t.attrs}, layout, "this model")
     times = numeric("t", t).astype(np.float64)
     if times.ndim == 0:
         raise RomValueError(
@@ -212,7 +275,10 @@ def forecast_times(t: Any, x0: Any) -> np.ndarray:
     if (steps <= 0).any():
         k = int(np.argmax(steps <= 0))
         raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
+    x0, _ = one_of(x0, layout)
     if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
+        require_numeric_times("the time of x0", x0.coords["time"].dtype, "x0 = x0.drop_vars('time')")
+        require_same_units("x0", {"time": x0.coords["time"].attrs}, layout, "this model")
         start = float(x0.coords["time"])
         if times[0] < start:
             raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")

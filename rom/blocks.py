@@ -15,8 +15,9 @@ import xarray as xr
 
 import systems
 from rom.errors import RomReadError, RomValueError
+from rom.fields import Field, located
 
-__all__ = ["BLOCK_BYTES", "LazyStates", "blocks_of", "chunked", "is_large", "read", "snapshots"]
+__all__ = ["BLOCK_BYTES", "LazyStates", "blocks_of", "bounded", "chunked", "is_large", "read", "snapshots"]
 
 BLOCK_BYTES = 64 * 2**20  # of states at a time, in float64
 LARGE_BYTES = 2**30  # of all states of a fit that are in memory, in float64, beyond which no copies are made of them
@@ -26,11 +27,11 @@ Block = tuple[slice, slice, np.ndarray]
 
 @dataclass(frozen=True)
 class LazyStates:
-    """States (N, T, n) in a dask `array`. `numbers` (N,) and the `shape_of_one` state say where an error lies."""
+    """States (N, T, n) in a dask `array`. `numbers` (N,) and the `parts` of a state say where an error lies."""
 
     array: Any
     numbers: np.ndarray
-    shape_of_one: tuple[int, ...]
+    parts: tuple[Field, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -38,11 +39,11 @@ class LazyStates:
 
     def __getitem__(self, indices: np.ndarray) -> LazyStates:
         """The trajectories at `indices`."""
-        return LazyStates(self.array[indices], self.numbers[indices], self.shape_of_one)
+        return LazyStates(self.array[indices], self.numbers[indices], self.parts)
 
     def numbered_from(self, first: int) -> LazyStates:
         """The same, its trajectories being the `first` and following ones of what was passed."""
-        return LazyStates(self.array, first + np.arange(len(self.numbers)), self.shape_of_one)
+        return LazyStates(self.array, first + np.arange(len(self.numbers)), self.parts)
 
 
 def is_large(groups: Any, n_further: int = 0) -> bool:
@@ -87,10 +88,10 @@ def read(states: Any, chosen: slice, within: slice) -> np.ndarray:
         ) from error
     if not np.isfinite(values).all():
         k, time, component = np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)
-        place = tuple(int(i) for i in np.unravel_index(component, states.shape_of_one))
+        part, place = located(int(component), states.parts)
         raise RomValueError(
-            f"trajectories: state is {values[k, time, component]} at trajectory {states.numbers[chosen][k]}, time index "
-            f"{range(states.shape[1])[within][time]}, component {place}; remove or repair it"
+            f"trajectories: {part} is {values[k, time, component]} at trajectory {states.numbers[chosen][k]}, time index "
+            f"{range(states.shape[1])[within][time]}{f', component {place}' if place else ''}; remove or repair it"
         )
     return values
 
@@ -147,9 +148,19 @@ def moved(part: slice, by: int) -> slice:
     return slice(part.start + by, part.stop + by)
 
 
-def chunked(state: xr.DataArray) -> xr.DataArray:
-    """`state` (trajectory, time, ...) of a file as a dask array, in whole chunks of the file that a block holds."""
-    stored = state.encoding.get("preferred_chunks", {})
-    trajectories, times = (int(stored.get(dim, 1)) for dim in ("trajectory", "time"))
-    most = BLOCK_BYTES // max(8 * trajectories * int(np.prod(state.shape[2:])), 1)
-    return state.chunk({"trajectory": trajectories, "time": max(times, most - most % times)})
+def chunked(variable: xr.DataArray) -> xr.DataArray:
+    """A `variable` (trajectory, time, ...), or (time, ...), of a file as a dask array, in whole chunks of the file that a
+    block holds."""
+    stored = variable.encoding.get("preferred_chunks", {})
+    chunks = {dim: int(stored.get(dim, 1)) for dim in ("trajectory", "time") if dim in variable.dims}
+    times, trajectories = chunks["time"], chunks.get("trajectory", 1)
+    size = int(np.prod([n for dim, n in variable.sizes.items() if dim not in chunks], dtype=int))
+    most = BLOCK_BYTES // max(8 * trajectories * size, 1)
+    return variable.chunk({**chunks, "time": max(times, most - most % times)})
+
+
+def bounded(states: Any) -> Any:
+    """A dask array (N, T, n), cut in time where it is cut along the state too and its chunks, side by side, exceed a block."""
+    trajectories, times, columns = states.chunks
+    most = max(1, BLOCK_BYTES // max(8 * max(trajectories, default=1) * states.shape[2], 1))
+    return states.rechunk({1: most}) if len(columns) > 1 and max(times, default=0) > most else states

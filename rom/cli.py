@@ -238,8 +238,8 @@ def validity(result: xr.Dataset) -> str:
 
 
 def sizes_of(dataset: xr.Dataset) -> str:
-    state = dataset["state"]
-    return ", ".join(f"{dim} {state.sizes[dim]}" for dim in state.dims)
+    sizes = dataset["state" if "state" in dataset else "valid"].sizes  # of a model of fields, what they have in common
+    return ", ".join(f"{dim} {size}" for dim, size in sizes.items())
 
 
 # -----------------------------------------------------------------------------------------------------------

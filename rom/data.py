@@ -1,8 +1,9 @@
 """What a user passes as data, checked at the door and brought into one form.
 
-`rom.fit` takes xarray Datasets (those of `systems`, or any with the same dimensions) and plain arrays. Here they become
-`Trajectories` and `Collocation` with flat states (..., n), and a `Layout` that puts labels back on forecasts. States of
-a lazily opened Dataset stay where they are: they are read, and then checked, in blocks (`rom/blocks.py`).
+`rom.fit` takes xarray Datasets (those of `systems`, and those of other programs, with a variable for each field) and plain
+arrays. Here they become `Trajectories` and `Collocation` with flat states (..., n), and a `Layout` that puts labels back on
+forecasts. States of a lazily opened Dataset stay where they are: they are read, and then checked, in blocks
+(`rom/blocks.py`).
 """
 
 from __future__ import annotations
@@ -15,13 +16,28 @@ import numpy as np
 import torch
 import xarray as xr
 
-from rom.blocks import LazyStates, blocks_of, chunked, is_large
+from rom.blocks import LazyStates, blocks_of, bounded, chunked, is_large
 from rom.errors import RomTypeError, RomValueError, nearest
-from rom.layout import Layout, layout_of, plain_layout, require_same_layout
+from rom.fields import BESIDE_FIELDS, field_names, stacked, unstacked
+from rom.layout import Layout, completed, layout_of, plain_layout, require_same_layout
 
-__all__ = ["Collocation", "Trajectories", "as_collocation", "as_trajectories", "numeric", "plain"]
+__all__ = [
+    "Collocation",
+    "Trajectories",
+    "as_collocation",
+    "as_trajectories",
+    "numeric",
+    "plain",
+    "require_numeric_times",
+]
 
 EMPTY = "trajectories is empty; pass at least one trajectory, or None with n_trajectories=0"
+
+DATES_OF_ARRAY = "times = (times - times[0]) / np.timedelta64(1, 's')"
+DATES_OF_DATASET = (
+    "dataset = dataset.assign_coords(time=((dataset['time'] - dataset['time'][0]) / np.timedelta64(1, 's'))"
+    ".assign_attrs(units='s'))"
+)
 
 
 @dataclass(frozen=True)
@@ -119,8 +135,15 @@ def require_finite(name: str, values: np.ndarray, labels: Sequence[str], offset:
     raise RomValueError(f"{name} is {values[index]} at {where}; remove or repair it")
 
 
+def require_numeric_times(name: str, dtype: Any, remedy: str = DATES_OF_ARRAY) -> None:
+    """A `RomTypeError` for dates and durations, with the line of code that makes seconds of them."""
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+        raise RomTypeError(f"{name} must hold numbers, got {dtype}; make seconds since the start of it:\n    {remedy}")
+
+
 def checked_times(name: str, times: Any) -> np.ndarray:
     """Times (T,) in float64. Raises `RomValueError` unless there are at least two, finite and strictly increasing."""
+    require_numeric_times(name, getattr(times, "dtype", None))
     values = numeric(name, times).astype(np.float64)
     if values.ndim != 1:
         raise RomValueError(f"{name} must have one axis (time,), got shape {values.shape}")
@@ -145,7 +168,8 @@ def checked_times(name: str, times: Any) -> np.ndarray:
 def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
     """Groups of trajectories with equal times, and their layout.
 
-    `data` is a Dataset with `state` (trajectory, time, *dims) or a list of such Datasets, or a tuple of arrays
+    `data` is a Dataset with `state` (trajectory, time, *dims), or with fields (trajectory, time, ...) under names of their
+    own, or a list of such Datasets; one without the dimension `trajectory` is one run. Or it is a tuple of arrays
     (times, states), (times, states, parameters) or (times, states, parameters, inputs): times (T,), states
     (N, T, *shape), parameters (N, p) or None, inputs (N, T, m). When lengths differ, times, states and inputs are lists
     with one array a trajectory, (T_i,), (T_i, *shape) and (T_i, m). Every state is checked for finite values; of lazy sets
@@ -169,6 +193,7 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
                     f"trajectories[{k}]: its inputs are {'held' if other.held_inputs else 'linear'} between their times, those of "
                     "the other data are not; fit sets of one kind, or state the attribute 'interpolation' of inputs"
                 )
+            layout = completed(layout, other)
         groups = merged([group for group, _ in parts if len(group)])
     elif isinstance(data, tuple) and len(data) in (2, 3, 4):
         groups, layout = trajectories_of_arrays(*data)
@@ -188,27 +213,36 @@ def as_trajectories(data: Any) -> tuple[list[Trajectories], Layout]:
                     pass  # reading checks
         else:
             for chosen, within, states in group.blocks():
-                shaped = states.reshape(*states.shape[:2], *layout.shape)
                 offset = (first + chosen.start, within.start)
-                require_finite("trajectories: state", shaped, ("trajectory", "time index"), offset)
+                for part, values in unstacked(states, layout.parts).items():
+                    require_finite(f"trajectories: {part}", values, ("trajectory", "time index"), offset)
         first += len(group)
     return groups, layout
 
 
 def trajectories_of_dataset(name: str, dataset: xr.Dataset) -> tuple[Trajectories, Layout]:
-    state = require_variable(name, dataset, "state", ("trajectory", "time"))
+    leading = ("trajectory", "time")
+    names = field_names(name, dataset, leading if "trajectory" in dataset.dims else ("time",))
+    for variable in names:
+        require_variable(name, dataset, variable, ("time",))
+        require_real(f"{name}[{variable!r}]", dataset[variable].dtype)
     if "time" not in dataset.coords:
         raise RomValueError(f"{name} has no coordinate 'time'; assign it with dataset.assign_coords(time=...)")
-    require_real(f"{name}['state']", state.dtype)
-    layout = layout_of(dataset, state, ("trajectory", "time"))
+    require_numeric_times(f"{name}['time']", dataset["time"].dtype, DATES_OF_DATASET)
+    if dataset.encoding.get("source"):  # opened from one file: `.data` would read all of it
+        on_disk = [variable for variable in names if dataset[variable].chunks is None]
+        dataset = dataset.assign({variable: chunked(dataset[variable]) for variable in on_disk})
+    if "trajectory" not in dataset.dims:  # one run
+        dataset = dataset[[*names, *(n for n in BESIDE_FIELDS if n in dataset)]].expand_dims("trajectory")
+    for variable in names:
+        require_variable(name, dataset, variable, leading)
+    layout = layout_of(dataset, names, leading)
     parameters = parameters_of_dataset(name, dataset, "trajectory")
     times = checked_times(f"{name}['time']", dataset["time"].values)
-    if state.chunks is None and dataset.encoding.get("source"):
-        state = chunked(state)  # opened from one file: `.data` would read all of it
-    states = state.data.reshape(*state.shape[:2], layout.n_states)
-    if state.chunks is not None:
-        states = LazyStates(states, np.arange(len(states)), layout.shape)
-    return Trajectories(times, states, parameters, inputs_of_dataset(name, dataset, ("trajectory", "time"))), layout
+    states = stacked(dataset, layout.parts, leading)
+    if not isinstance(states, np.ndarray):
+        states = LazyStates(bounded(states), np.arange(len(states)), layout.parts)
+    return Trajectories(times, states, parameters, inputs_of_dataset(name, dataset, leading)), layout
 
 
 def merged(groups: list[Trajectories]) -> list[Trajectories]:
@@ -290,21 +324,20 @@ def trajectories_of_lists(
 def as_collocation(data: Any) -> tuple[Collocation, Layout]:
     """Collocation pairs with flat states, and their layout.
 
-    `data` is a Dataset with `state` and `time_derivative` (point, *dims), or a tuple of arrays (states, time_derivatives),
+    `data` is a Dataset with `state` and `time_derivative` (point, *dims); of fields, a pair of Datasets with the fields
+    (point, ...), which hold the states and their time derivatives; or a tuple of arrays (states, time_derivatives),
     (states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs), (point, *shape) each, (point, p)
     or None, and (point, m). Raises `RomTypeError` or `RomValueError`, naming the place and the remedy.
     """
-    if isinstance(data, xr.Dataset):
-        state = require_variable("collocation", data, "state", ("point",))
-        derivative = require_variable("collocation", data, "time_derivative", ("point",))
-        layout = layout_of(data, state, ("point",))
-        x = numeric("collocation['state']", state)
-        f = numeric("collocation['time_derivative']", derivative.transpose(*state.dims))
-        p = parameters_of_dataset("collocation", data, "point")
-        u = inputs_of_dataset("collocation", data, ("point",))
-        t = numeric("collocation['time']", data["time"]) if "time" in data.coords else np.zeros(len(x))
+    pair = data if isinstance(data, tuple) and all(isinstance(part, xr.Dataset) for part in data) else ()
+    if isinstance(data, xr.Dataset) or len(pair) == 2:
+        whole = isinstance(data, xr.Dataset)
+        x, f, dataset, layout = collocation_of_dataset(data) if whole else collocation_of_datasets(*pair)
+        p = parameters_of_dataset("collocation", dataset, "point")
+        u = inputs_of_dataset("collocation", dataset, ("point",))
+        t = numeric("collocation['time']", dataset["time"]) if "time" in dataset.coords else np.zeros(len(x))
         require_finite("collocation['time']", t, ("point",))
-        layout = replace(layout, depends_on_time="time" in data.coords)
+        layout = replace(layout, depends_on_time="time" in dataset.coords)
     elif isinstance(data, tuple) and len(data) in (2, 3, 4):
         x = numeric("collocation: states", data[0])
         f = numeric("collocation: time_derivatives", data[1])
@@ -325,11 +358,45 @@ def as_collocation(data: Any) -> tuple[Collocation, Layout]:
         raise RomValueError(f"collocation: states has shape {x.shape}, time_derivatives {f.shape}; they must be equal")
     if len(x) == 0 or layout.n_states == 0:
         raise RomValueError("collocation is empty; pass at least one point, or None with n_collocation=0")
-    require_finite("collocation: state", x, ("point",))
-    require_finite("collocation: time_derivative", f, ("point",))
     flat = (len(x), layout.n_states)
     x, f = (np.asarray(values.reshape(flat), dtype=np.float64) for values in (x, f))
+    for part, values in unstacked(x, layout.parts).items():
+        require_finite(f"collocation: {part}", values, ("point",))
+    for part, values in unstacked(f, layout.parts).items():
+        what = f"time derivative of {part}" if layout.fields else "time_derivative"
+        require_finite(f"collocation: {what}", values, ("point",))
     return Collocation(x, f, p, u, t.astype(np.float64)), layout
+
+
+def collocation_of_dataset(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray, xr.Dataset, Layout]:
+    """States and derivatives (point, *shape) of a Dataset with `state` and `time_derivative`, and their layout."""
+    if "state" not in dataset and "time_derivative" not in dataset:
+        raise RomValueError(
+            f"collocation has no variable 'state'; {nearest('state', map(str, dataset.data_vars))}; of fields, pass two Datasets "
+            "of them: collocation=(states, time_derivatives)"
+        )
+    state = require_variable("collocation", dataset, "state", ("point",))
+    derivative = require_variable("collocation", dataset, "time_derivative", ("point",))
+    x = numeric("collocation['state']", state)
+    f = numeric("collocation['time_derivative']", derivative.transpose(*state.dims))
+    return x, f, dataset, layout_of(dataset, ["state"], ("point",))
+
+
+def collocation_of_datasets(
+    states: xr.Dataset, derivatives: xr.Dataset
+) -> tuple[np.ndarray, np.ndarray, xr.Dataset, Layout]:
+    """The same of fields, flat: `states` and `derivatives` hold variables of the same names, (point, ...)."""
+    layout = layout_of(states, field_names("collocation: states", states, ("point",)), ("point",))
+    for one in layout.parts:
+        other = require_variable("collocation: time_derivatives", derivatives, one.name, ("point", *one.dims))
+        require_real(f"collocation: time_derivatives[{one.name!r}]", other.dtype)
+        if other.shape[1:] != one.shape or len(other) != states.sizes["point"]:
+            raise RomValueError(
+                f"collocation: time_derivatives[{one.name!r}] has shape {other.shape}, states[{one.name!r}] "
+                f"{(states.sizes['point'], *one.shape)}; they must be equal"
+            )
+    x, f = (np.asarray(stacked(part, layout.parts, ("point",))) for part in (states, derivatives))
+    return x, f, states, layout
 
 
 # ---------------------------------------------------------------------------------------------------------------------

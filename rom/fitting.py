@@ -58,12 +58,14 @@ def fit(
     Everyday arguments
         system: a `systems.System`, or None when data are passed.
         n_collocation: number of collocation points to evaluate f at; 0 for none.
-        trajectories: a Dataset with `state` (trajectory, time, *dims), a list of such, or arrays (times, states),
+        trajectories: a Dataset with `state` (trajectory, time, *dims), or with fields (trajectory, time, ...) under names of
+            their own, without `trajectory` for one run; a list of such; or arrays (times, states),
             (times, states, parameters) or (times, states, parameters, inputs) with shapes (time,),
             (trajectory, time, *shape), (trajectory, p) and (trajectory, time, m). Inputs u(t) are known at the times of the
             snapshots; a Dataset holds them as `inputs` (trajectory, time, input).
         n_trajectories: number of trajectories to simulate; 0 for none.
-        collocation: a Dataset with `state` and `time_derivative` (point, *dims), or arrays (states, time_derivatives),
+        collocation: a Dataset with `state` and `time_derivative` (point, *dims), two Datasets of fields (point, ...) for
+            states and time derivatives, or arrays (states, time_derivatives),
             (states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs) with shapes
             (point, *shape), (point, p) and (point, m).
         latent_dim: d, or "auto" to choose it from closed-form models on held-out data.

@@ -17,7 +17,7 @@ from rom.consistency import warn_of_other_rates
 from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.full_order import evaluate_at, parameters_for
-from rom.layout import Layout, plain_names, require_same_grids, require_same_layout
+from rom.layout import Layout, completed, plain_names, require_same_grids, require_same_layout
 from rom.noise import noise_share
 from rom.points import Wanted
 from rom.split import Split, split_trajectories
@@ -295,7 +295,9 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
         require_same_layout(other_name, other, layout)
     # From here on a labelled one, where there is one, with what trajectories and points know of inputs and time.
     held, times_told = layout.held_inputs, any(one.depends_on_time for _, one in layouts)
-    name, layout = next(((n, one) for n, one in layouts if one.coords), layouts[0])
+    name, layout = max(layouts, key=lambda pair: (bool(pair[1].fields), bool(pair[1].coords)))
+    for _, other in layouts:
+        layout = completed(layout, other)
     layout = replace(layout, held_inputs=held, depends_on_time=times_told)
     if system is None:
         return layout
@@ -306,6 +308,7 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     if layout.shape != tuple(system.shape):
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but one of {system.name} has {tuple(system.shape)}"
+            + ("; fields are one flat state: rename a single one to 'state'" if layout.fields else "")
         )
     names = parameter_names(system)
     if layout.parameters and layout.parameters != names:
@@ -315,6 +318,8 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
             f"{name}: inputs {layout.inputs} differ from {system.inputs} of {system.name}; `systems.driven` makes inputs of "
             "parameters, and `systems.collocate` then stores them"
         )
+    if layout.fields:  # the system knows the flat state alone
+        return layout
     coords = {dim: {"dims": [dim], "data": np.asarray(c).tolist(), "attrs": {}} for dim, c in system.coords.items()}
     of_system = replace(layout, dims=tuple(system.dims), coords=coords)
     if not layout.coords:

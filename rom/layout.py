@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from rom.errors import RomValueError
+from rom.fields import Field, slices_of
 
 __all__ = [
     "Layout",
+    "completed",
     "layout_of",
     "plain_labels",
     "plain_layout",
     "plain_names",
     "require_same_grids",
     "require_same_layout",
+    "require_same_units",
 ]
 
 SAME_GRID = 1e-5  # of the extent of a grid, by which two may differ: rounding to float32
@@ -26,7 +29,10 @@ SAME_GRID = 1e-5  # of the extent of a grid, by which two may differ: rounding t
 
 @dataclass(frozen=True)
 class Layout:
-    """How a state is labelled: dimensions, shape, coordinates, and the names of the parameters and inputs it came with."""
+    """How a state is labelled: dimensions, shape, coordinates, and the names of the parameters and inputs it came with.
+
+    A state of named `fields` is flat, with the dimension `component` alone; the coordinates are those of the fields.
+    """
 
     dims: tuple[str, ...]
     shape: tuple[int, ...]
@@ -38,6 +44,17 @@ class Layout:
     period: float | None = None  # where it does so periodically
     attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
     time_attrs: dict[str, Any] = field(default_factory=dict)  # of the time: units
+    fields: tuple[Field, ...] = ()  # the variables of a state of several, or of one that is not called `state`
+
+    @property
+    def parts(self) -> tuple[Field, ...]:
+        """The variables of a state: its fields, or `state` alone."""
+        return self.fields or (Field("state", self.dims, self.shape, self.attrs),)
+
+    @property
+    def field_slices(self) -> tuple[slice, ...]:
+        """Where the fields lie in the flat state: one slice of everything where there are none."""
+        return slices_of(self.parts)
 
     @property
     def n_states(self) -> int:
@@ -46,7 +63,12 @@ class Layout:
     @property
     def field_groups(self) -> tuple[tuple[slice, ...], ...]:
         """Where the fields lie in a flat state, those together that have the same stated units."""
-        return ((slice(0, self.n_states),),)
+        groups: dict[str, list[slice]] = {}
+        for part, where in zip(self.parts, self.field_slices, strict=True):
+            unit = str(part.attrs.get("units", ""))
+            # Of what is dimensionless, or says nothing, each field has a size of its own.
+            groups.setdefault(part.name if unit in ("", "1") else f"in {unit}", []).append(where)
+        return tuple(tuple(group) for group in groups.values())
 
     @property
     def n_forcing(self) -> int:
@@ -66,14 +88,15 @@ class Layout:
         }
 
 
-def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]) -> Layout:
-    dims = tuple(str(d) for d in state.dims if d not in leading)
-    if not dims:
-        raise RomValueError(f"state has only the dimensions {state.dims}; it needs at least one of its own")
+def layout_of(dataset: xr.Dataset, variables: Sequence[str], leading: tuple[str, ...]) -> Layout:
+    """The layout of a state of these `variables` of `dataset`, beside their dimensions `leading`."""
+    fields = tuple(field_of(dataset[name], leading) for name in variables)
+    if fields[0].name == "state" and not fields[0].dims:
+        raise RomValueError(f"state has only the dimensions {dataset['state'].dims}; it needs at least one of its own")
     coords = {
         str(name): {"dims": list(c.dims), **plain_labels(c.values), "attrs": plain_attrs(c.attrs)}
-        for name, c in state.coords.items()
-        if c.dims and set(c.dims) <= set(dims)
+        for name, c in dataset.coords.items()
+        if c.dims and any(set(c.dims) <= set(one.dims) for one in fields)
     }
     names: tuple[str, ...] = ()
     if "parameters" in dataset:
@@ -87,16 +110,17 @@ def layout_of(dataset: xr.Dataset, state: xr.DataArray, leading: tuple[str, ...]
         inputs = tuple(map(str, u["input"].values)) if named else plain_names(u.sizes.get("input", 0), "u")
         held = u.attrs.get("interpolation") == "previous"
     time_attrs = plain_attrs(dataset["time"].attrs) if "time" in dataset.coords else {}
-    return Layout(
-        dims,
-        tuple(state.sizes[d] for d in dims),
-        coords,
-        names,
-        inputs,
-        held,
-        attrs=plain_attrs(state.attrs),
-        time_attrs=time_attrs,
-    )
+    common: dict[str, Any] = {"held_inputs": held, "time_attrs": time_attrs}
+    if fields[0].name == "state":
+        return Layout(fields[0].dims, fields[0].shape, coords, names, inputs, attrs=fields[0].attrs, **common)
+    shape = (sum(one.size for one in fields),)
+    return Layout(("component",), shape, coords, names, inputs, fields=fields, **common)
+
+
+def field_of(variable: xr.DataArray, leading: tuple[str, ...]) -> Field:
+    dims = tuple(d for d in variable.dims if d not in leading)
+    shape = tuple(variable.sizes[d] for d in dims)
+    return Field(str(variable.name), tuple(map(str, dims)), shape, plain_attrs(variable.attrs))
 
 
 def plain_labels(values: np.ndarray) -> dict[str, Any]:
@@ -129,7 +153,9 @@ def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
 
 
 def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
-    """A `RomValueError` unless both layouts describe the same states and parameters."""
+    """A `RomValueError` unless both layouts describe the same states and parameters, in the same units."""
+    if layout.fields and expected.fields:
+        require_same_fields(name, layout.fields, expected.fields)
     if layout.dims != expected.dims and set(layout.dims) == set(expected.dims):
         raise RomValueError(
             f"{name}: dimensions {layout.dims} are in another order than {expected.dims} of the other data; use transpose"
@@ -138,6 +164,9 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         raise RomValueError(
             f"{name}: a state has shape {layout.shape}, but {expected.shape} is expected from the other data"
         )
+    parts = {one.name: one.attrs for one in layout.parts}
+    coord_attrs = {coord: c["attrs"] for coord, c in layout.coords.items()}
+    require_same_units(name, {**coord_attrs, **parts, "time": layout.time_attrs}, expected, "the other data")
     require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, expected, "the other data")
     if layout.parameters != expected.parameters:
         raise RomValueError(
@@ -146,6 +175,59 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
         )
     if layout.inputs != expected.inputs:
         raise RomValueError(f"{name}: inputs {layout.inputs} differ from {expected.inputs} of the other data")
+
+
+def require_same_fields(name: str, fields: Sequence[Field], expected: Sequence[Field]) -> None:
+    names, wanted = [one.name for one in fields], [one.name for one in expected]
+    if names != wanted:
+        hint = f"; take them in one order: dataset[{wanted}]" if sorted(names) == sorted(wanted) else ""
+        raise RomValueError(
+            f"{name}: a state has the fields {names}, but {wanted} are expected from the other data{hint}"
+        )
+    for one, other in zip(fields, expected, strict=True):
+        if (one.dims, one.shape) != (other.dims, other.shape):
+            hint = "; use transpose" if sorted(one.dims) == sorted(other.dims) and one.dims != other.dims else ""
+            raise RomValueError(
+                f"{name}: {one.name!r} has dimensions {one.dims} of lengths {one.shape}, but {other.dims} of lengths "
+                f"{other.shape} in the other data{hint}"
+            )
+
+
+def require_same_units(name: str, attrs: Mapping[str, Mapping[str, Any]], expected: Layout, whose: str) -> None:
+    """A `RomValueError` where `attrs` by variable hold other units than the `expected` layout; one without units has any."""
+    known = {coord: c["attrs"] for coord, c in expected.coords.items()}
+    known |= {one.name: one.attrs for one in expected.parts} | {"time": expected.time_attrs}
+    for variable in attrs.keys() & known.keys():
+        units, wanted = units_of(attrs[variable]), units_of(known[variable])
+        if units and wanted and units != wanted:
+            raise RomValueError(
+                f"{name}: {variable!r} has units of {units!r}, but {wanted!r} in {whose}; convert its values and say so with "
+                f"dataset[{variable!r}].attrs['units'] = {wanted!r}, which is enough where both mean the same"
+            )
+
+
+def units_of(attrs: Mapping[str, Any]) -> str:
+    """The units that `attrs` tell, "" where they tell none; "1" is what programs write that do not know better."""
+    units = str(attrs.get("units", "")).strip()
+    return "" if units == "1" else units
+
+
+def joined_attrs(attrs: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    units = {"units": others["units"]} if units_of(others) and not units_of(attrs) else {}
+    return {**others, **attrs, **units}
+
+
+def completed(layout: Layout, other: Layout) -> Layout:
+    """`layout` with those attributes (units, long_name) that only `other` has, which labels the same states."""
+    coords = {
+        name: {**c, "attrs": joined_attrs(c["attrs"], other.coords[name]["attrs"])} if name in other.coords else c
+        for name, c in layout.coords.items()
+    }
+    attrs = {one.name: one.attrs for one in other.parts}
+    parts = tuple(replace(one, attrs=joined_attrs(one.attrs, attrs.get(one.name, {}))) for one in layout.parts)
+    time_attrs = joined_attrs(layout.time_attrs, other.time_attrs)
+    layout = replace(layout, coords=coords, time_attrs=time_attrs)
+    return replace(layout, fields=parts) if layout.fields else replace(layout, attrs=parts[0].attrs)
 
 
 def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, whose: str) -> None:

@@ -16,6 +16,7 @@ import systems
 from rom.architecture import closed_form_config
 from rom.data import Trajectories, as_trajectories
 from rom.errors import RomValueError
+from rom.fields import stacked
 from rom.layout import Layout, plain_names, require_same_layout
 from rom.model import ReducedOrderModel
 
@@ -61,7 +62,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                     warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
                     initial = states[:, 0].reshape(-1, *layout.shape)
                     forecast = method.forecast(initial, group.times, mu, inputs=inputs)
-                values, flags = forecast["state"].values.reshape(states.shape), forecast["valid"].values
+                values = stacked(forecast, model._layout.parts, ("trajectory", "time"))
+                flags = forecast["valid"].values
             else:
                 values, flags = pieces[name].at(chosen, within, states, parameters)
             square[k, chosen, within] = ((values - states) ** 2).mean(axis=2)
@@ -140,7 +142,7 @@ class PiecewiseForecast:
 def trajectory_labels(trajectories: Any, count: int) -> np.ndarray:
     """The coordinate of a Dataset's trajectories, or else their positions."""
     if isinstance(trajectories, xr.Dataset) and "trajectory" in trajectories.coords:
-        return trajectories["trajectory"].values
+        return np.atleast_1d(trajectories["trajectory"].values)
     return np.arange(count)
 
 

@@ -25,12 +25,14 @@ from rom.arguments import (
     input_signals,
     input_values,
     latent_states,
+    one_of,
     parameter_values,
     states_of,
     wanted_cells,
 )
 from rom.config import FitConfig
 from rom.errors import RomValueError, nearest
+from rom.fields import Field, unstacked
 from rom.forcing import forcing_of_signals, point_forcing, time_features
 from rom.integrators import adaptive_rollout
 from rom.layout import Layout
@@ -48,6 +50,11 @@ DOUBLE = torch.float64
 EXACT = ("parameter_mean", "parameter_spread", "parameter_range")  # numbers like 1e8 + 1 would be lost in float32
 BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
+
+
+def positions_of(cells: xr.Dataset) -> np.ndarray:
+    """The positions in the flat state that the variables of `cells` hold, one after the other."""
+    return np.concatenate([variable.values.ravel() for variable in cells.data_vars.values()])
 
 
 class ModelState(nn.Module):
@@ -147,6 +154,11 @@ class ReducedOrderModel:
         return self._layout.shape
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the variables of a state, where it is not `state` alone."""
+        return tuple(one.name for one in self._layout.fields)
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters mu that forecasts need; empty where the model was fitted at fixed ones."""
         return self._layout.parameters
@@ -167,7 +179,8 @@ class ReducedOrderModel:
 
     def __repr__(self) -> str:
         facts = self.history.attrs
-        grid = ", ".join(f"{dim}: {size}" for dim, size in zip(self.dims, self.shape, strict=True))
+        sizes = {d: n for one in self._layout.parts for d, n in zip(one.dims, one.shape, strict=True)}
+        grid = "; ".join(filter(None, [", ".join(self.fields), ", ".join(f"{d}: {n}" for d, n in sizes.items())]))
         return (
             f"<ReducedOrderModel of {facts.get('system', 'data')} ({grid}): d = {self.latent_dim}, "
             f"POD rank {self.rank} (lost energy {facts.get('lost_energy', math.nan):.1e}), "
@@ -181,14 +194,18 @@ class ReducedOrderModel:
     def encode(self, x: Any) -> Any:
         """Latent states z = phi(x), (..., d), of states x (..., *shape), in the kind they were given.
 
-        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`.
+        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a model of
+        fields, x is a Dataset or a mapping of them, or flat (..., n).
         Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
         """
         states = states_of("x", x, self._layout, self._kind)
         return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), self.dims)
 
     def decode(self, z: Any) -> Any:
-        """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given."""
+        """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given.
+
+        Of a model of fields, a DataArray gives a Dataset of them; other kinds give flat states (..., n).
+        """
         latent = latent_states(z, self.latent_dim, self._kind)
         return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
 
@@ -205,10 +222,11 @@ class ReducedOrderModel:
         """dphi/dx f(x) - h(phi(x); mu, u, t), (..., d), in units of its root mean square in training, by component.
 
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
-        `time_derivative` = f(x) have shapes (..., *shape); the kind of `x` is returned.
+        `time_derivative` = f(x) have shapes (..., *shape), or are Datasets or mappings of the fields of a model of fields; the
+        kind of `x` is returned.
         """
         states = states_of("x", x, self._layout, self._kind)
-        velocities = states_of("time_derivative", time_derivative, self._layout, self._kind)
+        velocities = states_of("time_derivative", time_derivative, self._layout, self._kind, units=False)
         if states.shape != velocities.shape:
             raise RomValueError(
                 f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)"
@@ -239,7 +257,8 @@ class ReducedOrderModel:
         The steps in time are as long as accuracy allows and know nothing of `t`: [t0, T] costs the steps in between and
         the decoding of two states.
 
-        x0: one state (*shape) or many (trajectory, *shape): xarray, NumPy or torch.
+        x0: one state (*shape) or many (trajectory, *shape): xarray, NumPy or torch. Of a model of fields, a Dataset or a
+            mapping of them, or flat (..., n).
         t: times (T,), strictly increasing, T >= 1, in the data's unit of time. They need not be uniform.
         mu: parameters, for a model fitted with some: (p,), (trajectory, p), or a mapping from names.
         inputs: u(t) of a model that is driven: a mapping from names to values at the times t, (time,) or
@@ -249,15 +268,15 @@ class ReducedOrderModel:
             numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
         method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
 
-        Returns a Dataset with `state` (trajectory, time, *dims) and `valid` (trajectory, time), without `trajectory` for
-        one state. `valid` turns false, and stays false, with the step in which the latent state leaves the region seen in
-        training, whether a time asked for lies outside or not ("dopri5" looks at these times alone); from the first value
-        on that is not finite, states are NaN and a warning is given.
+        Returns a Dataset with `state` (trajectory, time, *dims), or the fields of a model of fields, and `valid`
+        (trajectory, time), without `trajectory` for one state. `valid` turns false, and stays false, with the step in which
+        the latent state leaves the region seen in training, whether a time asked for lies outside or not ("dopri5" looks
+        at these times alone); from the first value on that is not finite, states are NaN and a warning is given.
         Raises `RomValueError` or `RomTypeError` for unusable arguments.
         """
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
-        times = forecast_times(t, x0)
+        times = forecast_times(t, x0, self._layout)
         cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
         states, trajectory = initial_states(x0, self._layout, self._kind)
         parameters = self._parameters(mu, (len(states),))
@@ -267,7 +286,7 @@ class ReducedOrderModel:
         with torch.inference_mode():
             scaled = times / float(self._state.time_scale)
             latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, forcing, method)
-            rows = slice(None) if points is None else torch.as_tensor(cells.values.ravel(), device=self.device)
+            rows = slice(None) if points is None else torch.as_tensor(positions_of(cells), device=self.device)
             decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
             valid = inside.T.cpu().numpy() & finite & self._seen(forcing, scaled)
         if not finite.all():
@@ -356,17 +375,22 @@ class ReducedOrderModel:
         return decoded, finite
 
     def _labelled(
-        self, states: np.ndarray, valid: np.ndarray, times: np.ndarray, trajectory: Any, cells: xr.DataArray
+        self, states: np.ndarray, valid: np.ndarray, times: np.ndarray, trajectory: Any, cells: xr.Dataset
     ) -> xr.Dataset:
-        layout = self._layout
-        values = states.reshape(*states.shape[:2], *cells.shape)
         lead, coords = ("trajectory",), {"trajectory": trajectory}
         if trajectory is None:
-            values, valid, lead, coords = values[0], valid[0], (), {}
+            states, valid, lead, coords = states[0], valid[0], (), {}
+        chosen = [
+            Field(str(n), tuple(map(str, c.dims)), c.shape, c.attrs)
+            for n, c in cells.variables.items()
+            if n in cells.data_vars
+        ]
+        values = unstacked(states, chosen)
         return xr.Dataset(
-            {"state": ((*lead, "time", *cells.dims), values, layout.attrs), "valid": ((*lead, "time"), valid)},
+            {one.name: ((*lead, "time", *one.dims), values[one.name], one.attrs) for one in chosen}
+            | {"valid": ((*lead, "time"), valid)},
             coords=coords
-            | {"time": ("time", times, layout.time_attrs)}
+            | {"time": ("time", times, self._layout.time_attrs)}
             | {name: c.variable.copy() for name, c in cells.coords.items()},
         )
 
@@ -387,10 +411,15 @@ class ReducedOrderModel:
     # -- within -------------------------------------------------------------------------------------------------------
 
     @functools.cached_property
-    def _all_cells(self) -> xr.DataArray:
+    def _all_cells(self) -> xr.Dataset:
         """The components of a state: their positions when flat, labelled. Making the labels takes longer than a short forecast."""
-        layout = self._layout
-        return xr.DataArray(np.arange(layout.n_states).reshape(layout.shape), layout.labels(), layout.dims)
+        return self._variables(np.arange(self._layout.n_states), (), self._layout.labels())
+
+    def _variables(self, states: np.ndarray, lead: tuple[str, ...], coords: dict[Any, Any]) -> xr.Dataset:
+        """Flat states (*lead, n) as the variables that they consist of."""
+        parts = self._layout.parts
+        values = unstacked(states, parts)
+        return xr.Dataset({one.name: ((*lead, *one.dims), values[one.name], one.attrs) for one in parts}, coords)
 
     def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
         return self._state.networks.latent_dynamics(latent, parameters)
@@ -450,14 +479,18 @@ class ReducedOrderModel:
         self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
     ) -> Any:
         """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
+        given, own = one_of(given, self._layout)
+        replaced = own if replaced == self.dims else replaced
         result = result.reshape(*result.shape[:-1], *shape)
         if isinstance(given, Tensor):
             return result.to(dtype=given.dtype, device=given.device)
         values = result.detach().cpu().numpy()
         if not isinstance(given, xr.DataArray):
             return values
-        lead = tuple(d for d in given.dims if d not in replaced)
+        lead = tuple(str(d) for d in given.dims if d not in replaced)
         coords = {name: c for name, c in given.coords.items() if set(c.dims) <= set(lead)}
         if dims == self.dims:
             coords |= self._layout.labels()
+            if self._layout.fields:
+                return self._variables(values, lead, coords)
         return xr.DataArray(values, dims=(*lead, *dims), coords=coords)

@@ -12,6 +12,7 @@ import xarray as xr
 from rom.arguments import checked_device
 from rom.config import FitConfig
 from rom.errors import RomError
+from rom.fields import Field
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
 from rom.model import ModelState, ReducedOrderModel
@@ -71,9 +72,12 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
     return ReducedOrderModel(state.to(target), layout, config, history)
 
 
-def layout_of(fields: dict[str, Any]) -> Layout:
-    tuples = {name: tuple(fields[name]) for name in ("dims", "shape", "parameters", "inputs")}
-    return Layout(**{**fields, **tuples})
+def layout_of(document: dict[str, Any]) -> Layout:
+    tuples = {name: tuple(document[name]) for name in ("dims", "shape", "parameters", "inputs")}
+    fields = tuple(
+        Field(one["name"], tuple(one["dims"]), tuple(one["shape"]), one["attrs"]) for one in document.get("fields", [])
+    )
+    return Layout(**{**document, **tuples, "fields": fields})
 
 
 def history_to_json(history: xr.Dataset) -> dict[str, Any]:

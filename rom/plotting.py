@@ -47,8 +47,8 @@ def plot_forecast(
     """Truth, forecast, their difference, and the error against time.
 
     truth: states (time, *dims) or (trajectory, time, *dims), or a Dataset with such a `state`, at the times
-        of the forecast; None shows the forecast alone.
-    forecast: what `model.forecast` returned.
+        of the forecast, or with the fields of the forecast; None shows the forecast alone.
+    forecast: what `model.forecast` returned. Several fields are drawn as lines; forecast[["pressure", "valid"]] shows one.
     path: where to write the picture, in the format of its suffix (.png, .pdf, .svg).
     trajectory: position of the one to show; the errors of the others are thin lines in the last panel.
     training_horizon: the time up to which there were training data; marked in every panel.
@@ -63,7 +63,7 @@ def plot_forecast(
     the picture cannot be written.
     """
     states, valid = forecast_of(forecast)
-    exact = None if truth is None else truth_of(truth, states)
+    exact = None if truth is None else truth_of(truth, states, variables_of(forecast))
     if not 0 <= trajectory < states.sizes["trajectory"]:
         raise RomValueError(
             f"trajectory is {trajectory}, the forecast has {states.sizes['trajectory']}, counted from 0"
@@ -115,22 +115,45 @@ def plot_history(history: xr.Dataset, path: str | os.PathLike | None = None) -> 
 
 def forecast_of(forecast: Any) -> tuple[xr.DataArray, xr.DataArray]:
     """`state` (trajectory, time, *dims) and `valid` (trajectory, time) of a forecast of one or many."""
-    if not isinstance(forecast, xr.Dataset) or not {"state", "valid"} <= set(forecast.data_vars):
-        raise RomTypeError("forecast must be what model.forecast returned, with `state` and `valid`")
-    if "trajectory" not in forecast["state"].dims:
+    if not isinstance(forecast, xr.Dataset) or "valid" not in forecast.data_vars or len(forecast.data_vars) < 2:
+        raise RomTypeError("forecast must be what model.forecast returned, with `state`, or fields, and `valid`")
+    if "trajectory" not in forecast["valid"].dims:
         forecast = forecast.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
     if forecast.sizes["time"] < 2:
         raise RomValueError("a forecast of one time cannot be drawn against time; ask for at least 2 times")
     leading = ("trajectory", "time")
-    return forecast["state"].transpose(*leading, ...), forecast["valid"].transpose(*leading)
+    return joined(forecast, variables_of(forecast)), forecast["valid"].transpose(*leading)
 
 
-def truth_of(truth: Any, states: xr.DataArray) -> xr.DataArray:
-    """The truth with the dimensions and at the times of the forecast's `states`."""
+def variables_of(forecast: xr.Dataset) -> list[str]:
+    """The variables of a state in a forecast: `state`, or its fields."""
+    return ["state"] if "state" in forecast else [str(name) for name in forecast.data_vars if name != "valid"]
+
+
+def joined(dataset: xr.Dataset, names: list[str]) -> xr.DataArray:
+    """One variable (trajectory, time, *dims) as it is; several side by side, (trajectory, time, component)."""
+    leading = ("trajectory", "time")
+    variables = [dataset[name].transpose(*leading, ...) for name in names]
+    if len(variables) == 1 and variables[0].ndim > 2:
+        return variables[0]
+    labels = [f"{v.name} {name_of(v[0], k)}".strip() for v in variables for k in range(int(np.prod(v.shape[2:])))]
+    flat = np.concatenate([v.values.reshape(*v.shape[:2], -1) for v in variables], axis=2)
+    coords = {"component": labels} | ({"time": dataset["time"]} if "time" in dataset.coords else {})
+    return xr.DataArray(flat, coords, (*leading, "component"), "state")
+
+
+def truth_of(truth: Any, states: xr.DataArray, names: list[str]) -> xr.DataArray:
+    """The truth of the variables `names` with the dimensions and at the times of the forecast's `states`."""
     if isinstance(truth, xr.Dataset) and "state" in truth:
         truth = truth["state"]
+    if isinstance(truth, xr.Dataset) and set(names) <= set(truth.data_vars):
+        if "trajectory" not in truth.dims:
+            truth = truth.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
+        truth = joined(truth, names)
     if not isinstance(truth, xr.DataArray):
-        raise RomTypeError(f"truth must be a DataArray or a Dataset with `state`, got {type(truth).__name__}")
+        raise RomTypeError(
+            f"truth must be a DataArray or a Dataset with {', '.join(map(repr, names))}, got {type(truth).__name__}"
+        )
     if "trajectory" not in truth.dims:
         truth = truth.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
     if set(truth.dims) != set(states.dims):
@@ -192,7 +215,7 @@ def draw_field(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figu
     beyond = 0.05 * (high - low)
     clipped = bool((both[-1] < low - beyond).any() or (both[-1] > high + beyond).any())
     bar: dict[str, Any] = {"pad": 0.01, "extend": "both" if clipped else "neither"}
-    figure.colorbar(image, ax=axes[: len(names)], label=label("state", forecast), **bar)
+    figure.colorbar(image, ax=axes[: len(names)], label=label(str(forecast.name or "state"), forecast), **bar)
     if truth is not None:
         error = forecast.values - truth.values
         limit = float(np.nanmax(np.abs(error), initial=0.0)) or 1.0

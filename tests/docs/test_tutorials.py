@@ -62,6 +62,10 @@ SHORTER = {
         "(0, 40, 401)": "(0, 20, 201)",
         "time=[10.0, 40.0]": "time=[10.0, 20.0]",
     },
+    "tutorials/other_data.md": {
+        "max_seconds=15": "max_seconds=3",
+        "max_seconds=5": "max_seconds=2",
+    },
     "tutorials/compiled_solver.md": {
         "n = 32": "n = 8",
         "(0, 100, 201)": "(0, 20, 41)",
@@ -80,6 +84,7 @@ PICTURES = {
     "tutorials/own_solver.md": 1,
     "tutorials/compiled_solver.md": 0,
     "tutorials/inputs.md": 1,
+    "tutorials/other_data.md": 1,
 }
 
 

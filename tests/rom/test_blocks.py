@@ -9,13 +9,18 @@ import rom
 import systems
 from rom.blocks import LazyStates, blocks_of, read
 from rom.data import as_trajectories
+from rom.fields import Field
 
 STATES = np.arange(4.0 * 6 * 5).reshape(4, 6, 5)
 ONE = 8 * 5  # bytes of a state
 
 
+def parts(shape):
+    return (Field("state", tuple(f"axis_{k}" for k in range(len(shape))), shape),)
+
+
 def lazy(chunks, states=STATES):
-    return LazyStates(dask.array.from_array(states, chunks=chunks), np.arange(len(states)), states.shape[2:])
+    return LazyStates(dask.array.from_array(states, chunks=chunks), np.arange(len(states)), parts(states.shape[2:]))
 
 
 @pytest.fixture
@@ -123,7 +128,9 @@ def test_a_computation_that_fails_is_named_and_chained():
     def fails(_block):
         raise ZeroDivisionError("the solver")
 
-    states = LazyStates(dask.array.map_blocks(fails, lazy((1, 6, 5)).array, dtype=float), np.array([7, 3, 5, 1]), (5,))
+    states = LazyStates(
+        dask.array.map_blocks(fails, lazy((1, 6, 5)).array, dtype=float), np.array([7, 3, 5, 1]), parts((5,))
+    )
     message = r"states of trajectories 7 to 1 could not be read or computed \(ZeroDivisionError: the solver\)"
     with pytest.raises(rom.RomReadError, match=message) as caught:
         next(blocks_of(states))

@@ -253,9 +253,9 @@ def test_parameters_of_the_wrong_count(states, dataset):
 
 
 def test_names_that_a_dataset_lacks(dataset):
-    refuses(as_trajectories, dataset.rename(state="states"), ValueError, "no variable 'state'; did you mean 'states'")
-    one = dataset.isel(trajectory=0)
-    refuses(as_trajectories, one, ValueError, r"needs 'trajectory'; add it with expand_dims\('trajectory'\)")
+    without_time = dataset.isel(time=0).rename(state="states")
+    refuses(as_trajectories, without_time, ValueError, "no variable 'state', nor fields .*; did you mean 'states'")
+    refuses(as_trajectories, dataset.isel(time=0), ValueError, r"needs 'time'; add it with expand_dims\('time'\)")
     refuses(as_trajectories, dataset.isel(x=0), ValueError, "needs at least one of its own")
     refuses(
         as_collocation,

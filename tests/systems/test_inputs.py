@@ -318,12 +318,12 @@ def test_names_of_arguments_say_what_they_are():
         lambda x, u, mu: -u * x + 0 * mu, 3, inputs={"a": (1.0, 0.0, 2.0)}, parameters={"b": (5.0, 4.0, 6.0)}
     )
     assert np.array_equal(system.rhs(np.ones(3)), -np.ones(3))
-    with pytest.raises(systems.SystemsValueError, match="takes .* no time"):
+    with pytest.raises(systems.SystemsValueError, match=r"takes .* no time"):
         systems.from_rhs(lambda x: -x, 3, period=1.0)
 
 
 def test_an_input_without_a_range_is_not_drawn():
-    with pytest.raises(systems.SystemsValueError, match="'u' of .* has no range"):
+    with pytest.raises(systems.SystemsValueError, match=r"'u' of .* has no range"):
         systems.simulate(systems.from_rhs(decay, 3, inputs={"u": 1.0}), 2, T, initial=np.zeros((2, 3)))
 
 

@@ -164,10 +164,13 @@ def test_single_files_are_read_in_blocks(files):
 
 def test_zarr(several, tmp_path):
     pytest.importorskip("zarr")
-    several.to_zarr(tmp_path / "runs.zarr")
-    (group,), layout = as_trajectories(xr.open_zarr(tmp_path / "runs.zarr"))
+    several.to_zarr(tmp_path / "runs.zarr", consolidated=False)
+    (group,), layout = as_trajectories(xr.open_zarr(tmp_path / "runs.zarr", consolidated=False))
     assert isinstance(group.states, LazyStates)
-    assert layout.fields == as_trajectories(several)[1].fields
+    # Such a store keeps no order of variables.
+    assert sorted(layout.fields, key=lambda one: one.name) == sorted(
+        as_trajectories(several)[1].fields, key=lambda one: one.name
+    )
 
 
 def test_chunks_of_all_kinds_give_the_same_states(several, monkeypatch):

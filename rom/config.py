@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 from dataclasses import dataclass
-from typing import Any, Self
 
-from rom.errors import RomError, RomTypeError, RomValueError, nearest
+from rom.errors import RomValueError
 from rom.networks import ACTIVATIONS
+from rom.settings import JsonSettings, require_choice, require_flag, require_integer, require_number, require_widths
 
 __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 
 LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
-
-
-class JsonSettings:
-    """To and from plain dictionaries, with unknown keys refused by name."""
-
-    def __new__(cls, *_values: Any, **settings: Any) -> Self:
-        check_keys(cls, settings, RomTypeError)
-        return super().__new__(cls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """A dictionary of JSON types."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
-        check_keys(cls, settings, RomValueError)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
 
 
 @dataclass(frozen=True)
@@ -117,14 +97,9 @@ class FitConfig(JsonSettings):
             if getattr(self, name) is not None:
                 require_integer(f"FitConfig.{name}", getattr(self, name), low=1)
         for name in ("hidden", "latent_hidden"):
-            widths = getattr(self, name)
-            if not isinstance(widths, tuple):
-                raise RomTypeError(f"FitConfig.{name} must be a tuple of layer widths, got {widths!r}")
-            for k, width in enumerate(widths):
-                require_integer(f"FitConfig.{name}[{k}]", width, low=1)
+            require_widths(f"FitConfig.{name}", getattr(self, name))
         for name in ("multiscale", "quadratic_decoder", "evaluate_system"):
-            if not isinstance(getattr(self, name), bool):
-                raise RomTypeError(f"FitConfig.{name} must be True or False, got {getattr(self, name)!r}")
+            require_flag(f"FitConfig.{name}", getattr(self, name))
         for name in ("learning_rate", "gradient_clip"):
             require_number(f"FitConfig.{name}", getattr(self, name), low=0.0, exclusive=True)
         require_choice("FitConfig.activation", self.activation, ACTIVATIONS)
@@ -136,42 +111,3 @@ class FitConfig(JsonSettings):
             )
         for term in self.latent_terms:
             require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
-
-
-def check_keys(cls: Any, settings: dict[str, Any], error: type[RomError]) -> None:
-    """An `error` for the first key that is no field of the dataclass `cls`, with the nearest one that is."""
-    names = [field.name for field in dataclasses.fields(cls)]
-    for key in settings:
-        if key not in names:
-            raise error(f"{cls.__name__}: unknown setting {key!r}; {nearest(key, names)}")
-
-
-def require_integer(name: str, value: Any, low: int) -> int:
-    """`value` if it is an integer >= `low`; otherwise a typed error that names it."""
-    try:
-        integer = operator.index(value)
-    except TypeError:
-        integer = None
-    if integer is None or isinstance(value, bool):
-        raise RomTypeError(f"{name} must be an integer, got {value!r}")
-    if integer < low:
-        raise RomValueError(f"{name} must be at least {low}, got {value!r}")
-    return integer
-
-
-def require_number(name: str, value: Any, low: float, high: float = math.inf, exclusive: bool = False) -> float:
-    """`value` if it is a finite real number in [low, high] (above `low` where `exclusive`); otherwise a typed error."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str | complex):
-        raise RomTypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value) or value > high or value < low or (exclusive and value == low):
-        limits = f"{'above' if exclusive else 'at least'} {low:g}" + (
-            f" and at most {high:g}" if high < math.inf else ""
-        )
-        raise RomValueError(f"{name} must be finite, {limits}, got {value!r}")
-    return float(value)
-
-
-def require_choice(name: str, value: Any, valid: Any) -> None:
-    """A typed error unless `value` is one of the words `valid`."""
-    if value not in valid:
-        raise RomValueError(f"{name}: unknown {value!r}; {nearest(value, valid)}")

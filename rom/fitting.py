@@ -17,7 +17,7 @@ from rom.architecture import build_networks, closed_form_networks, start_from
 from rom.arguments import checked_device
 from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
-from rom.config import FitConfig, LossWeights, require_integer, require_number
+from rom.config import FitConfig, LossWeights
 from rom.errors import RomTypeError, RomValueError
 from rom.gathering import Material, gather
 from rom.model import ReducedOrderModel
@@ -25,6 +25,7 @@ from rom.persistence import checked_path
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
+from rom.settings import require_integer, require_number
 from rom.training import Plan, Progress, train, window_steps
 
 __all__ = ["fit"]

@@ -13,7 +13,7 @@ import systems
 from rom.agreement import common_layout, driven_as, named, with_time
 from rom.blocks import LazyStates, is_large
 from rom.clock import Clock
-from rom.config import FitConfig, require_integer
+from rom.config import FitConfig
 from rom.consistency import warn_of_other_rates
 from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
 from rom.errors import RomTypeError, RomValueError
@@ -21,6 +21,7 @@ from rom.full_order import evaluate_at, parameters_for
 from rom.layout import Layout
 from rom.noise import noise_share
 from rom.points import Wanted
+from rom.settings import require_integer
 from rom.split import Split, split_trajectories
 
 __all__ = ["Material", "gather"]

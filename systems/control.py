@@ -82,6 +82,10 @@ class Driven(System):
         return self.system.coords
 
     @property
+    def periods(self) -> dict[str, float]:
+        return self.system.periods
+
+    @property
     def citation(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.system.citation
 

@@ -325,7 +325,8 @@ def _header_digest(file: h5py.File) -> str:
         dims = [scale.name for dim in item.dims for scale in dim.values()] if not item.is_scale else []
         units = _text(item.attrs.get("units", ""))
         between = [_text(item.attrs["interpolation"])] if "interpolation" in item.attrs else []  # of inputs
-        digest.update(repr((name, item.shape, item.dtype.str, item.chunks, dims, units, *between)).encode())
+        period = [str(item.attrs["period"])] if "period" in item.attrs else []  # of coordinates
+        digest.update(repr((name, item.shape, item.dtype.str, item.chunks, dims, units, *between, *period)).encode())
         # Checksums say that a chunk is whole, not that it is in its place.
         digest.update(repr(_chunk_index(item)).encode())
         if item.ndim == 1 and _is_coordinate(item):

@@ -78,6 +78,8 @@ class System(abc.ABC):
 
     name: what it is called.
     dims: name of each dimension of a state. shape: its lengths. coords: dimension -> 1-D coordinate.
+    periods: dimension -> length after which states repeat, of those along which they do; data say so in the attribute
+    `period` of the coordinate.
     parameters: named, with default and range. time_scale: a typical time, in the system's units.
     citation: where the equations come from.
     default_times, default_n_trajectories: what `simulate` takes when it is not told.
@@ -133,6 +135,10 @@ class System(abc.ABC):
     @property
     def coords(self) -> dict[str, np.ndarray]:
         return {dim: np.arange(size) for dim, size in zip(self.dims, self.shape, strict=True)}
+
+    @property
+    def periods(self) -> dict[str, float]:
+        return {}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -395,7 +401,8 @@ class System(abc.ABC):
     def _labelled_coords(self) -> dict[str, Any]:
         # The built-in systems are dimensionless; what the numbers of a user's code mean is not known here.
         attrs = {} if self.is_black_box else {"units": "1"}
-        return {dim: (dim, np.asarray(value), attrs) for dim, value in self.coords.items()}
+        own = {dim: {"period": float(length)} for dim, length in self.periods.items()}
+        return {dim: (dim, np.asarray(value), attrs | own.get(dim, {})) for dim, value in self.coords.items()}
 
     def _describe(self) -> dict[str, Any]:
         """What identifies the system in the provenance of data, ready for JSON: its name, fields and parameters."""

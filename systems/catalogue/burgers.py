@@ -208,6 +208,10 @@ class InviscidBurgers(System):
         return {"x": -3.0 + 6.0 / self.n * np.arange(self.n)}
 
     @property
+    def periods(self) -> dict[str, float]:
+        return {"x": 6.0}
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         return Parameter.around("amplitude", self.amplitude, 0.7, 0.9), Parameter.around("width", self.width, 0.9, 1.1)
 

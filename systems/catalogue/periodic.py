@@ -110,6 +110,10 @@ class PeriodicSystem(System):
         grid = {dim: self.origin + length / n * np.arange(n) for dim, n, length in axes}
         return grid if not self.fields else {self.dims[0]: np.array(self.fields)} | grid
 
+    @property
+    def periods(self) -> dict[str, float]:
+        return dict(zip(self.dims[len(self.dims) - len(self.lengths) :], map(float, self.lengths), strict=True))
+
     @cached_property
     def _wavenumbers(self) -> tuple[np.ndarray, ...]:
         *full, half = zip(self._grid, self.lengths, strict=True)

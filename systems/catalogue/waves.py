@@ -51,6 +51,10 @@ class Advection(System):
         return {"x": np.arange(self.n) / self.n}
 
     @property
+    def periods(self) -> dict[str, float]:
+        return {"x": 1.0}
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         return (Parameter.around("speed", self.speed, 0.5, 1.5),)
 

@@ -86,3 +86,23 @@ def test_weights_give_the_mean_square_and_transforms_come_back(system):
     y = form.forward(x)
     np.testing.assert_allclose((form.weights * np.abs(y) ** 2).sum(axis=1), (x**2).reshape(3, -1).mean(axis=1))
     np.testing.assert_allclose(form.backward(y), x, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [systems.Burgers(n=16), systems.Burgers2D(n=8), systems.InviscidBurgers(n=16), systems.Advection(n=16)],
+    ids=lambda system: system.name,
+)
+def test_coordinates_say_after_which_length_a_field_repeats(system, tmp_path):
+    """Wherever states are labelled, and in files: the step across the seam is that of the grid."""
+    runs = systems.simulate(system, 1, [0.0, 0.01], seed=0)
+    back = systems.open_trajectories(systems.save_trajectories(runs, tmp_path / "runs.h5"))
+    for data in (system.sample_initial(1), runs, systems.collocate(system, 1), back):
+        for dim in system.periods:
+            x = data[dim].values
+            assert x[0] + data[dim].attrs["period"] - x[-1] == pytest.approx(x[1] - x[0])
+    assert "period" not in runs["time"].attrs
+
+
+def test_a_driven_system_repeats_as_the_one_inside():
+    assert systems.driven(systems.Burgers(n=16), "viscosity").periods == {"x": 2 * np.pi}

@@ -1,0 +1,320 @@
+"""Finite-dimensional spaces of continuous functions: what fields on differing grids, or at points, have in common.
+
+A field u on a box is held as u(x) = sum_k c_k phi_k(x), with tensor products of B-splines that are orthonormal in L2. So the
+coefficients c of one field are the same whichever positions its values come from, sums of their squares are integrals of u^2,
+the POD of coefficients is the POD in L2 of the domain, and a field can be asked at any position. Time derivatives are mapped
+like values, for the map is linear.
+
+Sources: de Boor 2001, A Practical Guide to Splines (B-splines, least squares at well-placed points); Everson & Sirovich 1995,
+J. Opt. Soc. Am. A 12, 1657 (estimates from few values, in rom/positions.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import BSpline
+
+from rom.errors import RomTypeError, RomValueError
+
+__all__ = ["Axis", "FunctionSpace", "Positions", "space_of"]
+
+OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
+WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
+GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose
+SHARE = 0.75  # functions for each point of a grid
+SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
+LOOKED_AT = 64  # sets of moving points whose condition is looked at for that choice
+
+Positions = np.ndarray | tuple[np.ndarray, ...]
+"""Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid: P = P_1 ... P_k positions, the last running fastest."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a domain: [low, high], or [low, high) and its repetitions where it is `periodic`, with `n` splines on it.
+
+    Raises `RomValueError` for an interval that is empty or not finite.
+    """
+
+    name: str
+    low: float
+    high: float
+    n: int
+    periodic: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise RomValueError(
+                f"the axis {self.name!r} must have low < high, both finite, got {self.low} and {self.high}"
+            )
+
+    @property
+    def length(self) -> float:
+        """high - low, the period of a periodic axis."""
+        return self.high - self.low
+
+    def inside(self, x: np.ndarray) -> np.ndarray:
+        """Coordinates `x` (...) within [low, high]: periodic ones wrapped, others as they are.
+
+        Raises `RomValueError` for the first that is not finite, or outside by more than rounding.
+        """
+        wrapped = self.low + np.mod(x - self.low, self.length) if self.periodic else x
+        clipped = np.clip(wrapped, self.low, self.high)
+        outside = ~(np.abs(wrapped - clipped) <= OUTSIDE * self.length)  # also where it is NaN
+        if outside.any():
+            index = tuple(map(int, np.argwhere(outside)[0]))
+            where = str(index[0]) if len(index) == 1 else str(index)
+            raise RomValueError(
+                f"position {where} has {self.name} = {x[index]:g}, outside of the domain [{self.low:g}, {self.high:g}]; leave it "
+                f"out, or, if fields repeat along {self.name!r}, say so in the data: "
+                f"dataset[{self.name!r}].attrs['period'] = length"
+            )
+        return clipped
+
+    def breaks(self, degree: int) -> np.ndarray:
+        """Where the polynomials meet that the splines consist of, both ends included.
+
+        Equally far apart, but for those next to the ends of a bounded axis, which are left out ("not a knot"): splines
+        with knots there would be more than the points nearby determine.
+        """
+        if self.periodic:
+            return np.linspace(self.low, self.high, self.n + 1)
+        even = np.linspace(self.low, self.high, self.n)
+        left_out = np.r_[1 : 1 + degree // 2, self.n - 1 - (degree - 1) // 2 : self.n - 1] if degree > 1 else []
+        return np.delete(even, left_out)
+
+    def splines(self, x: np.ndarray, degree: int) -> np.ndarray:
+        """The values (P, n) of the B-splines at coordinates (P,) within the axis."""
+        breaks = self.breaks(degree)
+        if not self.periodic:  # as many knots at both ends as let the splines take any value there
+            knots = np.concatenate([np.full(degree, self.low), breaks, np.full(degree, self.high)])
+            return BSpline.design_matrix(x, knots, degree).toarray()
+        # The spline that leaves at one end comes in at the other.
+        knots = np.concatenate([breaks[-degree - 1 : -1] - self.length, breaks, breaks[1 : degree + 1] + self.length])
+        unfolded = BSpline.design_matrix(x, knots, degree).toarray()
+        folded = unfolded[:, : self.n].copy()
+        folded[:, :degree] += unfolded[:, self.n :]
+        return folded
+
+    def mixing(self, degree: int) -> np.ndarray:
+        """The symmetric matrix (n, n) that makes the splines orthonormal in L2: the inverse root of their Gram matrix."""
+        breaks = self.breaks(degree)
+        nodes, weights = np.polynomial.legendre.leggauss(degree + 1)  # exact for products of two splines
+        half = 0.5 * np.diff(breaks)[:, None]
+        x = 0.5 * (breaks[1:] + breaks[:-1])[:, None] + half * nodes
+        values = self.splines(np.clip(x.ravel(), self.low, self.high), degree)
+        squares, rotation = np.linalg.eigh(values.T @ ((half * weights).reshape(-1, 1) * values))
+        return rotation / np.sqrt(squares) @ rotation.T
+
+
+@dataclass(frozen=True)
+class FunctionSpace:
+    """Tensor products of splines of one `degree` on a box, orthonormal in L2: M = n_1 ... n_k continuous functions.
+
+    The error of the best approximation of a smooth field falls with the power degree + 1 of the distance of the knots. The
+    last axis runs fastest among the functions.
+    Raises `RomValueError` for an axis with fewer functions than degree + 1, or without axes.
+    """
+
+    axes: tuple[Axis, ...]
+    degree: int = 5
+
+    def __post_init__(self) -> None:
+        if not self.axes:
+            raise RomValueError("a function space needs at least one axis")
+        for axis in self.axes:
+            if axis.n < self.degree + 1:
+                raise RomValueError(
+                    f"the axis {axis.name!r} has {axis.n} functions, but splines of degree {self.degree} need at least "
+                    f"{self.degree + 1}; choose more, or a lower degree"
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the axes."""
+        return tuple(axis.name for axis in self.axes)
+
+    @property
+    def n_functions(self) -> int:
+        """M."""
+        return math.prod(axis.n for axis in self.axes)
+
+    @property
+    def volume(self) -> float:
+        """Of the domain: the mean square of a field over it is that of its coefficients, summed, over this."""
+        return math.prod(axis.length for axis in self.axes)
+
+    def basis(self, positions: Positions) -> np.ndarray:
+        """The values (P, M) of all functions at `positions`. Raises `RomValueError` for one outside of the domain."""
+        factors = self._factors(positions)
+        if isinstance(positions, tuple):
+            return kronecker(factors)
+        together = factors[0]
+        for factor in factors[1:]:
+            together = (together[:, :, None] * factor[:, None, :]).reshape(len(factor), -1)
+        return together
+
+    def values(self, coefficients: np.ndarray, positions: Positions) -> np.ndarray:
+        """The values (..., P) at `positions` of fields with coefficients (..., M). Raises `RomValueError` as `basis` does."""
+        if isinstance(positions, tuple):
+            return along_axes(self._factors(positions), coefficients)
+        return coefficients @ self.basis(positions).T
+
+    def coefficients(self, values: np.ndarray, positions: Positions) -> np.ndarray:
+        """The coefficients (..., M) of the functions that come closest, in least squares, to values (..., P) at `positions`.
+
+        Exact, but for rounding, where the values are those of a function of the space. Raises `RomValueError` for positions
+        outside of the domain, or that do not tell the functions apart: too few, or with too large gaps.
+        """
+        return along_axes(self.inverses(positions), values)
+
+    def inverses(self, positions: Positions) -> list[np.ndarray]:
+        """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.
+
+        Raises as `coefficients` does, which applies them.
+        """
+        if isinstance(positions, tuple):
+            factors, counts, names = self._factors(positions), [axis.n for axis in self.axes], list(self.names)
+        else:
+            factors, counts, names = [self.basis(positions)], [self.n_functions], [", ".join(self.names)]
+        for factor, count, name in zip(factors, counts, names, strict=True):
+            if len(factor) < count or condition(factor) > WORST_CONDITION:
+                few = len(factor) < count
+                raise RomValueError(
+                    f"{len(factor)} positions along {name} "
+                    + ("are fewer than" if few else "leave gaps that are too wide for")
+                    + f" the {count} functions there; choose fewer functions, rom.Coordinate(n_functions=...), or more positions"
+                )
+        return [np.linalg.pinv(factor, rcond=0.1 / WORST_CONDITION) for factor in factors]
+
+    def resolved_by(self, positions: Positions) -> bool:
+        """Whether values at `positions` determine the coefficients. Raises `RomValueError` for positions outside."""
+        factors = self._factors(positions) if isinstance(positions, tuple) else [self.basis(positions)]
+        return all(condition(factor) <= WORST_CONDITION for factor in factors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary of JSON types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> FunctionSpace:
+        """The inverse of `to_dict`."""
+        return cls(tuple(Axis(**axis) for axis in document["axes"]), document["degree"])
+
+    @cached_property
+    def _mixing(self) -> tuple[np.ndarray, ...]:
+        return tuple(axis.mixing(self.degree) for axis in self.axes)
+
+    def _factors(self, positions: Positions) -> list[np.ndarray]:
+        """The orthonormal functions (P_i, n_i) of each axis at its coordinates."""
+        k = len(self.axes)
+        columns = positions if isinstance(positions, tuple) else np.moveaxis(np.atleast_2d(positions), -1, 0)
+        if len(columns) != k:
+            raise RomValueError(
+                f"positions have {len(columns)} coordinates, but the domain has {k}: {', '.join(self.names)}"
+            )
+        return [
+            axis.splines(axis.inside(np.asarray(column, dtype=np.float64)), self.degree) @ mixing
+            for axis, column, mixing in zip(self.axes, columns, self._mixing, strict=True)
+        ]
+
+
+def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
+    """The Kronecker product of matrices."""
+    product = np.ones((1, 1))
+    for factor in factors:
+        product = np.kron(product, factor)
+    return product
+
+
+def along_axes(matrices: Sequence[np.ndarray], arrays: np.ndarray) -> np.ndarray:
+    """Matrices (m_i, n_i) applied along the axes of `arrays` (..., n_1 ... n_k), which are flat: (..., m_1 ... m_k).
+
+    What their Kronecker product would give, without forming it.
+    """
+    leading = arrays.shape[:-1]
+    result = arrays.reshape(-1, *(matrix.shape[1] for matrix in matrices))
+    for axis, matrix in enumerate(matrices, start=1):
+        result = np.moveaxis(np.moveaxis(result, axis, -1) @ matrix.T, -1, axis)
+    return result.reshape(*leading, -1)
+
+
+def condition(factor: np.ndarray) -> float:
+    """The condition (...) of the least squares with the matrix `factor` (P, n); infinite with fewer points than functions."""
+    if factor.shape[0] < factor.shape[1]:
+        return math.inf
+    singular = np.linalg.svd(factor, compute_uv=False)
+    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
+
+
+def space_of(
+    names: Sequence[str],
+    sets: Sequence[Positions],
+    periods: Sequence[float | None],
+    n_functions: int | Sequence[int] | None,
+    degree: int,
+) -> FunctionSpace:
+    """The space on the box around all `sets` of positions, with as many functions as the coarsest of them determines.
+
+    A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
+    of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
+    of the coarsest grid, one for two of the fewest scattered points, and fewer where gaps ask for that.
+    Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
+    """
+    bounds = []
+    for k, (name, period) in enumerate(zip(names, periods, strict=True)):
+        columns = [one[k] if isinstance(one, tuple) else one[..., k] for one in sets]
+        low, high = float(min(c.min() for c in columns)), float(max(c.max() for c in columns))
+        bounds.append((name, low, high if period is None else low + period, period is not None))
+
+    def space(counts: Sequence[int]) -> FunctionSpace:
+        made = (
+            Axis(name, low, high, n, periodic) for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
+        )
+        return FunctionSpace(tuple(made), degree)
+
+    if n_functions is not None:
+        counts = [n_functions] * len(names) if isinstance(n_functions, int) else list(n_functions)
+        if len(counts) != len(names):
+            raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
+        return space(counts)
+    counts = [most_functions(k, len(names), sets) for k in range(len(names))]
+    while True:
+        small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
+        if small:
+            raise RomValueError(
+                f"there are too few positions along {small[0]!r} for splines of degree {degree}; choose a lower degree, "
+                "rom.Coordinate(degree=...), or leave the coarsest data out"
+            )
+        chosen = space(counts)
+        poor = poorly_determined(chosen, sets)
+        if not any(poor):
+            return chosen
+        counts = [int(0.9 * n) if reduce else n for n, reduce in zip(counts, poor, strict=True)]
+
+
+def most_functions(k: int, n_axes: int, sets: Sequence[Positions]) -> int:
+    """How many functions the k-th axis has at most, by the numbers of points in all sets."""
+    return min(
+        int(SHARE * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
+        for one in sets
+    )
+
+
+def poorly_determined(space: FunctionSpace, sets: Sequence[Positions]) -> list[bool]:
+    """Of each axis, whether some of the sets leave its functions poorly determined; of scattered points, all axes together."""
+    poor = np.zeros(len(space.axes), dtype=bool)
+    for one in sets:
+        if isinstance(one, tuple):
+            poor |= [condition(factor) > GOOD_CONDITION for factor in space._factors(one)]
+            continue
+        moments = one.reshape(-1, *one.shape[-2:])
+        some = moments[:: max(1, len(moments) // LOOKED_AT)]
+        poor |= any(condition(space.basis(points)) > GOOD_CONDITION for points in some)
+    return poor.tolist()

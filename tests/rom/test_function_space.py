@@ -1,0 +1,185 @@
+"""Spaces of splines: exact where they can be, of the order of their degree elsewhere, and the same on every grid."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rom
+from rom.function_space import Axis, FunctionSpace, space_of
+
+BOX = Axis("x", -1.0, 2.0, 12)
+RING = Axis("x", -np.pi, np.pi, 12, periodic=True)
+
+
+def line(n, low=-1.0, high=2.0):
+    return (np.linspace(low, high, n),)
+
+
+def ring(n):
+    return (-np.pi + 2 * np.pi / n * np.arange(n),)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+def test_polynomials_of_the_degree_are_exact(degree):
+    """On a bounded axis the splines hold all polynomials of their degree."""
+    space = FunctionSpace((BOX,), degree)
+    polynomial = np.polynomial.Polynomial(np.arange(1.0, degree + 2))
+    coefficients = space.coefficients(polynomial(line(31)[0]), line(31))
+    np.testing.assert_allclose(space.values(coefficients, line(200)), polynomial(line(200)[0]), rtol=1e-11)
+
+
+@pytest.mark.parametrize("degree", [1, 3, 5])
+@pytest.mark.parametrize("periodic", [True, False])
+def test_order_of_convergence(degree, periodic):
+    """The error of a smooth field falls with the power degree + 1 of the number of functions (de Boor 2001, ch. XII).
+
+    Away from the ends: beside them it is larger, and falls faster, as the part that they take becomes shorter.
+    """
+    counts = np.array([40, 60, 90, 135])
+    errors = []
+    for n in counts:
+        space = FunctionSpace((Axis("x", -np.pi, np.pi, int(n), periodic),), degree)
+        positions, unseen = line(4 * n, -np.pi, np.pi), line(1001, -1.5, 1.5)
+        found = space.values(space.coefficients(np.exp(np.sin(positions[0])), positions), unseen)
+        errors.append(np.sqrt(np.mean((found - np.exp(np.sin(unseen[0]))) ** 2)))
+    order = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
+    assert order == pytest.approx(degree + 1, abs=0.4)
+
+
+@pytest.mark.parametrize("axes", [(BOX,), (RING,), (dataclasses.replace(BOX, n=7), dataclasses.replace(RING, n=8))])
+def test_the_functions_are_orthonormal(axes):
+    """By a quadrature of its own: the midpoint rule, fine enough for three digits."""
+    space = FunctionSpace(axes, degree=3)
+    grid = tuple(a.low + a.length * (np.arange(600) + 0.5) / 600 for a in axes)
+    basis = space.basis(grid)
+    gram = basis.T @ basis * space.volume / len(basis)
+    np.testing.assert_allclose(gram, np.eye(space.n_functions), atol=1e-3)
+
+
+def test_the_sum_of_squared_coefficients_is_an_integral():
+    space = FunctionSpace((dataclasses.replace(RING, n=40),))
+    coefficients = space.coefficients(1.0 + np.sin(ring(60)[0]), ring(60))
+    assert np.sum(coefficients**2) == pytest.approx(3 * np.pi, rel=1e-8)  # 2 pi + pi
+
+
+def test_a_periodic_field_has_no_seam():
+    space = FunctionSpace((RING,))
+    across = np.pi + np.array([-1e-9, 0.0, 1e-9])
+    np.testing.assert_allclose(np.diff(space.basis((across,)), axis=0), 0.0, atol=1e-7)
+    np.testing.assert_allclose(space.basis((across + 4 * np.pi,)), space.basis((across,)), atol=1e-7)
+    # Values from one half of the seam and from the other are the same field.
+    shifted = ring(24)[0] + 10 * np.pi
+    values = np.cos(ring(24)[0])
+    np.testing.assert_allclose(space.coefficients(values, (shifted,)), space.coefficients(values, ring(24)), atol=1e-12)
+
+
+def test_coefficients_do_not_depend_on_the_grid():
+    """One function of the space, from four grids and from scattered points."""
+    space = FunctionSpace((dataclasses.replace(BOX, n=9), dataclasses.replace(RING, n=8)), degree=3)
+    rng = np.random.default_rng(0)
+    coefficients = rng.standard_normal((5, space.n_functions))
+    scattered = np.stack([rng.uniform(-1, 2, 400), rng.uniform(-9, 9, 400)], axis=1)
+    for positions in (
+        (*line(12), *ring(11)),
+        (*line(30), *ring(40)),
+        (np.sort(rng.uniform(-1, 2, 50)), *ring(40)),
+        scattered,
+    ):
+        found = space.coefficients(space.values(coefficients, positions), positions)
+        np.testing.assert_allclose(found, coefficients, atol=1e-9)
+
+
+def test_a_field_that_the_space_does_not_hold_is_nearly_the_same_on_every_grid():
+    space = FunctionSpace((dataclasses.replace(RING, n=24),))
+    found = [space.coefficients(np.exp(np.sin(3 * ring(n)[0])), ring(n)) for n in (48, 64, 96)]
+    exact = space.coefficients(np.exp(np.sin(3 * ring(2000)[0])), ring(2000))
+    best = np.sqrt(np.mean((space.values(exact, ring(2000)) - np.exp(np.sin(3 * ring(2000)[0]))) ** 2))
+    for one in found:
+        assert np.linalg.norm(one - exact) < 2 * best * np.sqrt(space.volume)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.floats(-3, 3), st.floats(-3, 3))
+def test_coefficients_are_linear_and_leave_the_residual_orthogonal(seed, a, b):
+    """So time derivatives are mapped like values, and least squares are what they say."""
+    space, rng = FunctionSpace((BOX,)), np.random.default_rng(seed)
+    u, v = rng.standard_normal((2, 40))
+    both = space.coefficients(a * u + b * v, line(40))
+    apart = a * space.coefficients(u, line(40)) + b * space.coefficients(v, line(40))
+    np.testing.assert_allclose(both, apart, atol=1e-11)
+    basis = space.basis(line(40))
+    np.testing.assert_allclose(basis.T @ (u - space.values(space.coefficients(u, line(40)), line(40))), 0.0, atol=1e-11)
+
+
+def test_a_grid_is_the_points_that_it_spans():
+    space = FunctionSpace((dataclasses.replace(BOX, n=7), dataclasses.replace(RING, n=8)))
+    grid = (*line(11), *ring(13))
+    points = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    np.testing.assert_allclose(space.basis(grid), space.basis(points), atol=1e-13)
+    values = np.random.default_rng(0).standard_normal((3, len(points)))
+    np.testing.assert_allclose(space.coefficients(values, grid), space.coefficients(values, points), atol=1e-10)
+
+
+def test_json_brings_back_the_same_space():
+    space = FunctionSpace((BOX, dataclasses.replace(RING, name="y")), degree=4)
+    back = FunctionSpace.from_dict(json.loads(json.dumps(space.to_dict())))
+    assert back == space
+    positions = (*line(20), *ring(20))
+    np.testing.assert_array_equal(back.basis(positions), space.basis(positions))
+
+
+def test_the_number_of_functions_follows_the_coarsest_grid():
+    assert space_of(["x"], [line(48), line(96)], [None], None, 5).axes == (Axis("x", -1.0, 2.0, 36),)
+    assert space_of(["x"], [ring(48), ring(96)], [2 * np.pi], None, 5).axes[0].n == 36
+    assert [a.n for a in space_of(["y", "x"], [(*line(20), *ring(40))], [None, 2 * np.pi], None, 5).axes] == [15, 30]
+    assert space_of(["x"], [line(48)], [None], 20, 5).n_functions == 20
+    assert [a.n for a in space_of(["y", "x"], [(*line(20), *ring(40))], [None, None], (10, 12), 5).axes] == [10, 12]
+
+
+def test_of_scattered_points_there_are_no_more_functions_than_they_determine():
+    points = np.random.default_rng(0).random((4, 300, 2))  # they move
+    space = space_of(["y", "x"], [points], [None, 1.0], None, 5)
+    assert all(6 <= axis.n <= 12 for axis in space.axes)
+    field = np.sin(2 * np.pi * points[..., 1]) * points[..., 0]
+    for one, values in zip(points, field, strict=True):
+        found = space.values(space.coefficients(values, one), (line(20, 0.1, 0.9)[0], line(21, 0, 1)[0]))
+        exact = line(20, 0.1, 0.9)[0][:, None] * np.sin(2 * np.pi * line(21, 0, 1)[0])
+        np.testing.assert_allclose(found.reshape(20, 21), exact, atol=0.05)
+
+
+def test_positions_outside_of_the_domain_are_named():
+    space = FunctionSpace((BOX, dataclasses.replace(RING, name="angle")))
+    points = np.array([[0.0, 9.0], [2.5, 0.0]])
+    with pytest.raises(
+        rom.RomValueError, match=r"position 1 has x = 2.5, outside of the domain \[-1, 2\].*attrs\['period'\]"
+    ):
+        space.basis(points)
+    with pytest.raises(rom.RomValueError, match=r"position 0 has angle = nan"):
+        space.basis(np.array([[0.0, np.nan]]))
+    space.basis(np.array([[2.0 + 1e-7, 9.0]]))  # rounding
+
+
+def test_too_few_positions_are_refused_with_the_remedy():
+    with pytest.raises(
+        rom.RomValueError, match=r"11 positions along x are fewer than the 12 functions.*Coordinate\(n_functions"
+    ):
+        FunctionSpace((BOX,)).coefficients(np.zeros(11), line(11))
+    with pytest.raises(rom.RomValueError, match="40 positions along x leave gaps that are too wide for the 12"):
+        FunctionSpace((BOX,)).coefficients(np.zeros(40), line(40, 1.0, 2.0))
+    with pytest.raises(rom.RomValueError, match="too few positions along 'x' for splines of degree 5"):
+        space_of(["x"], [line(6)], [None], None, 5)
+
+
+def test_an_axis_must_have_a_length_and_functions():
+    with pytest.raises(rom.RomValueError, match="'x' must have low < high"):
+        Axis("x", 1.0, 1.0, 8)
+    with pytest.raises(rom.RomValueError, match="'x' has 3 functions, but splines of degree 5 need at least 6"):
+        FunctionSpace((Axis("x", 0.0, 1.0, 3),))
+    with pytest.raises(rom.RomTypeError, match="n_functions has 2 entries, but the data have the axes x"):
+        space_of(["x"], [line(20)], [None], (8, 8), 5)
+    with pytest.raises(rom.RomValueError, match="positions have 1 coordinates, but the domain has 2: x, y"):
+        FunctionSpace((BOX, dataclasses.replace(RING, name="y"))).basis(line(20))

@@ -16,7 +16,7 @@ from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
 from rom.model_file import load
 from rom.persistence import RomFileError
-from rom.training import Progress
+from rom.training_record import Progress
 
 __all__ = [
     "FitConfig",

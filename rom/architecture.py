@@ -16,17 +16,24 @@ from rom.networks import MLP, Decoder, Encoder
 from rom.quadratic import n_products, packed
 from rom.warm_start import ClosedForm
 
-__all__ = ["Networks", "build_networks", "closed_form_config", "closed_form_networks", "start_from"]
+__all__ = ["EncoderDecoder", "Networks", "build_networks", "closed_form_config", "closed_form_networks", "start_from"]
 
 
-class Networks(nn.Module):
-    """Encoder phi (..., r) -> (..., d), latent dynamics h (..., d) -> (..., d), decoder psi (..., d) -> (..., r)."""
+class EncoderDecoder(nn.Module):
+    """Encoder phi (..., r) -> (..., d) and decoder psi (..., d) -> (..., r)."""
 
-    def __init__(self, encoder: Encoder, latent_dynamics: LatentDynamics, decoder: Decoder):
+    def __init__(self, encoder: Encoder, decoder: Decoder):
         super().__init__()
         self.encoder = encoder
-        self.latent_dynamics = latent_dynamics
         self.decoder = decoder
+
+
+class Networks(EncoderDecoder):
+    """Encoder, decoder, and between them the latent dynamics h (..., d) -> (..., d)."""
+
+    def __init__(self, encoder: Encoder, latent_dynamics: LatentDynamics, decoder: Decoder):
+        super().__init__(encoder, decoder)
+        self.latent_dynamics = latent_dynamics
 
 
 def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: int, seed: int = 0) -> Networks:

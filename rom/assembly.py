@@ -21,11 +21,13 @@ from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
 from rom.model import DOUBLE, EXACT, ModelState, ReducedOrderModel
+from rom.objective import ForecastObjective, TrainingData
 from rom.preparation import Prepared
 from rom.push_forward import push_forward
 from rom.region import fit_region
 from rom.selection import MOST_STEPS, Selection, runge_kutta_step
-from rom.training import Plan, Training, TrainingData
+from rom.training import Plan
+from rom.training_record import Training
 from rom.validation import HeldOut, stretches
 
 __all__ = ["assemble", "fingerprint", "to_device"]
@@ -93,6 +95,7 @@ def assemble(
     closed_form: Networks,
     training: Training,
     plan: Plan,
+    objective: ForecastObjective,
     system: Any,
     clock: Clock,
 ) -> ReducedOrderModel:
@@ -116,7 +119,7 @@ def assemble(
             }.items()
         },
     )
-    history = record(material, prepared, selection, curve, training, plan, system)
+    history = record(material, prepared, selection, curve, training, plan, objective, system)
     history.attrs["seconds"] = clock.elapsed
     return ReducedOrderModel(state, material.layout, plan.config, history)
 
@@ -169,6 +172,7 @@ def record(
     curve: dict[int, float],
     training: Training,
     plan: Plan,
+    objective: ForecastObjective,
     system: Any,
 ) -> xr.Dataset:
     """The history: losses and validation error by `step`, error of closed-form models by `latent_dim`, facts as attributes."""
@@ -180,7 +184,7 @@ def record(
     # Of the points on the way, those come first that were asked for by their count.
     n_passing = prepared.n_passing
     n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)
-    n_fresh = sum(training.renewed) * (plan.renewal.n_intervals + 1) if plan.renewal is not None else 0
+    n_fresh = objective.n_fresh_points
     columns["closed_form_error"] = ("latent_dim", list(curve.values()))
     attrs = {
         "system": "data" if system is None else system.name,

@@ -21,12 +21,14 @@ from rom.config import FitConfig, LossWeights
 from rom.errors import RomTypeError, RomValueError
 from rom.gathering import Material, gather
 from rom.model import ReducedOrderModel
+from rom.objective import ForecastObjective, window_steps
 from rom.persistence import checked_path
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
 from rom.settings import require_integer, require_number
-from rom.training import Plan, Progress, train, window_steps
+from rom.training import Plan, train
+from rom.training_record import Progress
 
 __all__ = ["fit"]
 
@@ -130,31 +132,30 @@ def fit(
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)
-    known = system if config.evaluate_system else None
+    renewal = fresh_flows(
+        system if config.evaluate_system else None,
+        material,
+        prepared,
+        selection.max_step * selection.substeps,
+        window_steps(config.window, selection.stride),
+        seed,
+        limited=max_seconds is not None,
+    )
+    objective = ForecastObjective(data, held_out, weights, config, renewal)
     plan = Plan(
-        data,
-        held_out,
+        objective,
         weights,
         config,
         proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
         checkpoint=path,
         fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed),
-        renewal=fresh_flows(
-            known,
-            material,
-            prepared,
-            selection.max_step * selection.substeps,
-            window_steps(config.window, selection.stride),
-            seed,
-            limited=max_seconds is not None,
-        ),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )
     training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
     reference = closed_form_networks(config, selection.closed_form).to(target)
-    return assemble(material, prepared, selection, curve, networks, reference, training, plan, system, clock)
+    return assemble(material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock)
 
 
 def checked(

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 import rom
-from rom import training
+from rom import objective
 from rom.batches import Rollouts, SnapshotTable
 from rom.config import LossWeights
 from rom.losses import Spreads
+from rom.objective import ForecastObjective, TrainingData
 from rom.persistence import RomFileError
-from rom.training import Plan, TrainingData, make_optimiser, rate_factor, window_length
+from rom.training import Plan, make_optimiser, rate_factor
 from rom.validation import HeldOut, Validation
 
 X0 = np.array([0.3, -0.4])
@@ -188,7 +189,7 @@ def found(value):
 @pytest.mark.parametrize(("median", "warned"), [(0.99, False), (1.0, True)])
 def test_a_model_that_is_no_better_than_a_constant_is_told(fit, monkeypatch, caplog, median, warned):
     """By the median: a single rollout that breaks off would lift the mean above one."""
-    monkeypatch.setattr(training, "validate", lambda *_: Validation(2.0, 1.6, 1.0, median))
+    monkeypatch.setattr(objective, "validate", lambda *_: Validation(2.0, 1.6, 1.0, median))
     fit()
     told = [r.message for r in caplog.records if "no better than a constant" in r.message]
     assert len(told) == warned
@@ -203,7 +204,7 @@ def test_points_whose_rates_are_noise_are_told(small, caplog):
 
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.4, 0.7, 0.8, 0.9, 0.1])
-    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
     model = fit(patience=3, validations=8)
     attrs = model.history.attrs
     assert attrs["stopped"] == "patience"
@@ -212,11 +213,11 @@ def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
 
 def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
     best = fit()
     monkeypatch.undo()
     errors = iter([1.0, 0.5])
-    monkeypatch.setattr(training, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
     stopped = fit(callbacks=[lambda _: True])
     assert best.history.attrs["best_step"] == 10
     assert all(
@@ -228,7 +229,7 @@ def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
 def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
     scores = [(0.5, 1.0), (0.3, 0.8), (0.4, 0.2), (0.1, 0.9), (0.2, 0.3)]
     looks = iter([Validation(error, score, physics=1.0, median=score) for error, score in scores])
-    monkeypatch.setattr(training, "validate", lambda *_: next(looks))
+    monkeypatch.setattr(objective, "validate", lambda *_: next(looks))
     history = fit().history
     assert (history.attrs["best_step"], history.attrs["validation_error"]) == (20, 0.4)
     assert history["best_validation_error"].values.tolist() == [0.3, 0.4, 0.4, 0.4]
@@ -237,7 +238,7 @@ def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
 @pytest.mark.parametrize(("physics", "kept"), [(0.7, False), (0.3, True)])
 def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, monkeypatch, physics, kept, caplog):
     looks = iter([Validation(0.5, 0.7, 1.0, 0.7), *4 * [Validation(0.6, 0.71, physics, 0.7)]])
-    monkeypatch.setattr(training, "validate", lambda *_: next(looks))
+    monkeypatch.setattr(objective, "validate", lambda *_: next(looks))
     assert (fit().history.attrs["best_step"] > 0) == kept
     assert ("worse than that of the closed form" in caplog.text) == kept
 
@@ -248,7 +249,7 @@ def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, mon
 def losses_that_are_nan(monkeypatch, steps):
     """Make the physics losses NaN at the steps (counted from 0) that `steps` holds."""
     calls = {"n": -1}
-    true = training.physics_losses
+    true = objective.physics_losses
 
     def spoilt(*arguments):
         calls["n"] += 1
@@ -257,7 +258,7 @@ def losses_that_are_nan(monkeypatch, steps):
             losses["latent_physics"] = losses["latent_physics"] * torch.nan
         return losses
 
-    monkeypatch.setattr(training, "physics_losses", spoilt)
+    monkeypatch.setattr(objective, "physics_losses", spoilt)
 
 
 def test_a_few_nan_steps_are_left_out(fit, monkeypatch):
@@ -329,17 +330,18 @@ def plan(small):
         arguments = {name: settings.pop(name) for name in ("seconds",) if name in settings}
         config = dataclasses.replace(small, **settings)
         data = TrainingData(table, None, Spreads(1.0, 1.0), 1)
-        return Plan(data, HeldOut("none"), LossWeights(), config, **arguments)
+        objective = ForecastObjective(data, HeldOut("none"), LossWeights(), config)
+        return Plan(objective, LossWeights(), config, **arguments)
 
     return make
 
 
 def test_window_grows_from_a_quarter_to_the_whole(plan):
-    lengths = [window_length(plan(window=8), p) for p in (0.0, 0.1, 0.25, 0.5, 1.0)]
+    lengths = [plan(window=8).objective.window(p) for p in (0.0, 0.1, 0.25, 0.5, 1.0)]
     assert lengths[0] == 2
     assert lengths == sorted(lengths)
     assert lengths[3:] == [8, 8]
-    assert window_length(plan(window=100), 1.0) == 9  # no more than there is
+    assert plan(window=100).objective.window(1.0) == 9  # no more than there is
 
 
 def test_progress_is_by_steps_or_by_the_clock(plan):

@@ -1,0 +1,149 @@
+"""What a training of latent dynamics minimises: batches of windows and points, their losses, and the held-out data."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rom.architecture import Networks
+from rom.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomValueError
+from rom.losses import Spreads, data_losses, physics_losses
+from rom.renewal import Fresh, Renewal
+from rom.validation import HeldOut, Validation, validate
+
+__all__ = ["ForecastObjective", "TrainingData", "window_steps"]
+
+log = logging.getLogger("rom")
+
+FEWEST_STEPS = 2  # of the longest window
+RENEWALS = 8  # of the data, evenly over the first so large a share of the training:
+RENEWED_SHARE = 0.8
+RENEWAL_TIME = 0.02  # share of the training's time that one of them may take, where that is limited
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is drawn from at every step; either kind may be absent."""
+
+    snapshots: SnapshotTable | None
+    collocation: CollocationTable | None
+    spreads: Spreads
+    substeps: int  # Runge-Kutta steps of an interval of a window
+    stride: int = 1  # snapshots that an interval of a window spans
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What grows while training goes on: collocation points, and pieces of fresh flows for windows."""
+
+    collocation: CollocationTable | None
+    flows: SnapshotTable | None = None
+
+    def and_fresh(self, fresh: Fresh) -> Drawn:
+        """Both with fresh flows added."""
+        assert self.collocation is not None  # there is no renewal without
+        like = self.collocation.coordinates
+        rollouts = fresh.rollouts
+        flows = SnapshotTable.of([Rollouts(rollouts.intervals.to(like), rollouts.coordinates.to(like), None)])
+        return Drawn(self.collocation.joined(fresh.points), flows if self.flows is None else self.flows.joined(flows))
+
+
+class ForecastObjective:
+    """The five losses on windows of trajectories and on collocation points, both of which fresh flows may join."""
+
+    def __init__(
+        self,
+        data: TrainingData,
+        held_out: HeldOut,
+        weights: LossWeights,
+        config: FitConfig,
+        renewal: Renewal | None = None,
+    ):
+        self.data = data
+        self.held_out = held_out
+        self.weights = weights
+        self.config = config
+        self.renewal = renewal
+        self.drawn = Drawn(data.collocation)
+
+    def losses(self, networks: Networks, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """The unweighted losses of one batch of each kind of data that there is."""
+        data, config, drawn = self.data, self.config, self.drawn
+        losses: dict[str, Tensor] = {}
+        if data.snapshots is not None:
+            window = self.window(progress)
+            windows = data.snapshots.draw(config.window_batch, window, generator, data.stride)
+            if drawn.flows is not None:
+                windows = windows.beside(
+                    drawn.flows.draw(config.window_batch, min(window, drawn.flows.longest_window), generator)
+                )
+            losses |= data_losses(networks, windows, data.spreads, data.substeps)
+        if drawn.collocation is not None:
+            points = drawn.collocation.draw(config.collocation_batch, generator)
+            losses |= physics_losses(networks, points, data.spreads)
+        return losses
+
+    def validate(self, networks: Networks) -> Validation:
+        """How good the networks are on the held-out data."""
+        return validate(networks, self.held_out, self.data.spreads, self.data.substeps)
+
+    @property
+    def validated_on(self) -> str:
+        """Which data these are."""
+        return self.held_out.kind
+
+    @property
+    def n_fresh_points(self) -> int:
+        """How many collocation points fresh flows have added."""
+        before, now = self.data.collocation, self.drawn.collocation
+        return 0 if before is None or now is None else len(now) - len(before)
+
+    def window(self, progress: float) -> int:
+        """Steps of a window: from a quarter of the longest at the start to all of them at half of the training."""
+        snapshots = self.data.snapshots
+        if snapshots is None:
+            return 0
+        longest = min(window_steps(self.config.window, self.data.stride), snapshots.longest_window // self.data.stride)
+        return max(1, math.ceil(longest * min(1.0, 0.25 + 1.5 * progress)))
+
+    def renew(self, renewed: list[int], progress: float, seconds: float | None) -> None:
+        """Add fresh flows where they are due, and their number to the record `renewed`.
+
+        No more of them are due once there was no time for a single flow.
+        """
+        done = len(renewed)
+        if self.renewal is None or done == RENEWALS or renewed[-1:] == [0]:
+            return
+        if progress < RENEWED_SHARE * (done + 1) / RENEWALS - 1e-9:
+            return
+        fresh = self.renewal.draw(done, RENEWAL_TIME * (seconds or math.inf))
+        renewed.append(0 if fresh is None else len(fresh.rollouts))
+        self.drawn = self.drawn if fresh is None else self.drawn.and_fresh(fresh)
+
+    def resume(self, renewed: Sequence[int]) -> None:
+        """Add the flows that renewals had added before a training was resumed.
+
+        Raises `RomValueError` where they cannot be drawn again.
+        """
+        for k, count in enumerate(renewed):
+            if count == 0:
+                continue
+            if self.renewal is None:
+                raise RomValueError(
+                    "checkpoint: it was made with fresh flows, which this call cannot draw: repeat it with the same "
+                    "system, and with max_seconds for a black box"
+                )
+            fresh = self.renewal.draw(k, math.inf, enough=count)
+            self.drawn = self.drawn if fresh is None else self.drawn.and_fresh(fresh)
+
+
+def window_steps(window: int, stride: int) -> int:
+    """Runge-Kutta steps of the longest window, of `window` intervals between snapshots."""
+    return max(min(window, FEWEST_STEPS), round(window / stride))

@@ -12,6 +12,7 @@ from rom import plotting
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
+from rom.function_space import Coordinate
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
 from rom.model_file import load
@@ -19,6 +20,7 @@ from rom.persistence import RomFileError
 from rom.training_record import Progress
 
 __all__ = [
+    "Coordinate",
     "FitConfig",
     "LossWeights",
     "Progress",

@@ -31,6 +31,7 @@ __all__ = [
     "ordered",
     "parameter_values",
     "states_of",
+    "trajectories_of",
     "wanted_cells",
 ]
 
@@ -129,19 +130,29 @@ def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
 def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
     """Flat states (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
     states = states_of("x0", x0, layout, like)
+    given, dims = one_of(x0, layout)
+    lead = tuple(str(d) for d in given.dims if d not in dims) if isinstance(given, xr.DataArray) else ()
+    return trajectories_of(
+        states,
+        given,
+        lead,
+        f"x0 has shape {tuple(np.shape(given))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})",
+    )
+
+
+def trajectories_of(states: Tensor, given: Any, lead: tuple[str, ...], too_many: str) -> tuple[Tensor, Any]:
+    """States (n,) or (trajectory, n), what they were `given` as with its leading dimensions, as in `initial_states`.
+
+    Raises `RomValueError` with the message `too_many` where there are more leading dimensions, and for NaN and no state.
+    """
     if states.ndim > 2:
-        raise RomValueError(
-            f"x0 has shape {tuple(np.shape(one_of(x0, layout)[0]))}; pass one state {layout.shape} or many "
-            f"(trajectory, *{layout.shape})"
-        )
+        raise RomValueError(too_many)
     labels = ("trajectory",) if states.ndim == 2 else ()
     require_finite("x0", states.detach().cpu().numpy(), labels)
     if states.ndim == 1:
         return states[None].detach(), None
     if len(states) == 0:
         raise RomValueError("x0 is empty; pass at least one state")
-    given, dims = one_of(x0, layout)
-    lead = [d for d in given.dims if d not in dims] if isinstance(given, xr.DataArray) else []
     if lead and lead[0] in given.coords:
         return states.detach(), ("trajectory", given[lead[0]].values)
     return states.detach(), np.arange(len(states))

@@ -20,6 +20,7 @@ from rom.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
+from rom.in_space import prior_noise
 from rom.model import DOUBLE, EXACT, ModelState, ReducedOrderModel
 from rom.objective import ForecastObjective, TrainingData
 from rom.preparation import Prepared
@@ -102,6 +103,11 @@ def assemble(
     """The finished model: networks with the projection around them, the region they were trained in, and the record."""
     target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
     regions = [fit_region(latent_states(n, prepared, target)).to(**target) for n in (networks, closed_form)]
+    observed: dict[str, Any] = {}
+    if material.layout.space is not None:
+        variance = prepared.states().square().mean(dim=0).numpy()
+        noise = prior_noise(material.layout, prepared.projection, variance, material.misfit)
+        observed = {"prior_variance": variance, "prior_noise": noise}
     state = ModelState(
         prepared.projection.to(**target),
         networks,
@@ -116,6 +122,7 @@ def assemble(
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
                 "parameter_range": prepared.parameter_range,
+                **observed,
             }.items()
         },
     )
@@ -216,6 +223,7 @@ def record(
         "n_fresh_flows": sum(training.renewed),
         "f_evaluations": material.evaluations + n_passing + n_fresh,
         "seed": plan.seed,
+        **({} if material.layout.space is None else {"lost_in_space": material.lost_in_space}),
         "weights": json.dumps(plan.weights.to_dict()),
     }
     coords = {"step": [row.step for row in rows], "latent_dim": list(curve)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any, Self
 
-from rom.errors import RomValueError
+from rom.errors import RomTypeError, RomValueError
+from rom.function_space import Coordinate
 from rom.networks import ACTIVATIONS
 from rom.settings import JsonSettings, require_choice, require_flag, require_integer, require_number, require_widths
 
@@ -45,6 +47,9 @@ class FitConfig(JsonSettings):
     Projection
         energy_tolerance: share of the variance of the states that the POD coordinates may lose.
         max_rank: largest number of POD coordinates.
+        space: `Coordinate(...)` for data on differing, moving or scattered positions, which are the coordinates of Datasets;
+            forecasts can then be asked at any. f is not evaluated at further states (`evaluate_system` is taken as False): a
+            given system simulates, and is collocated, on its own grid. Data are read into memory.
     Networks
         hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
         latent_hidden: the same for the neural part of h.
@@ -71,6 +76,7 @@ class FitConfig(JsonSettings):
 
     energy_tolerance: float = 1e-6
     max_rank: int = 256
+    space: Coordinate | None = None
     hidden: tuple[int, ...] = (128, 128, 128)
     latent_hidden: tuple[int, ...] = (128, 128)
     activation: str = "tanh"
@@ -102,6 +108,8 @@ class FitConfig(JsonSettings):
             require_flag(f"FitConfig.{name}", getattr(self, name))
         for name in ("learning_rate", "gradient_clip"):
             require_number(f"FitConfig.{name}", getattr(self, name), low=0.0, exclusive=True)
+        if self.space is not None and not isinstance(self.space, Coordinate):
+            raise RomTypeError(f"FitConfig.space must be rom.Coordinate(...) or None, got {self.space!r}")
         require_choice("FitConfig.activation", self.activation, ACTIVATIONS)
         require_choice("FitConfig.optimizer", self.optimizer, OPTIMIZERS)
         require_choice("FitConfig.dtype", self.dtype, DTYPES)
@@ -111,3 +119,11 @@ class FitConfig(JsonSettings):
             )
         for term in self.latent_terms:
             require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
+        space = settings.get("space")
+        if space is not None:
+            settings = settings | {"space": Coordinate.from_dict(space)}
+        return super().from_dict(settings)

@@ -111,8 +111,10 @@ def fit(
     """
     clock = Clock(max_seconds)
     path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    if config.space is not None:  # f takes states on its own grid, not coefficients
+        config = replace(config, evaluate_system=False)
     dimension = None if latent_dim == "auto" else int(latent_dim)
-    require_dimension(dimension, getattr(system, "n_states", None))
+    require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None)
     target = checked_device(device)
 
     material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose)

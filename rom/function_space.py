@@ -21,8 +21,9 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from rom.errors import RomTypeError, RomValueError
+from rom.settings import JsonSettings, require_integer
 
-__all__ = ["Axis", "FunctionSpace", "Positions", "space_of"]
+__all__ = ["Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "space_of"]
 
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
 WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
@@ -33,6 +34,30 @@ LOOKED_AT = 64  # sets of moving points whose condition is looked at for that ch
 
 Positions = np.ndarray | tuple[np.ndarray, ...]
 """Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid: P = P_1 ... P_k positions, the last running fastest."""
+
+
+@dataclass(frozen=True)
+class Coordinate(JsonSettings):
+    """One model for data on differing, moving or scattered positions: x = psi(z, position), as `FitConfig(space=Coordinate())`.
+
+    The data need positions, as coordinates of Datasets: of a grid, (trajectory, time, y, x) with y(y) and x(x); of points,
+    (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) where they move. A coordinate with the
+    attribute `period` repeats. Fields become coefficients in a space of splines on the box around all positions, and everything
+    behind acts on these; forecasts are functions that can be asked anywhere in the box.
+
+    n_functions: splines along each axis, or along all of them; by default three for four points of the coarsest grid, or as
+        many in all as half of the fewest scattered points.
+    degree: of the splines.
+    """
+
+    n_functions: int | tuple[int, ...] | None = None
+    degree: int = 5
+
+    def __post_init__(self) -> None:
+        degree = require_integer("Coordinate.degree", self.degree, low=1)
+        counts = () if self.n_functions is None else self.n_functions
+        for count in counts if isinstance(counts, tuple) else (counts,):
+            require_integer("Coordinate.n_functions", count, low=degree + 1)
 
 
 @dataclass(frozen=True)
@@ -179,24 +204,26 @@ class FunctionSpace:
 
         Raises as `coefficients` does, which applies them.
         """
-        if isinstance(positions, tuple):
-            factors, counts, names = self._factors(positions), [axis.n for axis in self.axes], list(self.names)
-        else:
-            factors, counts, names = [self.basis(positions)], [self.n_functions], [", ".join(self.names)]
-        for factor, count, name in zip(factors, counts, names, strict=True):
-            if len(factor) < count or condition(factor) > WORST_CONDITION:
-                few = len(factor) < count
+        factors, names = self._factors(positions), list(self.names)
+        if not isinstance(positions, tuple):
+            factors, names = [self.basis(positions)], [", ".join(self.names)]
+        made = [least_squares(factor) for factor in factors]
+        for factor, inverse, name in zip(factors, made, names, strict=True):
+            if inverse is None:
+                n_positions, count = factor.shape
                 raise RomValueError(
-                    f"{len(factor)} positions along {name} "
-                    + ("are fewer than" if few else "leave gaps that are too wide for")
+                    f"{n_positions} positions along {name} "
+                    + ("are fewer than" if n_positions < count else "leave gaps that are too wide for")
                     + f" the {count} functions there; choose fewer functions, rom.Coordinate(n_functions=...), or more positions"
                 )
-        return [np.linalg.pinv(factor, rcond=0.1 / WORST_CONDITION) for factor in factors]
+        return [inverse for inverse in made if inverse is not None]
 
-    def resolved_by(self, positions: Positions) -> bool:
-        """Whether values at `positions` determine the coefficients. Raises `RomValueError` for positions outside."""
+    def inverses_if_determined(self, positions: Positions) -> list[np.ndarray] | None:
+        """The same, None where the values do not determine the coefficients. Raises `RomValueError` for positions outside."""
         factors = self._factors(positions) if isinstance(positions, tuple) else [self.basis(positions)]
-        return all(condition(factor) <= WORST_CONDITION for factor in factors)
+        made = [least_squares(factor) for factor in factors]
+        found = [inverse for inverse in made if inverse is not None]
+        return found if len(found) == len(made) else None
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
@@ -233,24 +260,40 @@ def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
     return product
 
 
-def along_axes(matrices: Sequence[np.ndarray], arrays: np.ndarray) -> np.ndarray:
+def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
     """Matrices (m_i, n_i) applied along the axes of `arrays` (..., n_1 ... n_k), which are flat: (..., m_1 ... m_k).
 
-    What their Kronecker product would give, without forming it.
+    What their Kronecker product would give, without forming it. NumPy arrays or torch tensors.
     """
-    leading = arrays.shape[:-1]
-    result = arrays.reshape(-1, *(matrix.shape[1] for matrix in matrices))
-    for axis, matrix in enumerate(matrices, start=1):
-        result = np.moveaxis(np.moveaxis(result, axis, -1) @ matrix.T, -1, axis)
-    return result.reshape(*leading, -1)
+    left, right = arrays.shape[:-1], math.prod(matrix.shape[1] for matrix in matrices)
+    done = 1
+    for matrix in matrices:
+        m, n = matrix.shape
+        right //= n
+        arrays = matrix @ arrays.reshape((math.prod(left) * done, n, right))
+        done *= m
+    return arrays.reshape((*left, done))
 
 
 def condition(factor: np.ndarray) -> float:
-    """The condition (...) of the least squares with the matrix `factor` (P, n); infinite with fewer points than functions."""
+    """The condition of the least squares with the matrix `factor` (P, n); infinite with fewer points than functions."""
     if factor.shape[0] < factor.shape[1]:
         return math.inf
-    singular = np.linalg.svd(factor, compute_uv=False)
-    return float(singular[0] / singular[-1]) if singular[-1] > 0 else math.inf
+    squares = np.linalg.eigvalsh(factor.T @ factor)
+    return math.sqrt(squares[-1] / squares[0]) if squares[0] > 0 else math.inf
+
+
+def least_squares(factor: np.ndarray) -> np.ndarray | None:
+    """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is too large.
+
+    By the normal equations, which at that condition still keep ten digits, and cost a third of a singular value decomposition.
+    """
+    if factor.shape[0] < factor.shape[1]:
+        return None
+    squares, rotation = np.linalg.eigh(factor.T @ factor)
+    if squares[0] * WORST_CONDITION**2 < squares[-1]:
+        return None
+    return rotation / squares @ (rotation.T @ factor.T)
 
 
 def space_of(

@@ -15,9 +15,10 @@ from rom.blocks import LazyStates, is_large
 from rom.clock import Clock
 from rom.config import FitConfig
 from rom.consistency import warn_of_other_rates
-from rom.data import Collocation, Trajectories, as_collocation, as_trajectories
+from rom.data import Collocation, Trajectories
 from rom.errors import RomTypeError, RomValueError
 from rom.full_order import evaluate_at, parameters_for
+from rom.in_space import PlainDoor, SpaceDoor
 from rom.layout import Layout
 from rom.noise import noise_share
 from rom.points import Wanted
@@ -43,7 +44,8 @@ class Material:
 
     `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
     of f at collocation states; `origin` says where each kind of data came from. `wanted`: the points on and near trajectories
-    whose states are too large to be kept; f is asked there when they are projected.
+    whose states are too large to be kept; f is asked there when they are projected. `misfit`: the mean square of what the
+    function space leaves of each field, where states are coefficients in one; `lost_in_space`: its share of the variance.
     """
 
     split: Split
@@ -53,6 +55,8 @@ class Material:
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
     wanted: Wanted | None = None
+    misfit: tuple[float, ...] = ()
+    lost_in_space: float = 0.0
 
 
 def gather(
@@ -71,12 +75,13 @@ def gather(
     simulation_seed, collocation_seed = own_seeds(seed)
     nothing_passed = trajectories is None and collocation is None
     origin = {"trajectories": "none", "collocation": "none"}
+    door = PlainDoor() if config.space is None else SpaceDoor.of(system, trajectories, collocation, config.space)
     hurried = False  # for want of time there are fewer trajectories than wanted: flows are dear
     groups: list[Trajectories] = []
     layouts: list[tuple[str, Layout]] = []
 
     if trajectories is not None:
-        groups, layout = as_trajectories(trajectories)
+        groups, layout = door.trajectories(trajectories)
         layout = named(layout, system)
         system = driven_as(system, layout)
         layouts.append(("trajectories", layout))
@@ -84,7 +89,7 @@ def gather(
     elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
         runs = simulate(system, n_trajectories, simulation_seed, clock, verbose)
         if runs is not None:
-            groups, layout = as_trajectories(runs)
+            groups, layout = door.trajectories(runs)
             layouts.append(("simulated trajectories", layout))
             origin["trajectories"] = "simulated"
             hurried = runs.sizes["trajectory"] < wanted_trajectories(system, n_trajectories)
@@ -93,7 +98,7 @@ def gather(
     pairs: Collocation | None = None
     evaluations = n_near = 0
     if collocation is not None:
-        pairs, layout = as_collocation(collocation)
+        pairs, layout = door.collocation(collocation)
         layout = named(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
@@ -101,12 +106,12 @@ def gather(
         n_collocation = n_collocation or DEFAULT_COLLOCATION
         layout = layouts[0][1] if layouts else None
         along = follows_trajectories(system, split, hurried)
-        if along and is_large(split.training):
+        if along and is_large(split.training) and door.space is None:
             n_near = n_collocation
         else:
-            near = labelled(split.training, layouts[0][1]) if split.training else None
+            near = door.for_system(labelled(split.training, layouts[0][1]), system) if split.training else None
             dataset, evaluations = collocate(system, n_collocation, near, layout, collocation_seed, clock, along)
-            pairs, layout = as_collocation(dataset)
+            pairs, layout = door.collocation(dataset)
             layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
 
@@ -115,7 +120,8 @@ def gather(
             "there is nothing to fit: no trajectories and no collocation points; pass some, raise n_trajectories or "
             "n_collocation, or raise max_seconds if there was no time for them"
         )
-    layout = common_layout(system, layouts)
+    door.warn()
+    layout = common_layout(system if door.space is None else None, layouts)
     if system is not None:
         layout, checked = with_time(system, layout, pairs, split, ask=config.evaluate_system)
         evaluations += checked
@@ -143,7 +149,7 @@ def gather(
     if n_exact + n_near:
         seconds = clock.share(EVALUATION_SHARE)
         wanted = Wanted(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
-    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted)
+    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, door.misfit, door.lost)
 
 
 def check_request(

@@ -12,7 +12,7 @@ from rom.arguments import one_of
 from rom.fields import Field, unstacked
 from rom.layout import Layout
 
-__all__ = ["all_cells", "labelled", "like", "positions_of"]
+__all__ = ["all_cells", "labelled", "like", "like_cells", "positions_of"]
 
 
 def all_cells(layout: Layout) -> xr.Dataset:
@@ -74,6 +74,22 @@ def like(
         if layout.fields:
             return variables_of(values, layout, lead, coords)
     return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
+
+
+def like_cells(given: Any, result: Tensor, cells: xr.Dataset, as_dataset: bool) -> Any:
+    """Values (..., m) of `cells` in the kind of the latent states `given`: arrays keep the shape of a single variable."""
+    variables = list(cells.data_vars.values())
+    if not isinstance(given, xr.DataArray):
+        if len(variables) == 1:
+            result = result.reshape(*result.shape[:-1], *variables[0].shape)
+        return result.to(given) if isinstance(given, Tensor) else result.detach().cpu().numpy()
+    lead = tuple(str(d) for d in given.dims if d != "latent")
+    coords = {n: c for n, c in given.coords.items() if set(c.dims) <= set(lead)}
+    fields = [Field(str(n), tuple(map(str, c.dims)), c.shape, c.attrs) for n, c in cells.data_vars.items()]
+    values = unstacked(result.detach().cpu().numpy(), fields)
+    made = xr.Dataset({one.name: ((*lead, *one.dims), values[one.name], one.attrs) for one in fields}, coords)
+    made = made.assign_coords({n: c.variable for n, c in cells.coords.items()})
+    return made if as_dataset else made[fields[0].name]
 
 
 def variables_of(states: np.ndarray, layout: Layout, lead: tuple[str, ...], coords: dict[Any, Any]) -> xr.Dataset:

@@ -11,6 +11,7 @@ import xarray as xr
 
 from rom.errors import RomValueError
 from rom.fields import Field, slices_of
+from rom.function_space import FunctionSpace
 
 __all__ = [
     "Layout",
@@ -45,6 +46,7 @@ class Layout:
     attrs: dict[str, Any] = field(default_factory=dict)  # of the state: units, long_name
     time_attrs: dict[str, Any] = field(default_factory=dict)  # of the time: units
     fields: tuple[Field, ...] = ()  # the variables of a state of several, or of one that is not called `state`
+    space: FunctionSpace | None = None  # in which states are coefficients, along the last dimension of each variable
 
     @property
     def parts(self) -> tuple[Field, ...]:

@@ -18,6 +18,7 @@ from rom.data import Trajectories, as_trajectories
 from rom.driving import forcing_over_time, scaled_parameters
 from rom.errors import RomValueError
 from rom.fields import stacked
+from rom.in_space import SpaceDoor
 from rom.layout import Layout, plain_names, require_same_layout
 from rom.model import ReducedOrderModel
 
@@ -36,10 +37,12 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
         trajectory_relative_error (rom, trajectory): the relative error over all times of one trajectory;
         valid (rom, time): share of the trajectories whose forecast is flagged valid.
     Trajectories larger than memory pass by once, in blocks as in `rom.fit`.
+    Of a model in a function space, sums over components are integrals over the domain, by the coefficients of what was given.
     A forecast that breaks off is NaN from there, and so are the errors that count it; a warning says how many do.
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
-    groups, layout = as_trajectories(trajectories)
+    space = model._layout.space
+    groups, layout = (as_trajectories if space is None else SpaceDoor(space).trajectories)(trajectories)
     if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
         layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
     if layout.inputs == plain_names(len(model.inputs), "u"):  # arrays do not say what lies between their times either
@@ -61,7 +64,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                 inputs = signals_of(group, chosen, layout).labelled() if model.inputs else None
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
-                    initial = states[:, 0].reshape(-1, *layout.shape)
+                    initial = xr.DataArray(states[:, 0].reshape(-1, *layout.shape), dims=("trajectory", *layout.dims))
                     forecast = method.forecast(initial, group.times, mu, inputs=inputs)
                 values = stacked(forecast, model._layout.parts, ("trajectory", "time"))
                 flags = forecast["valid"].values
@@ -78,6 +81,9 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                 RuntimeWarning,
                 stacklevel=2,
             )
+    if space is not None:  # from sums over coefficients, which are integrals, to means over the domain
+        square *= space.n_functions / space.volume
+        norms *= space.n_functions / space.volume
     mse = square.mean(axis=1)
     tiny = np.finfo(float).tiny
     return xr.Dataset(
@@ -130,7 +136,7 @@ class PiecewiseForecast:
                 latent, inside = model._roll_out(z0, times, mu, forcing_over_time(signals, 1, model._units), "rk4")
                 self.latent[k] = latent.transpose(0, 1), inside.T.cpu().numpy()
             latent, inside = self.latent[k]
-            decoded, finite = model._decode_rows(latent[:, within], slice(None))
+            decoded, finite = model._decoded(latent[:, within], *model._lifting())
             finite &= self.finite[k]
             decoded[~finite] = np.nan
             values[row], flags[row] = decoded[0], (inside[:, within] & finite)[0]

@@ -23,15 +23,20 @@ from rom.arguments import (
     initial_states,
     input_signals,
     latent_states,
+    one_of,
     states_of,
+    trajectories_of,
     wanted_cells,
 )
 from rom.config import FitConfig
 from rom.driving import Units, at_states, forcing_over_time, scaled_parameters, within_training
-from rom.errors import RomValueError, nearest
+from rom.errors import RomTypeError, RomValueError, nearest
 from rom.forcing import Forcing
-from rom.labelling import all_cells, labelled, like, positions_of
+from rom.function_space import FunctionSpace
+from rom.in_space import FUNCTION, Prior, cells_at, coefficients_given, lifting_at, values_given
+from rom.labelling import all_cells, labelled, like, like_cells, positions_of
 from rom.layout import Layout
+from rom.positions import Place, place_asked_for
 from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
@@ -43,7 +48,9 @@ log = logging.getLogger("rom")
 
 METHODS = ("rk4", "dopri5")
 DOUBLE = torch.float64
-EXACT = ("parameter_mean", "parameter_spread", "parameter_range")  # numbers like 1e8 + 1 would be lost in float32
+EXACT = (  # numbers like 1e8 + 1 would be lost in float32
+    "parameter_mean", "parameter_spread", "parameter_range", "prior_variance", "prior_noise",
+)  # fmt: skip
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
@@ -53,8 +60,8 @@ class ModelState(nn.Module):
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
     in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p + q,), of parameters and of what drives
     the model (`rom/forcing.py`), and `parameter_range` (2, p + q), the least and the largest in training, all three in
-    float64. The closed-form model that the
-    networks started from stays beside them, with its own region.
+    float64. Of a model in a function space also `prior_variance` (r,) and `prior_noise` (n_fields,), as `Prior` has them. The
+    closed-form model that the networks started from stays beside them, with its own region.
     """
 
     time_scale: Tensor
@@ -63,6 +70,8 @@ class ModelState(nn.Module):
     parameter_mean: Tensor
     parameter_spread: Tensor
     parameter_range: Tensor
+    prior_variance: Tensor
+    prior_noise: Tensor
 
     def __init__(
         self,
@@ -83,14 +92,18 @@ class ModelState(nn.Module):
             self.register_buffer(name, value)
 
     @staticmethod
-    def empty(config: FitConfig, n_states: int, rank: int, latent_dim: int, n_parameters: int) -> ModelState:
-        """A state of the right shapes, to be filled from a file."""
+    def empty(
+        config: FitConfig, n_states: int, rank: int, latent_dim: int, n_parameters: int, n_in_space: int = 0
+    ) -> ModelState:
+        """A state of the right shapes, to be filled from a file; `n_in_space` fields are in a function space."""
         d, p = latent_dim, n_parameters
         dtype = getattr(torch, config.dtype)
         shapes = {
             "time_scale": (), "max_step": (), "residual_spread": (d,),
             "parameter_mean": (p,), "parameter_spread": (p,), "parameter_range": (2, p),
         }  # fmt: skip
+        if n_in_space:
+            shapes |= {"prior_variance": (rank,), "prior_noise": (n_in_space,)}
         projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
         return ModelState(
             projection.to(dtype),
@@ -181,23 +194,35 @@ class ReducedOrderModel:
 
     # -- the three maps -----------------------------------------------------------------------------------------------
 
-    def encode(self, x: Any) -> Any:
+    def encode(self, x: Any, at: Any = None) -> Any:
         """Latent states z = phi(x), (..., d), of states x (..., *shape), in the kind they were given.
 
         NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a model of
         fields, x is a Dataset or a mapping of them, or flat (..., n).
-        Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
+        Of a model in a function space, x holds values at any positions, those of its coordinates, or of arrays those `at` which
+        they lie (as in `forecast`). Where they are too few to determine a field, z is that of the most probable one.
+        Raises `RomValueError` for a shape that does not end in `shape`, or positions outside of the domain, `RomTypeError` for
+        complex or object arrays, and arrays without positions.
         """
-        states = states_of("x", x, self._layout, self._kind)
-        return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), self.dims)
+        states, dims = self._states_of("x", x, at)
+        return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), dims)
 
-    def decode(self, z: Any) -> Any:
+    def decode(self, z: Any, at: Any = None) -> Any:
         """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given.
 
         Of a model of fields, a DataArray gives a Dataset of them; other kinds give flat states (..., n).
+        Of a model in a function space, the values psi(z, position) `at` positions, as in `forecast`.
         """
         latent = latent_states(z, self.latent_dim, self._kind)
-        return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
+        space = self._space("at", at)
+        if space is None:
+            return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
+        if at is None:
+            raise RomTypeError(f"at is missing: tell the positions, as decode(z, at={{{space.names[0]!r}: [...]}})")
+        places = [place_asked_for(at, space)] * len(self._layout.parts)
+        mean, modes = lifting_at(self._layout, self._state.projection, places)
+        values = mean + self._state.networks.decoder(latent) @ modes.T
+        return like_cells(z, values, cells_at(self._layout, places), bool(self._layout.fields))
 
     def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
         """dz/dt = h(z; mu, u, t), (..., d), per unit of the data's time, in the kind z was given.
@@ -208,15 +233,17 @@ class ReducedOrderModel:
         rate = self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._units)) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
-    def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
+    def residual(
+        self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0, inputs: Any = None, at: Any = None
+    ) -> Any:
         """dphi/dx f(x) - h(phi(x); mu, u, t), (..., d), in units of its root mean square in training, by component.
 
         About 1 where the model knows the physics as well as in training; much more is a state to distrust. `x` and
         `time_derivative` = f(x) have shapes (..., *shape), or are Datasets or mappings of the fields of a model of fields; the
-        kind of `x` is returned.
+        kind of `x` is returned. `at` is that of `encode`.
         """
-        states = states_of("x", x, self._layout, self._kind)
-        velocities = states_of("time_derivative", time_derivative, self._layout, self._kind, units=False)
+        states, dims = self._states_of("x", x, at)
+        velocities, _ = self._states_of("time_derivative", time_derivative, at, is_rate=True)
         if states.shape != velocities.shape:
             raise RomValueError(
                 f"time_derivative has shape {tuple(velocities.shape)}, x has {tuple(states.shape)} (flat)"
@@ -228,7 +255,7 @@ class ReducedOrderModel:
             projection.project_derivative(velocities) * self._state.time_scale,
         )
         mismatch = velocity - self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._units))
-        return self._like(x, mismatch / self._state.residual_spread, ("latent",), (self.latent_dim,), self.dims)
+        return self._like(x, mismatch / self._state.residual_spread, ("latent",), (self.latent_dim,), dims)
 
     # -- forecasts ----------------------------------------------------------------------------------------------------
 
@@ -240,6 +267,7 @@ class ReducedOrderModel:
         *,
         inputs: Any = None,
         points: Mapping[str, Any] | None = None,
+        at: Any = None,
         method: str = "rk4",
     ) -> xr.Dataset:
         """Forecast from the state(s) `x0` at t[0] to all times `t`.
@@ -256,6 +284,9 @@ class ReducedOrderModel:
             be finer. Linear between their times or held, as the DataArray says, or else as in training.
         points: the part of a state to decode, positions by dimension as for xarray's `isel`: {"x": [0, 10, 20]}; whole
             numbers, lists of them, or slices. Dimensions left out are decoded whole. Default: everything.
+        at: of a model in a function space, the positions to forecast, by the names of its axes: {"x": numbers} or, of several
+            axes, the grid that theirs span; DataArrays that share dimensions are points along these. Default: where x0 lies.
+            There x0 is labelled, on any grid or at any points, few points included (see `encode`).
         method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
 
         Returns a Dataset with `state` (trajectory, time, *dims), or the fields of a model of fields, and `valid`
@@ -269,8 +300,15 @@ class ReducedOrderModel:
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0, self._layout)
-        cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
-        states, trajectory = initial_states(x0, self._layout, self._kind)
+        states, trajectory, places = self._initial(x0, at)
+        if places is not None:
+            if points is not None:
+                raise RomTypeError("points: a model in a function space has no grid of its own; pass positions, at=...")
+            cells = cells_at(self._layout, places)
+            lifting = lifting_at(self._layout, self._state.projection, places)
+        else:
+            cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
+            lifting = self._lifting(None if points is None else positions_of(cells))
         units = self._units
         parameters = scaled_parameters(mu, (len(states),), units)
         longest = float(self._state.max_step) * units.time_scale
@@ -279,8 +317,7 @@ class ReducedOrderModel:
         with torch.inference_mode():
             scaled = times / units.time_scale
             latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, forcing, method)
-            rows = slice(None) if points is None else torch.as_tensor(positions_of(cells), device=self.device)
-            decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
+            decoded, finite = self._decoded(latent.transpose(0, 1), *lifting)
             valid = inside.T.cpu().numpy() & finite & within_training(forcing, scaled, units)
         if not finite.all():
             k = int(np.argmin(finite.all(axis=1)))
@@ -310,27 +347,69 @@ class ReducedOrderModel:
             forcing,
         )
 
-    def _decode_rows(self, latent: Tensor, rows: slice | Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Components `rows` (m,) of the states of `latent` (trajectory, time, d), and where all of them are finite.
+    def _lifting(self, rows: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
+        """The affine map from POD coordinates to components `rows` (m,) of a state: mean (m,) and modes (m, r)."""
+        projection = self._state.projection
+        chosen = slice(None) if rows is None else torch.as_tensor(rows, device=self.device)
+        modes = projection.basis[chosen] * (projection.unit[chosen, None] * projection.scale)
+        return projection.mean[chosen], modes
 
-        States (trajectory, time, m) are NaN from the first that is not finite on; flags (trajectory, time). Only these
-        rows of the POD basis are used. Some states at a time, in the array that is returned: temporary arrays as large as
-        the result would cost more than the arithmetic.
+    def _decoded(self, latent: Tensor, mean: Tensor, modes: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """mean (m,) + modes (m, r) psi(z) of `latent` (trajectory, time, d), and where all of these are finite.
+
+        States (trajectory, time, m) are NaN from the first that is not finite on; flags (trajectory, time). Some states at a
+        time, in the array that is returned: temporary arrays as large as the result would cost more than the arithmetic.
         """
-        projection, decoder = self._state.projection, self._state.networks.decoder
-        mean, basis = projection.mean[rows], (projection.basis[rows] * projection.unit[rows, None]).T
+        decoder, modes = self._state.networks.decoder, modes.T
         decoded = np.empty((*latent.shape[:2], len(mean)), self.config.dtype)
         finite = latent.isfinite().all(dim=-1).cpu().numpy()
         flat_latent, flat, flat_finite = latent.flatten(0, 1), decoded.reshape(-1, len(mean)), finite.reshape(-1)
         size = max(64, DECODED_AT_ONCE // max(len(mean), self.rank))
         for start in range(0, len(flat), size):
             some = slice(start, start + size)
-            lifted = torch.addmm(mean, projection.scale * decoder(flat_latent[some]), basis)
+            lifted = torch.addmm(mean, decoder(flat_latent[some]), modes)
             flat[some] = lifted.cpu().numpy()
             flat_finite[some] &= np.isfinite(flat[some]).all(axis=1)  # NumPy's is many times faster than torch's
         finite = np.logical_and.accumulate(finite, axis=1)
         decoded[~finite] = np.nan
         return decoded, finite
+
+    # -- positions ----------------------------------------------------------------------------------------------------
+
+    def _space(self, name: str, at: Any) -> FunctionSpace | None:
+        """The function space, None of a model on a grid of its own, which takes no `at`."""
+        if self._layout.space is None and at is not None:
+            raise RomValueError(
+                f"{name} was given, but this model lies on the grid of its data; rom.Coordinate frees it"
+            )
+        return self._layout.space
+
+    def _states_of(self, name: str, x: Any, at: Any, is_rate: bool = False) -> tuple[Tensor, tuple[str, ...]]:
+        """Flat states (..., n), or their rates, and the dimensions that are a state's in what was given."""
+        if self._space("at", at) is None:
+            return states_of(name, x, self._layout, self._kind, units=not is_rate), self.dims
+        given = values_given(name, x, at, self._layout, self._kind, units=not is_rate)
+        coefficients = coefficients_given(name, given, self._layout, self._prior, is_rate)
+        return coefficients.to(self._kind), given.dims
+
+    def _initial(self, x0: Any, at: Any) -> tuple[Tensor, Any, list[Place] | None]:
+        """States (trajectory, n) and the coordinate of `trajectory`, None for one state; where they are to be forecast.
+
+        None of a model on its own grid, and of coefficients.
+        """
+        space = self._space("at", at)
+        in_space = isinstance(x0, xr.DataArray) and FUNCTION in x0.dims
+        if space is None or (in_space and at is None):
+            return *initial_states(x0, self._layout, self._kind), None
+        given = values_given("x0", x0, None, self._layout, self._kind)
+        states = coefficients_given("x0", given, self._layout, self._prior).to(self._kind)
+        places = given.places if at is None else [place_asked_for(at, space)] * len(self._layout.parts)
+        first, _ = one_of(x0, self._layout)
+        return *trajectories_of(states, first, given.lead, "x0 has several dimensions beside positions"), places
+
+    @property
+    def _prior(self) -> Prior:
+        return Prior.of(self._state.projection, self._state.prior_variance, self._state.prior_noise)
 
     # -- files and devices --------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from rom.arguments import checked_device
 from rom.config import FitConfig
 from rom.errors import RomError
 from rom.fields import Field
+from rom.function_space import FunctionSpace
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
 from rom.model import ModelState, ReducedOrderModel
@@ -61,6 +62,7 @@ def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> Reduced
             document["rank"],
             document["latent_dim"],
             len(layout.parameters) + layout.n_forcing,
+            len(layout.parts) if layout.space is not None else 0,
         )
         state.load_state_dict(tensors)
         state.projection.lost_energy = document["lost_energy"]
@@ -77,7 +79,9 @@ def layout_of(document: dict[str, Any]) -> Layout:
     fields = tuple(
         Field(one["name"], tuple(one["dims"]), tuple(one["shape"]), one["attrs"]) for one in document.get("fields", [])
     )
-    return Layout(**{**document, **tuples, "fields": fields})
+    space = document.get("space")
+    space = None if space is None else FunctionSpace.from_dict(space)
+    return Layout(**{**document, **tuples, "fields": fields, "space": space})
 
 
 def history_to_json(history: xr.Dataset) -> dict[str, Any]:

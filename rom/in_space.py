@@ -110,7 +110,7 @@ class SpaceDoor:
                 (f"{name}[{v!r}]", require_variable(name, pair[0], v, ("point",)), ("point",)) for v in variables
             ]
         if system is not None and (trajectories is None or collocation is None):
-            arrays.append((system.name, system.sample_initial(1), MOVING))
+            arrays.append((system.name, grid_of(system), ()))
         return cls(space_for(arrays, settings))
 
     @property
@@ -150,8 +150,7 @@ class SpaceDoor:
 
     def for_system(self, runs: list[xr.Dataset], system: systems.System) -> list[xr.Dataset]:
         """Trajectories of coefficients on the grid of a system."""
-        grid = system.sample_initial(1)
-        place = place_of(system.name, grid, self.space.names)
+        place = place_of(system.name, grid_of(system), self.space.names)
         channels = [dim for dim in system.dims if dim not in place.dims]
         made = []
         for run in runs:
@@ -191,6 +190,13 @@ class SpaceDoor:
             str(n): c.variable for n, c in dataset.coords.items() if set(c.dims) <= known and n not in self.space.names
         }
         return xr.Dataset(made | beside, coords)
+
+
+def grid_of(system: systems.System) -> xr.DataArray:
+    """A state of zeros, labelled as the system labels its own."""
+    attrs = {dim: {"period": length} for dim, length in system.periods.items()}
+    coords = {dim: (dim, np.asarray(c), attrs.get(dim, {})) for dim, c in system.coords.items()}
+    return xr.DataArray(np.zeros(system.shape), dims=system.dims, coords=coords)
 
 
 def datasets(name: str, data: Any) -> Iterator[tuple[str, xr.Dataset]]:
@@ -276,11 +282,14 @@ class Prior:
     @classmethod
     def of(cls, projection: Projection, variance: Tensor, noise: Tensor) -> Prior:
         """That of a model."""
-        mean, unit, basis, scale = (
-            value.detach().cpu().double().numpy()
-            for value in (projection.mean, projection.unit, projection.basis, projection.scale)
-        )
-        return cls(mean, unit[:, None] * scale * basis, variance.cpu().numpy(), noise.cpu().numpy())
+        return cls(*affine(projection), variance.cpu().numpy(), noise.cpu().numpy())
+
+
+def affine(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
+    """The map from POD coordinates to coefficients: mean (n,) and modes (n, r), float64."""
+    numbers = (projection.mean, projection.unit, projection.basis, projection.scale)
+    mean, unit, basis, scale = (value.cpu().numpy().astype(np.float64) for value in numbers)
+    return mean, unit[:, None] * scale * basis
 
 
 def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, misfit: Sequence[float]) -> np.ndarray:
@@ -397,7 +406,6 @@ def values_given(name: str, x: Any, at: Any, layout: Layout, like: Tensor, units
         k = len(shape)
         if tensor.ndim < k or tuple(tensor.shape[tensor.ndim - k :]) != shape:
             raise RomValueError(f"{called} has shape {tuple(tensor.shape)}, which does not end in {shape}")
-        require_finite(called, tensor.detach().cpu().numpy(), ("index",) * (tensor.ndim - k))
         leading = tuple(tensor.shape[: tensor.ndim - k])
         if values and leading != tuple(values[0].shape[:-2]):
             raise RomValueError(f"{called} has the leading shape {leading}, other fields {tuple(values[0].shape[:-2])}")
@@ -451,8 +459,8 @@ def lifting_at(layout: Layout, projection: Projection, places: Sequence[Place]) 
     """The affine map from POD coordinates to the values of all fields at `places`: mean (m,) and modes (m, r)."""
     space = layout.space
     assert space is not None
-    modes = torch.cat([projection.mean[:, None], projection.unit[:, None] * projection.scale * projection.basis], dim=1)
-    modes = modes.detach().cpu().double().numpy()
+    mean, factor = affine(projection)
+    modes = np.concatenate([mean[:, None], factor], axis=1)
     seen = [
         values_of_modes(space, part, modes[where], place.positions)
         for part, where, place in zip(layout.parts, layout.field_slices, places, strict=True)

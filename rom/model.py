@@ -407,7 +407,7 @@ class ReducedOrderModel:
         first, _ = one_of(x0, self._layout)
         return *trajectories_of(states, first, given.lead, "x0 has several dimensions beside positions"), places
 
-    @property
+    @functools.cached_property
     def _prior(self) -> Prior:
         return Prior.of(self._state.projection, self._state.prior_variance, self._state.prior_noise)
 

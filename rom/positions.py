@@ -65,10 +65,10 @@ def axes_of(name: str, array: xr.DataArray, leading: Sequence[str]) -> tuple[str
             for key, c in array.coords.items()
             if dim in c.dims and key not in array.dims and c.dtype.kind in NUMBERS
         ]
-        own = array.coords.get(dim)
-        if own is not None and own.dtype.kind in NUMBERS and not (others and is_count(own.values)):
+        has_own = dim in array.coords
+        if has_own and array[dim].dtype.kind in NUMBERS and not (others and is_count(array[dim].values)):
             axes.append(dim)
-        elif own is None or others:
+        elif others or not has_own:
             if not others:
                 raise RomValueError(
                     f"{name} has no coordinate along {dim!r}, so nobody knows where its values lie; add it with "

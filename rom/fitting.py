@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rom.architecture import build_networks, closed_form_networks, start_from
 from rom.arguments import checked_device
@@ -49,6 +50,7 @@ def fit(
     latent_dim: int | str = "auto",
     weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
     config: FitConfig = FitConfig(),  # noqa: B008 - frozen
+    modules: tuple[nn.Module, nn.Module] | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     max_seconds: float | None = None,
@@ -87,6 +89,8 @@ def fit(
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
+        modules: an encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape) of your own, in place of the networks of
+            `config`; copies of them learn what the closed form leaves. They see standardised states.
         seed: of all random choices. device: "auto", "cpu", "cuda", or a torch device.
         checkpoint: a file for the state of the training; the same call resumes from it.
         callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
@@ -124,11 +128,20 @@ def fit(
     selection, curve = choose(prepared, config, dimension, seed, clock)
 
     networks = build_networks(
-        config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed
+        config,
+        prepared.projection.rank,
+        selection.closed_form.latent_dim,
+        n_parameters(prepared),
+        seed,
+        material.layout,
+        own_modules(modules, material.layout, selection.closed_form.latent_dim),
     )
+    attach(networks, prepared.projection.basis)
     states, parameters = prepared.with_parameters()
     correction = expected_correction(selection)
     start_from(networks, selection.closed_form, states, parameters, gain=correction)
+    if weights.variational > 0.0:
+        add_posterior(networks, config, states, seed)
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)

@@ -146,9 +146,9 @@ def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
 
 
 class Encoder(nn.Module):
-    """phi: z = E w + b + MLP(w), from POD coordinates (..., r) to latent states (..., d)."""
+    """phi: z = E w + b + correction(w), from POD coordinates (..., r) to latent states (..., d)."""
 
-    def __init__(self, linear: nn.Linear, correction: MLP | None):
+    def __init__(self, linear: nn.Linear, correction: nn.Module | None):
         super().__init__()
         self.linear = linear
         self.correction = correction
@@ -164,12 +164,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """psi: w = D z + b + Q (z x z) + MLP(z), from latent states (..., d) to POD coordinates (..., r).
+    """psi: w = D z + b + Q (z x z) + correction(z), from latent states (..., d) to POD coordinates (..., r).
 
     Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
     """
 
-    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: MLP | None):
+    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: nn.Module | None):
         super().__init__()
         self.linear = linear
         self.quadratic = quadratic

@@ -19,7 +19,8 @@ from rom.data import as_trajectories
 from rom.gathering import gather
 from rom.pod import streamed_projection
 from rom.points import PassingPoints, Wanted
-from rom.preparation import passing_snapshots, prepare
+from rom.preparation import prepare
+from rom.snapshots import passing_snapshots
 
 N_STATES, N_TIMES = 60, 40
 ONE = 8 * N_STATES  # bytes of a state
@@ -246,7 +247,7 @@ def fails_in_the_middle(runs, spoil, error, message, double):
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rom.preparation.streamed_projection", after_the_first_pass)
+        patch.setattr("rom.snapshots.streamed_projection", after_the_first_pass)
         with pytest.raises(error, match=message) as caught:
             rom.fit(None, trajectories=runs, latent_dim=3, config=double)
     assert passes

@@ -8,9 +8,11 @@ import rom
 from rom.batches import CollocationTable, Rollouts
 from rom.config import FitConfig
 from rom.data import as_collocation, as_trajectories
+from rom.derivatives import derivatives_along, smooth_states
 from rom.gathering import Material
-from rom.preparation import derivatives_along, prepare, smooth_states, warn_of_lost_rates
+from rom.preparation import prepare
 from rom.projection import fit_projection
+from rom.snapshots import warn_of_lost_rates
 from rom.split import split_trajectories
 
 

@@ -9,16 +9,21 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
     )
 
 from rom import plotting
+from rom.autoencoder import Autoencoder
+from rom.autoencoding import fit_autoencoder
 from rom.config import FitConfig, LossWeights
+from rom.convolution import Convolutional
 from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
-from rom.model_file import load
+from rom.model_file import load, load_autoencoder
 from rom.persistence import RomFileError
 from rom.training_record import Progress
 
 __all__ = [
+    "Autoencoder",
+    "Convolutional",
     "FitConfig",
     "LossWeights",
     "Progress",
@@ -32,6 +37,8 @@ __all__ = [
     "closed_form_of",
     "evaluate",
     "fit",
+    "fit_autoencoder",
     "load",
+    "load_autoencoder",
     "plotting",
 ]

@@ -20,7 +20,16 @@ from rom.own_modules import OwnModules
 from rom.quadratic import n_products, packed
 from rom.warm_start import ClosedForm
 
-__all__ = ["add_posterior", "EncoderDecoder", "Networks", "build_encoder_decoder", "build_networks", "closed_form_config", "closed_form_networks", "start_from"]
+__all__ = [
+    "EncoderDecoder",
+    "Networks",
+    "add_posterior",
+    "build_encoder_decoder",
+    "build_networks",
+    "closed_form_config",
+    "closed_form_networks",
+    "start_from",
+]
 
 POSTERIOR_WIDTH = 64  # of the network for the variances, where the configuration has no layers
 
@@ -105,7 +114,7 @@ def corrections_of(
         return FieldEncoder(modules[0], geometry, r), FieldDecoder(modules[1], geometry, r, d)
     if config.network is not None:
         assert layout is not None
-        geometry = geometry_of(layout, config.network.axes)
+        geometry = geometry_of(layout)
         return (
             FieldEncoder(config.network.encoder(geometry, d, generator), geometry, r),
             FieldDecoder(config.network.decoder(geometry, d, generator), geometry, r, d),

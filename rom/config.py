@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 from rom.convolution import Convolutional
 from rom.errors import RomTypeError, RomValueError
-from rom.graph import Graph
-from rom.implicit import Implicit
 from rom.networks import ACTIVATIONS
 from rom.settings import JsonSettings, require_choice, require_flag, require_integer, require_number, require_widths
 
@@ -18,8 +16,8 @@ __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
-Network = Convolutional | Graph | Implicit
-NETWORKS = {kind.__name__: kind for kind in get_args(Network)}
+Network = Convolutional
+NETWORKS = {kind.__name__: kind for kind in (Convolutional,)}
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from rom.errors import RomValueError, nearest
+from rom.errors import RomValueError
 from rom.fields import slices_of
 from rom.layout import Layout
 
@@ -43,8 +42,8 @@ class Geometry:
         return np.arange(self.channels * self.n_points) if self.state_order is None else self.state_order
 
 
-def geometry_of(layout: Layout, axes: Sequence[str] | None = None) -> Geometry:
-    """The field that a state is: over the dimensions `axes`, by default all those without text labels, with the rest as channels.
+def geometry_of(layout: Layout) -> Geometry:
+    """The field that a state is: over all dimensions without text labels, with the rest as channels.
 
     Variables of one state are further channels, and need the same dimensions. Raises `RomValueError` where they differ, or where
     a state has no such dimension.
@@ -57,11 +56,7 @@ def geometry_of(layout: Layout, axes: Sequence[str] | None = None) -> Geometry:
                 f"network: {part.name!r} lies on {part.dims} {part.shape} and {first.name!r} on {first.dims} {first.shape}; a "
                 "network on fields needs all of them at the same points: interpolate them, or use the default network"
             )
-    if axes is None:
-        axes = [dim for dim in first.dims if not is_text(layout.coords.get(dim))]
-    for axis in axes:
-        if axis not in first.dims:
-            raise RomValueError(f"network: unknown axis {axis!r}; {nearest(axis, first.dims)}")
+    axes = [dim for dim in first.dims if not is_text(layout.coords.get(dim))]
     if not axes:
         raise RomValueError(f"network: a state has no dimension of space among {first.dims}; use the default network")
     within = [k for k, dim in enumerate(first.dims) if dim not in axes]

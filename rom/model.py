@@ -32,10 +32,12 @@ from rom.arguments import (
 )
 from rom.config import FitConfig
 from rom.errors import RomValueError, nearest
+from rom.field_correction import attach
 from rom.fields import Field, unstacked
 from rom.forcing import forcing_of_signals, point_forcing, time_features
 from rom.integrators import adaptive_rollout
 from rom.layout import Layout
+from rom.own_modules import OwnModules
 from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
@@ -93,23 +95,30 @@ class ModelState(nn.Module):
             self.register_buffer(name, value)
 
     @staticmethod
-    def empty(config: FitConfig, n_states: int, rank: int, latent_dim: int, n_parameters: int) -> ModelState:
+    def empty(
+        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: OwnModules | None = None
+    ) -> ModelState:
         """A state of the right shapes, to be filled from a file."""
-        d, p = latent_dim, n_parameters
+        d, p = latent_dim, len(layout.parameters) + layout.n_forcing
         dtype = getattr(torch, config.dtype)
         shapes = {
             "time_scale": (), "max_step": (), "residual_spread": (d,),
             "parameter_mean": (p,), "parameter_spread": (p,), "parameter_range": (2, p),
         }  # fmt: skip
-        projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
+        projection = Projection.empty(layout.n_states, rank)
         return ModelState(
             projection.to(dtype),
-            build_networks(config, rank, d, p),
+            build_networks(config, rank, d, p, layout=layout, own=own),
             build_networks(closed_form_config(config), rank, d, p),
             Region.empty(d).to(dtype),
             Region.empty(d).to(dtype),
             **{name: torch.zeros(shape, dtype=DOUBLE if name in EXACT else dtype) for name, shape in shapes.items()},
         )
+
+    def fill(self, tensors: dict[str, Tensor]) -> None:
+        """Take all numbers from a file."""
+        self.load_state_dict(tensors)
+        attach(self.networks, self.projection.basis)
 
     def encode(self, states: Tensor) -> Tensor:
         return self.networks.encoder(self.projection.project(states))

@@ -15,7 +15,7 @@ from rom.geometry import Geometry
 from rom.layout import Layout
 from rom.row_wise import require_row_wise
 
-__all__ = ["OwnModules", "own_modules"]
+__all__ = ["OwnModules", "is_own", "own_modules"]
 
 AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
 
@@ -46,6 +46,11 @@ class Gated(nn.Module):
         return self.gate * self.module(rows.squeeze(1) if self.drop_channel else rows)
 
 
+def is_own(networks: nn.Module) -> bool:
+    """Whether there are modules of the user among `networks`."""
+    return any(isinstance(module, Gated) for module in networks.modules())
+
+
 def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | None:
     """The modules that were passed as `modules`, checked on two states; None where none were.
 
@@ -57,7 +62,10 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | N
         raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
     encoder, decoder = modules
     shape = layout.shape
-    for name, module, n_in, n_out in (("encoder", encoder, shape, (latent_dim,)), ("decoder", decoder, (latent_dim,), shape)):
+    for name, module, n_in, n_out in (
+        ("encoder", encoder, shape, (latent_dim,)),
+        ("decoder", decoder, (latent_dim,), shape),
+    ):
         require_row_wise(module, f"modules: the {name}")
         require_shapes(module, name, n_in, n_out)
     return OwnModules(encoder, decoder, Geometry(1, shape, layout.dims))
@@ -71,9 +79,7 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
     try:
         both, alone = module(rows), module(rows[:1])
     except Exception as error:
-        raise RomValueError(
-            f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}"
-        ) from error
+        raise RomValueError(f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}") from error
     if tuple(both.shape) != (2, *n_out):
         raise RomValueError(
             f"modules: the {name} takes {tuple(rows.shape)} to {tuple(both.shape)}; {(2, *n_out)} is needed, with one row per state"

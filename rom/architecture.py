@@ -15,7 +15,7 @@ from rom.field_correction import FieldDecoder, FieldEncoder
 from rom.geometry import geometry_of
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
-from rom.networks import MLP, Decoder, Encoder
+from rom.networks import MLP, Correction, Decoder, Encoder
 from rom.own_modules import OwnModules
 from rom.quadratic import n_products, packed
 from rom.warm_start import ClosedForm
@@ -28,6 +28,7 @@ __all__ = [
     "build_networks",
     "closed_form_config",
     "closed_form_networks",
+    "scale_correction",
     "start_from",
 ]
 
@@ -106,7 +107,7 @@ def corrections_of(
     generator: torch.Generator,
     layout: Layout | None,
     own: OwnModules | None,
-) -> tuple[nn.Module | None, nn.Module | None]:
+) -> tuple[Correction | None, Correction | None]:
     """The neural parts of encoder and decoder: on fields, or on POD coordinates; None for none."""
     r, d = rank, latent_dim
     if own is not None:
@@ -160,14 +161,17 @@ def start_from(
         assign(networks.decoder.linear, closed_form.decoder_linear, closed_form.decoder_offset)
         assign(networks.decoder.quadratic, packed(closed_form.decoder_quadratic, d))
         latent = coordinates[:, :d]
-        for mlp, inputs in (
-            (networks.encoder.correction, coordinates),
-            (networks.latent_dynamics.correction, latent if parameters is None else torch.cat([latent, parameters], 1)),
-            (networks.decoder.correction, latent),
-        ):
-            if mlp is not None:
-                mlp.normalise_to(inputs)
-                mlp.gain.fill_(gain)
+        seen_by_h = latent if parameters is None else torch.cat([latent, parameters], 1)
+        scale_correction(networks.encoder.correction, coordinates, gain)
+        scale_correction(networks.latent_dynamics.correction, seen_by_h, gain)
+        scale_correction(networks.decoder.correction, latent, gain)
+
+
+def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
+    """Fix the normalisation of a correction by samples of its `inputs` (N, n_in), and the size that is expected of it."""
+    if correction is not None:
+        correction.normalise_to(inputs)
+        correction.gain.fill_(gain)
 
 
 def assign(linear: nn.Linear | None, weight: np.ndarray, bias: np.ndarray | None = None) -> None:

@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rom.architecture import EncoderDecoder, add_posterior, build_encoder_decoder
+from rom.architecture import EncoderDecoder, add_posterior, build_encoder_decoder, scale_correction
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.clock import Clock
@@ -267,11 +267,8 @@ def start_from(networks: EncoderDecoder, start: Start, samples: Tensor, seed: in
         products = np.zeros((len(scaled), d, d))
         products[:, :known, :known] = scaled
         decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
-    latent = samples @ encode.T
-    for correction, inputs in ((encoder.correction, samples), (decoder.correction, latent)):
-        if correction is not None:
-            correction.normalise_to(inputs)  # pyright: ignore[reportCallIssue]
-            correction.gain.fill_(start.correction)  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
+    scale_correction(encoder.correction, samples, start.correction)
+    scale_correction(decoder.correction, samples @ encode.T, start.correction)
 
 
 def assemble(

@@ -7,13 +7,34 @@ third order where they are functions of time. Time enters as (cos, sin) of its p
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
 import systems
 from rom.layout import Layout
 
-__all__ = ["at_fractions", "forcing_between", "forcing_of_signals", "point_forcing", "time_features"]
+__all__ = ["Forcing", "at_fractions", "forcing_between", "forcing_of_signals", "point_forcing", "time_features"]
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """What drives a rollout: `knots` (K,), across which no step may reach, and functions of time.
+
+    `between` takes the ends of steps (K + 1,) to forcing (K, 3, trajectory, q) at their start, middle and end, `at` a time to
+    forcing (trajectory, q).
+    """
+
+    knots: np.ndarray
+    between: Callable[[np.ndarray], Tensor]
+    at: Callable[[float], Tensor]
+
+    def of(self, trajectory: int) -> Forcing:
+        """That of one trajectory."""
+        one = slice(trajectory, trajectory + 1)
+        return Forcing(self.knots, lambda edges: self.between(edges)[:, :, one], lambda time: self.at(time)[one])
 
 
 def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:

@@ -15,6 +15,7 @@ from torch import Tensor
 import systems
 from rom.architecture import closed_form_config
 from rom.data import Trajectories, as_trajectories
+from rom.driving import forcing_over_time, scaled_parameters
 from rom.errors import RomValueError
 from rom.fields import stacked
 from rom.layout import Layout, plain_names, require_same_layout
@@ -122,11 +123,11 @@ class PiecewiseForecast:
         model, values, flags = self.model, np.empty(states.shape), np.empty(states.shape[:2], dtype=bool)
         for row, k in enumerate(range(chosen.start, chosen.stop)):
             if within.start == 0:
-                mu = None if parameters is None else model._parameters(parameters[k : k + 1], (1,))
+                mu = None if parameters is None else scaled_parameters(parameters[k : k + 1], (1,), model._units)
                 times = self.group.times / float(model._state.time_scale)
                 z0 = model._state.encode(torch.as_tensor(states[row, :1]).to(model._kind))
                 signals = signals_of(self.group, slice(k, k + 1), self.layout) if model.inputs else None
-                latent, inside = model._roll_out(z0, times, mu, model._forcing(signals, 1), "rk4")
+                latent, inside = model._roll_out(z0, times, mu, forcing_over_time(signals, 1, model._units), "rk4")
                 self.latent[k] = latent.transpose(0, 1), inside.T.cpu().numpy()
             latent, inside = self.latent[k]
             decoded, finite = model._decode_rows(latent[:, within], slice(None))

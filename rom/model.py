@@ -16,32 +16,28 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-import systems
 from rom.architecture import Networks, build_networks, closed_form_config
 from rom.arguments import (
     checked_device,
     forecast_times,
     initial_states,
     input_signals,
-    input_values,
     latent_states,
-    one_of,
-    parameter_values,
     states_of,
     wanted_cells,
 )
 from rom.config import FitConfig
+from rom.driving import Units, at_states, forcing_over_time, scaled_parameters, within_training
 from rom.errors import RomValueError, nearest
 from rom.field_correction import attach
-from rom.fields import Field, unstacked
-from rom.forcing import forcing_of_signals, point_forcing, time_features
-from rom.integrators import adaptive_rollout
+from rom.forcing import Forcing
+from rom.labelling import all_cells, labelled, like, positions_of
 from rom.layout import Layout
 from rom.own_modules import OwnModules
 from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
-from rom.rollout import Forcing, roll_out
+from rom.rollout import roll_out, roll_out_adaptively
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
@@ -50,13 +46,7 @@ log = logging.getLogger("rom")
 METHODS = ("rk4", "dopri5")
 DOUBLE = torch.float64
 EXACT = ("parameter_mean", "parameter_spread", "parameter_range")  # numbers like 1e8 + 1 would be lost in float32
-BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
-
-
-def positions_of(cells: xr.Dataset) -> np.ndarray:
-    """The positions in the flat state that the variables of `cells` hold, one after the other."""
-    return np.concatenate([variable.values.ravel() for variable in cells.data_vars.values()])
 
 
 class ModelState(nn.Module):
@@ -224,7 +214,7 @@ class ReducedOrderModel:
         mu: parameters (p,) or (..., p). inputs: u at the states, (m,), (..., m), or a mapping from names.
         """
         latent = latent_states(z, self.latent_dim, self._kind)
-        rate = self._rate(latent, self._at_states(mu, inputs, t, latent.shape[:-1])) / self._state.time_scale
+        rate = self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._units)) / self._state.time_scale
         return self._like(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
     def residual(self, x: Any, time_derivative: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
@@ -246,7 +236,7 @@ class ReducedOrderModel:
             projection.project(states),
             projection.project_derivative(velocities) * self._state.time_scale,
         )
-        mismatch = velocity - self._rate(latent, self._at_states(mu, inputs, t, latent.shape[:-1]))
+        mismatch = velocity - self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._units))
         return self._like(x, mismatch / self._state.residual_spread, ("latent",), (self.latent_dim,), self.dims)
 
     # -- forecasts ----------------------------------------------------------------------------------------------------
@@ -280,24 +270,27 @@ class ReducedOrderModel:
         Returns a Dataset with `state` (trajectory, time, *dims), or the fields of a model of fields, and `valid`
         (trajectory, time), without `trajectory` for one state. `valid` turns false, and stays false, with the step in which
         the latent state leaves the region seen in training, whether a time asked for lies outside or not ("dopri5" looks
-        at these times alone); from the first value on that is not finite, states are NaN and a warning is given.
-        Raises `RomValueError` or `RomTypeError` for unusable arguments.
+        at these times alone), and once inputs, or a time on which h depends without a period, leave their range in
+        training by more than a twentieth of it; from the first value on that is not finite, states are NaN and a warning is given.
+        Raises `RomValueError` or `RomTypeError` for unusable arguments; `systems.SystemsError` for inputs that are no
+        signals, not those of the model, or shorter than t.
         """
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0, self._layout)
         cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
         states, trajectory = initial_states(x0, self._layout, self._kind)
-        parameters = self._parameters(mu, (len(states),))
-        longest = float(self._state.max_step) * float(self._state.time_scale)
+        units = self._units
+        parameters = scaled_parameters(mu, (len(states),), units)
+        longest = float(self._state.max_step) * units.time_scale
         signals = input_signals(inputs, self._layout, times, len(states), longest)
-        forcing = self._forcing(signals, len(states))
+        forcing = forcing_over_time(signals, len(states), units)
         with torch.inference_mode():
-            scaled = times / float(self._state.time_scale)
+            scaled = times / units.time_scale
             latent, inside = self._roll_out(self._state.encode(states), scaled, parameters, forcing, method)
             rows = slice(None) if points is None else torch.as_tensor(positions_of(cells), device=self.device)
             decoded, finite = self._decode_rows(latent.transpose(0, 1), rows)
-            valid = inside.T.cpu().numpy() & finite & self._seen(forcing, scaled)
+            valid = inside.T.cpu().numpy() & finite & within_training(forcing, scaled, units)
         if not finite.all():
             k = int(np.argmin(finite.all(axis=1)))
             first = times[int(np.argmin(finite[k]))]
@@ -307,14 +300,14 @@ class ReducedOrderModel:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return self._labelled(decoded, valid, times, trajectory, cells)
+        return labelled(decoded, valid, times, trajectory, cells, self._layout)
 
     def _roll_out(
         self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, forcing: Forcing | None, method: str
     ) -> tuple[Tensor, Tensor]:
         """Latent states (time, trajectory, d) at scaled `times`, and whether the region was never left, (time, trajectory)."""
         if method == "dopri5" and len(times) > 1:
-            latent = self._roll_out_adaptively(z0, times, parameters, forcing)
+            latent = roll_out_adaptively(self._state.networks.latent_dynamics, z0, times, parameters, forcing)
             return latent, self._state.region.contains(latent).cumprod(dim=0).bool()
         return roll_out(
             self._state.networks.latent_dynamics,
@@ -325,41 +318,6 @@ class ReducedOrderModel:
             self._state.region.contains,
             forcing,
         )
-
-    def _roll_out_adaptively(
-        self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, forcing: Forcing | None
-    ) -> Tensor:
-        """The same with adaptive steps; NaN for a trajectory on which no step is small enough."""
-        # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
-        t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
-        dynamics = copy.deepcopy(self._state.networks.latent_dynamics).double()
-        rates = dynamics.merged(None if parameters is None else parameters.double())
-
-        def rhs(time: Tensor, z: Tensor) -> Tensor:
-            return rates(z) if forcing is None else rates(z, forcing.at(float(time)).to(z))
-
-        knots = None
-        if forcing is not None:
-            within = forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])]
-            knots = torch.as_tensor(within, dtype=torch.float64, device=z0.device)
-        try:
-            return adaptive_rollout(rhs, z0.double(), t, knots=knots).to(z0.dtype)
-        except AssertionError:  # how torchdiffeq says that its step underflows
-            if len(z0) == 1:
-                latent = torch.full((len(times), *z0.shape), torch.nan, dtype=z0.dtype, device=z0.device)
-                latent[0] = z0
-                return latent
-        rows = range(len(z0))
-        alone = [
-            self._roll_out_adaptively(
-                z0[k : k + 1],
-                times,
-                None if parameters is None else parameters[k : k + 1],
-                None if forcing is None else forcing.of(k),
-            )
-            for k in rows
-        ]
-        return torch.cat(alone, dim=1)
 
     def _decode_rows(self, latent: Tensor, rows: slice | Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Components `rows` (m,) of the states of `latent` (trajectory, time, d), and where all of them are finite.
@@ -383,26 +341,6 @@ class ReducedOrderModel:
         decoded[~finite] = np.nan
         return decoded, finite
 
-    def _labelled(
-        self, states: np.ndarray, valid: np.ndarray, times: np.ndarray, trajectory: Any, cells: xr.Dataset
-    ) -> xr.Dataset:
-        lead, coords = ("trajectory",), {"trajectory": trajectory}
-        if trajectory is None:
-            states, valid, lead, coords = states[0], valid[0], (), {}
-        chosen = [
-            Field(str(n), tuple(map(str, c.dims)), c.shape, c.attrs)
-            for n, c in cells.variables.items()
-            if n in cells.data_vars
-        ]
-        values = unstacked(states, chosen)
-        return xr.Dataset(
-            {one.name: ((*lead, "time", *one.dims), values[one.name], one.attrs) for one in chosen}
-            | {"valid": ((*lead, "time"), valid)},
-            coords=coords
-            | {"time": ("time", times, self._layout.time_attrs)}
-            | {name: c.variable.copy() for name, c in cells.coords.items()},
-        )
-
     # -- files and devices --------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> None:
@@ -421,85 +359,25 @@ class ReducedOrderModel:
 
     @functools.cached_property
     def _all_cells(self) -> xr.Dataset:
-        """The components of a state: their positions when flat, labelled. Making the labels takes longer than a short forecast."""
-        return self._variables(np.arange(self._layout.n_states), (), self._layout.labels())
-
-    def _variables(self, states: np.ndarray, lead: tuple[str, ...], coords: dict[Any, Any]) -> xr.Dataset:
-        """Flat states (*lead, n) as the variables that they consist of."""
-        parts = self._layout.parts
-        values = unstacked(states, parts)
-        return xr.Dataset({one.name: ((*lead, *one.dims), values[one.name], one.attrs) for one in parts}, coords)
+        return all_cells(self._layout)
 
     def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
         return self._state.networks.latent_dynamics(latent, parameters)
 
-    def _parameters(self, mu: Any, leading: tuple[int, ...]) -> Tensor | None:
-        """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
-        mean, spread = self._state.parameter_mean, self._state.parameter_spread
-        values = parameter_values(mu, self.parameters, leading, mean)
-        if values is None:
-            return None
-        own = slice(len(self.parameters))
-        return ((values - mean[own]) / spread[own]).to(self._kind).expand(*leading, len(self.parameters))
-
-    def _scaled_forcing(self, forcing: np.ndarray | Tensor) -> Tensor:
-        """What drives the model, (..., q), in units of its spread in training."""
-        own = slice(len(self.parameters), None)
-        mean, spread = self._state.parameter_mean[own], self._state.parameter_spread[own]
-        return ((torch.as_tensor(forcing).to(mean) - mean) / spread).to(self._kind)
-
-    def _forcing(self, signals: systems.Signals | None, n: int) -> Forcing | None:
-        """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
-        layout, unit = self._layout, float(self._state.time_scale)
-        if not layout.is_driven or (signals is None and layout.inputs):
-            return None
-        if signals is None:  # time alone
-            signals = systems.Signals((), np.zeros(1), np.zeros((n, 1, 0)), held=True)
-        return Forcing(
-            knots=signals.times / unit,
-            between=lambda edges: self._scaled_forcing(forcing_of_signals(unit * edges, signals, layout)),
-            at=lambda time: self._scaled_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
+    @property
+    def _units(self) -> Units:
+        """How the model counts what it is told beside a state."""
+        state = self._state
+        return Units(
+            layout=self._layout,
+            mean=state.parameter_mean,
+            spread=state.parameter_spread,
+            extremes=state.parameter_range,
+            time_scale=float(state.time_scale),
+            kind=self._kind,
         )
-
-    def _seen(self, forcing: Forcing | None, times: np.ndarray) -> np.ndarray:
-        """Whether what drives the forecasts has been within its range in training up to each of the scaled times: (1 or N, T)."""
-        if forcing is None:
-            return np.ones((1, len(times)), dtype=bool)
-        own = slice(len(self.parameters), None)
-        low, high = self._scaled_forcing(self._state.parameter_range[:, own].cpu().numpy()).cpu()
-        margin = BEYOND * (high - low)
-        grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
-        values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)
-        within = ((values >= low - margin) & (values <= high + margin)).all(dim=-1).numpy()
-        return np.logical_and.accumulate(within, axis=0)[np.searchsorted(grid, times)].T
-
-    def _at_states(self, mu: Any, inputs: Any, t: float, leading: tuple[int, ...]) -> Tensor | None:
-        """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
-        parameters = self._parameters(mu, leading)
-        layout, kind = self._layout, self._state.parameter_mean
-        values = input_values(inputs, self.inputs, leading, kind)
-        if not layout.is_driven:
-            return parameters
-        features = torch.from_numpy(time_features(np.array(float(t)), layout)).to(kind).expand(*leading, -1)
-        forcing = self._scaled_forcing(torch.cat([values, features], dim=-1))
-        return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
 
     def _like(
         self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
     ) -> Any:
-        """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
-        given, own = one_of(given, self._layout)
-        replaced = own if replaced == self.dims else replaced
-        result = result.reshape(*result.shape[:-1], *shape)
-        if isinstance(given, Tensor):
-            return result.to(dtype=given.dtype, device=given.device)
-        values = result.detach().cpu().numpy()
-        if not isinstance(given, xr.DataArray):
-            return values
-        lead = tuple(str(d) for d in given.dims if d not in replaced)
-        coords = {name: c for name, c in given.coords.items() if set(c.dims) <= set(lead)}
-        if dims == self.dims:
-            coords |= self._layout.labels()
-            if self._layout.fields:
-                return self._variables(values, lead, coords)
-        return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
+        return like(given, result, self._layout, dims, shape, replaced)

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
 
+from rom.field_correction import FieldDecoder, FieldEncoder
 from rom.push_forward import push_forward
 from rom.quadratic import products
 
-__all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder", "activate", "blank_linear", "uniform_", "zero_"]
+__all__ = ["ACTIVATIONS", "MLP", "Correction", "Decoder", "Encoder", "activate", "blank_linear", "uniform_", "zero_"]
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -173,10 +174,13 @@ def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
     linear.bias.uniform_(-largest, largest, generator=generator)
 
 
+Correction = MLP | FieldEncoder | FieldDecoder
+
+
 class Encoder(nn.Module):
     """phi: z = E w + b + correction(w), from POD coordinates (..., r) to latent states (..., d)."""
 
-    def __init__(self, linear: nn.Linear, correction: nn.Module | None):
+    def __init__(self, linear: nn.Linear, correction: Correction | None):
         super().__init__()
         self.linear = linear
         self.correction = correction
@@ -197,7 +201,7 @@ class Decoder(nn.Module):
     Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
     """
 
-    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: nn.Module | None):
+    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: Correction | None):
         super().__init__()
         self.linear = linear
         self.quadratic = quadratic

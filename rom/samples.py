@@ -54,7 +54,8 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
     if not (np.ptp(flat, axis=0) > 0.0).any():
         raise RomValueError("data does not vary: all samples are equal; there is nothing to encode")
     part = divided(len(flat), n_alike, np.random.default_rng([seed, 4]))
-    return Samples(*(flat[part == k] for k in range(3)), layout, part)
+    training, validating, calibrating = (flat[part == k] for k in range(3))
+    return Samples(training, validating, calibrating, layout, part)
 
 
 def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, int]:

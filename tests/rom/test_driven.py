@@ -9,11 +9,11 @@ from torch import nn
 import rom
 import systems
 from rom.batches import Rollouts, SnapshotTable
-from rom.forcing import at_fractions, forcing_between, forcing_of_signals, time_features
+from rom.forcing import Forcing, at_fractions, forcing_between, forcing_of_signals, time_features
 from rom.integrators import rk4_rollout
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
-from rom.rollout import Forcing, roll_out
+from rom.rollout import roll_out
 
 T = np.linspace(0.0, 4.0, 41)
 BASIS = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 2)))[0]

@@ -11,7 +11,9 @@ from torch import nn
 from rom import rollout
 from rom.compiled import CompiledRates
 from rom.latent_dynamics import LatentDynamics
-from rom.rollout import numpy_march, roll_out, torch_march
+from rom.marches import numpy_march, torch_march
+from rom.rollout import roll_out
+from rom.steps import uniform_grid
 
 MATRIX = torch.tensor([[-0.1, -2.0, 0.3], [2.0, -0.1, 0.0], [0.2, 0.0, -0.5]], dtype=torch.float64)
 TIMES = np.array([0.0, 0.03, 0.4, 1.1, 1.13, 2.0])
@@ -115,7 +117,7 @@ def test_the_number_of_steps_depends_on_the_span_alone(normal, monkeypatch, n_ti
 def test_times_at_the_ends_of_steps_give_the_states_there(normal):
     z0 = normal(2, 3)
     times = np.linspace(0.0, 1.0, 9)
-    march = numpy_march(flow_of(MATRIX), None, 2, 0.125)
+    march = numpy_march(flow_of(MATRIX), None, z0, uniform_grid(times, 0.125))
     torch.testing.assert_close(states_at(flow_of(MATRIX), z0, times, 0.125), march(z0, slice(0, 8))[0], rtol=0, atol=0)
 
 
@@ -173,8 +175,8 @@ def test_compiled_rates_leave_the_networks_alone(dynamics, normal):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
     h, z0, mu = dynamics(2).to(dtype), normal(5, 3, dtype=dtype), normal(5, 2, seed=3, dtype=dtype)
-    some = slice(0, 20)
-    ours, theirs = numpy_march(h, mu, 5, 0.05)(z0, some), torch_march(h, mu, 0.05)(z0, some)
+    grid = uniform_grid(np.array([0.0, 1.0]), 0.05)
+    ours, theirs = (make(h, mu, z0, grid)(z0, slice(0, 20)) for make in (numpy_march, torch_march))
     for a, b, count in zip(ours, theirs, (21, 20, 20), strict=True):
         assert a.dtype == b.dtype == dtype
         assert a.shape == b.shape == (count, 5, 3)
@@ -182,8 +184,9 @@ def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
 
 
 def test_rates_of_a_march_are_h_of_its_states(dynamics, normal):
-    h = dynamics()
-    states, *rates = numpy_march(h, None, 2, 0.05)(normal(2, 3), slice(0, 10))
+    h, z0 = dynamics(), normal(2, 3)
+    grid = uniform_grid(np.array([0.0, 0.5]), 0.05)
+    states, *rates = numpy_march(h, None, z0, grid)(z0, slice(0, 10))
     for rate, ends in zip(rates, (states[:-1], states[1:]), strict=True):
         torch.testing.assert_close(rate, h(ends), rtol=1e-13, atol=1e-13)
 

@@ -11,6 +11,7 @@ from torch import nn
 from rom import rollout
 from rom.compiled import CompiledRates
 from rom.latent_dynamics import LatentDynamics
+from rom.networks import ACTIVATIONS
 from rom.rollout import numpy_march, roll_out, torch_march
 
 MATRIX = torch.tensor([[-0.1, -2.0, 0.3], [2.0, -0.1, 0.0], [0.2, 0.0, -0.5]], dtype=torch.float64)
@@ -143,7 +144,7 @@ def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"activation": name} for name in ("tanh", "silu", "gelu", "relu")),
+        *({"activation": name} for name in ACTIVATIONS),
         {"latent_hidden": (6, 9, 4)},
         {"latent_terms": ("linear", "neural")},
         {"latent_terms": ("linear", "quadratic")},

@@ -12,6 +12,7 @@ from rom import plotting
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
+from rom.latent_quality import latent_quality
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
 from rom.model_file import load
@@ -32,6 +33,7 @@ __all__ = [
     "closed_form_of",
     "evaluate",
     "fit",
+    "latent_quality",
     "load",
     "plotting",
 ]

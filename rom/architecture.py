@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -122,9 +122,10 @@ def corrections_of(
         )
     if not config.hidden:
         return None, None
+    form: dict[str, Any] = {"layer_norm": config.layer_norm, "residual": config.residual, "generator": generator}
     return (
-        MLP(r, d, config.hidden, config.activation, config.multiscale, generator),
-        MLP(d, r, config.hidden, config.activation, generator=generator),
+        MLP(r, d, config.hidden, config.activation, config.multiscale, **form),
+        MLP(d, r, config.hidden, config.activation, **form),
     )
 
 

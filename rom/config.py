@@ -77,7 +77,9 @@ class FitConfig(JsonSettings):
     Networks
         hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
         latent_hidden: the same for the neural part of h.
-        activation: "tanh", "silu", "gelu" or "relu".
+        activation: "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
+        layer_norm: whether hidden layers of encoder and decoder are normalised (Ba, Kiros & Hinton 2016).
+        residual: whether hidden layers of equal width are added to what enters them (He et al. 2016).
         network: encoder and decoder on fields in place of these layers: `Convolutional`, `Graph` or `Implicit`; None for
             layers on POD coordinates.
         multiscale: spread the length scales of the encoder's first layer, down to 1/50 of the data's spread in a plane.
@@ -109,6 +111,8 @@ class FitConfig(JsonSettings):
     hidden: tuple[int, ...] = (128, 128, 128)
     latent_hidden: tuple[int, ...] = (128, 128)
     activation: str = "tanh"
+    layer_norm: bool = False
+    residual: bool = False
     network: Network | None = None
     multiscale: bool = True
     quadratic_decoder: bool = True
@@ -137,7 +141,7 @@ class FitConfig(JsonSettings):
                 require_integer(f"FitConfig.{name}", getattr(self, name), low=1)
         for name in ("hidden", "latent_hidden"):
             require_widths(f"FitConfig.{name}", getattr(self, name))
-        for name in ("multiscale", "quadratic_decoder", "evaluate_system"):
+        for name in ("multiscale", "layer_norm", "residual", "quadratic_decoder", "evaluate_system"):
             require_flag(f"FitConfig.{name}", getattr(self, name))
         for name in ("learning_rate", "gradient_clip", "noise"):
             require_number(f"FitConfig.{name}", getattr(self, name), low=0.0, exclusive=True)

@@ -14,7 +14,7 @@ import xarray as xr
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.config import FitConfig
-from rom.errors import RomError, RomFileNotFoundError
+from rom.errors import RomError
 from rom.fields import Field
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
@@ -61,11 +61,15 @@ def load(
     of another schema.
     """
     target = checked_device(device)
+    document, tensors = read_sealed(path, "model")
     with of_this_version(path):
-        document, tensors = read_sealed(path, "model")
         require_classes(path, document, MODEL_CLASSES)
-        layout, config, own = settings_of(path, document, modules)
-        state = ModelState.empty(config, layout, document["rank"], document["latent_dim"], own)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+        has_own, d = document["own_modules"], document["latent_dim"]
+    own = own_modules(modules, layout, d)
+    require_modules(path, has_own, own)
+    with of_this_version(path):
+        state = ModelState.empty(config, layout, document["rank"], d, own)
         state.fill(tensors)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
@@ -80,11 +84,15 @@ def load_autoencoder(
 ) -> Autoencoder:
     """The autoencoder that `Autoencoder.save` wrote to `path`; arguments and errors as those of `load`."""
     target = checked_device(device)
+    document, tensors = read_sealed(path, "autoencoder")
     with of_this_version(path):
-        document, tensors = read_sealed(path, "autoencoder")
         require_classes(path, document, AUTOENCODER_CLASSES)
-        layout, config, own = settings_of(path, document, modules)
-        state = AutoencoderState.empty(config, layout, document["rank"], document["latent_dim"], own)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+        has_own, d = document["own_modules"], document["latent_dim"]
+    own = own_modules(modules, layout, d)
+    require_modules(path, has_own, own)
+    with of_this_version(path):
+        state = AutoencoderState.empty(config, layout, document["rank"], d, own)
         state.fill(tensors)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
@@ -110,7 +118,7 @@ def of_this_version(path: str | os.PathLike) -> Iterator[None]:
     """Whatever a document lacks or has wrong is an error of the file."""
     try:
         yield
-    except (RomFileError, RomFileNotFoundError):
+    except RomFileError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RomError) as error:
         raise RomFileError(f"{path} cannot be read by this version: {error}") from error
@@ -121,19 +129,14 @@ def require_classes(path: str | os.PathLike, document: dict[str, Any], classes: 
         raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {classes}")
 
 
-def settings_of(
-    path: str | os.PathLike, document: dict[str, Any], modules: Any
-) -> tuple[Layout, FitConfig, OwnModules | None]:
-    """Layout and configuration, and the modules of the user that a file asks for."""
-    layout = layout_of(document["layout"])
-    own = own_modules(modules, layout, document["latent_dim"])
-    if document["own_modules"] and own is None:
+def require_modules(path: str | os.PathLike, has_own: bool, own: OwnModules | None) -> None:
+    """A `RomFileError` unless there are modules of the user where a file asks for them, and only there."""
+    if has_own and own is None:
         raise RomFileError(
             f"{path} was fitted with modules of your own, whose code is not in the file; pass modules=(encoder, decoder)"
         )
-    if own is not None and not document["own_modules"]:
+    if own is not None and not has_own:
         raise RomFileError(f"{path} was fitted with networks of this package; leave modules out")
-    return layout, FitConfig.from_dict(document["config"]), own
 
 
 def layout_of(document: dict[str, Any]) -> Layout:

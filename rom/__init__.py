@@ -9,17 +9,23 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
     )
 
 from rom import plotting
+from rom.autoencoder import Autoencoder
+from rom.autoencoding import fit_autoencoder
 from rom.config import FitConfig, LossWeights
+from rom.convolution import Convolutional
 from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
 from rom.function_space import Coordinate
+from rom.latent_quality import latent_quality
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
-from rom.model_file import load
+from rom.model_file import load, load_autoencoder
 from rom.persistence import RomFileError
 from rom.training_record import Progress
 
 __all__ = [
+    "Autoencoder",
+    "Convolutional",
     "Coordinate",
     "FitConfig",
     "LossWeights",
@@ -34,6 +40,9 @@ __all__ = [
     "closed_form_of",
     "evaluate",
     "fit",
+    "fit_autoencoder",
+    "latent_quality",
     "load",
+    "load_autoencoder",
     "plotting",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,21 +11,42 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from rom.config import FitConfig
+from rom.field_correction import FieldDecoder, FieldEncoder
+from rom.geometry import geometry_of
 from rom.latent_dynamics import LatentDynamics
-from rom.networks import MLP, Decoder, Encoder
+from rom.layout import Layout
+from rom.networks import MLP, Correction, Decoder, Encoder
+from rom.own_modules import OwnModules
 from rom.quadratic import n_products, packed
 from rom.warm_start import ClosedForm
 
-__all__ = ["EncoderDecoder", "Networks", "build_networks", "closed_form_config", "closed_form_networks", "start_from"]
+__all__ = [
+    "EncoderDecoder",
+    "Networks",
+    "add_posterior",
+    "build_encoder_decoder",
+    "build_networks",
+    "closed_form_config",
+    "closed_form_networks",
+    "scale_correction",
+    "start_from",
+]
+
+POSTERIOR_WIDTH = 64  # of the network for the variances, where the configuration has no layers
 
 
 class EncoderDecoder(nn.Module):
-    """Encoder phi (..., r) -> (..., d) and decoder psi (..., d) -> (..., r)."""
+    """Encoder phi (..., r) -> (..., d) and decoder psi (..., d) -> (..., r).
+
+    `posterior`, in the training of a variational autoencoder alone: the logarithm of the variances of its Gaussian encoder, whose
+    means are phi.
+    """
 
     def __init__(self, encoder: Encoder, decoder: Decoder):
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.posterior: MLP | None = None
 
 
 class Networks(EncoderDecoder):
@@ -36,30 +57,86 @@ class Networks(EncoderDecoder):
         self.latent_dynamics = latent_dynamics
 
 
-def build_networks(config: FitConfig, rank: int, latent_dim: int, n_parameters: int, seed: int = 0) -> Networks:
-    """Networks in `config.dtype` on the CPU. Linear and quadratic parts and all corrections start at zero."""
-    r, d, k = rank, latent_dim, latent_dim + n_parameters
+def build_networks(
+    config: FitConfig,
+    rank: int,
+    latent_dim: int,
+    n_parameters: int,
+    seed: int = 0,
+    layout: Layout | None = None,
+    own: OwnModules | None = None,
+) -> Networks:
+    """Networks in `config.dtype` on the CPU. Linear and quadratic parts and all corrections start at zero.
+
+    `layout` of the states, for networks that act on fields; these also want the POD basis (`rom.field_correction.attach`).
+    `own`: modules of the user in place of those of the configuration.
+    """
     generator = torch.Generator().manual_seed(seed % 2**63)
-
-    def correction(n_in: int, n_out: int, hidden: tuple[int, ...], multiscale: bool = False) -> MLP | None:
-        return MLP(n_in, n_out, hidden, config.activation, multiscale, generator) if hidden else None
-
-    networks = Networks(
-        Encoder(zero_linear(r, d), correction(r, d, config.hidden, config.multiscale)),
-        LatentDynamics(
-            zero_linear(k, d),
-            zero_linear(n_products(k), d, bias=False) if "quadratic" in config.latent_terms else None,
-            correction(k, d, config.latent_hidden) if "neural" in config.latent_terms else None,
-        ),
-        Decoder(
-            zero_linear(d, r),
-            zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None,
-            correction(d, r, config.hidden),
-        ),
+    encoder, decoder = build_encoder_decoder(config, rank, latent_dim, generator, layout, own)
+    k = latent_dim + n_parameters
+    neural = "neural" in config.latent_terms and config.latent_hidden
+    dynamics = LatentDynamics(
+        zero_linear(k, latent_dim),
+        zero_linear(n_products(k), latent_dim, bias=False) if "quadratic" in config.latent_terms else None,
+        MLP(k, latent_dim, config.latent_hidden, config.activation, generator=generator) if neural else None,
     )
     if "linear" not in config.latent_terms:
-        networks.latent_dynamics.linear.requires_grad_(False)
-    return networks.to(getattr(torch, config.dtype))
+        dynamics.linear.requires_grad_(False)
+    return Networks(encoder, dynamics, decoder).to(getattr(torch, config.dtype))
+
+
+def build_encoder_decoder(
+    config: FitConfig,
+    rank: int,
+    latent_dim: int,
+    generator: torch.Generator,
+    layout: Layout | None = None,
+    own: OwnModules | None = None,
+) -> tuple[Encoder, Decoder]:
+    """Encoder and decoder of a configuration, as in `build_networks`."""
+    r, d = rank, latent_dim
+    corrections = corrections_of(config, r, d, generator, layout, own)
+    quadratic = zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None
+    return Encoder(zero_linear(r, d), corrections[0]), Decoder(zero_linear(d, r), quadratic, corrections[1])
+
+
+def corrections_of(
+    config: FitConfig,
+    rank: int,
+    latent_dim: int,
+    generator: torch.Generator,
+    layout: Layout | None,
+    own: OwnModules | None,
+) -> tuple[Correction | None, Correction | None]:
+    """The neural parts of encoder and decoder: on fields, or on POD coordinates; None for none."""
+    r, d = rank, latent_dim
+    if own is not None:
+        geometry, modules = own.geometry, own.modules()
+        return FieldEncoder(modules[0], geometry, r), FieldDecoder(modules[1], geometry, r, d)
+    if config.network is not None:
+        assert layout is not None
+        geometry = geometry_of(layout)
+        return (
+            FieldEncoder(config.network.encoder(geometry, d, generator), geometry, r),
+            FieldDecoder(config.network.decoder(geometry, d, generator), geometry, r, d),
+        )
+    if not config.hidden:
+        return None, None
+    form: dict[str, Any] = {"layer_norm": config.layer_norm, "residual": config.residual, "generator": generator}
+    return (
+        MLP(r, d, config.hidden, config.activation, config.multiscale, **form),
+        MLP(d, r, config.hidden, config.activation, **form),
+    )
+
+
+def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> None:
+    """Make the encoder Gaussian for a training, with the same variance everywhere at its start. `samples` (N, r)."""
+    rank, latent_dim = samples.shape[1], networks.encoder.linear.out_features
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    widths = config.hidden or (POSTERIOR_WIDTH,)
+    networks.posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator)
+    networks.posterior.normalise_to(samples)
+    networks.posterior.to(getattr(torch, config.dtype))
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
@@ -85,14 +162,17 @@ def start_from(
         assign(networks.decoder.linear, closed_form.decoder_linear, closed_form.decoder_offset)
         assign(networks.decoder.quadratic, packed(closed_form.decoder_quadratic, d))
         latent = coordinates[:, :d]
-        for mlp, inputs in (
-            (networks.encoder.correction, coordinates),
-            (networks.latent_dynamics.correction, latent if parameters is None else torch.cat([latent, parameters], 1)),
-            (networks.decoder.correction, latent),
-        ):
-            if mlp is not None:
-                mlp.normalise_to(inputs)
-                mlp.gain.fill_(gain)
+        seen_by_h = latent if parameters is None else torch.cat([latent, parameters], 1)
+        scale_correction(networks.encoder.correction, coordinates, gain)
+        scale_correction(networks.latent_dynamics.correction, seen_by_h, gain)
+        scale_correction(networks.decoder.correction, latent, gain)
+
+
+def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
+    """Fix the normalisation of a correction by samples of its `inputs` (N, n_in), and the size that is expected of it."""
+    if correction is not None:
+        correction.normalise_to(inputs)
+        correction.gain.fill_(gain)
 
 
 def assign(linear: nn.Linear | None, weight: np.ndarray, bias: np.ndarray | None = None) -> None:
@@ -105,7 +185,9 @@ def assign(linear: nn.Linear | None, weight: np.ndarray, bias: np.ndarray | None
 
 def closed_form_config(config: FitConfig) -> FitConfig:
     """The configuration of the closed-form model behind `config`: no corrections."""
-    return replace(config, hidden=(), latent_hidden=(), quadratic_decoder=True, latent_terms=("linear", "quadratic"))
+    return replace(
+        config, network=None, hidden=(), latent_hidden=(), quadratic_decoder=True, latent_terms=("linear", "quadratic")
+    )
 
 
 def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks:

@@ -174,13 +174,26 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
         if absent:
             raise RomValueError(f"mu: parameter {absent[0]!r} is missing; needed are {', '.join(names)}")
         mu = np.stack(np.broadcast_arrays(*(numeric(f"mu[{name!r}]", mu[name]) for name in names)), axis=-1)
-    values = as_tensor("mu", mu, like)
-    if values.ndim == 0 or values.shape[-1] != len(names) or values.shape[:-1] not in ((), leading):
+    return rows_of("mu", "has", mu, names, leading, like)
+
+
+def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
+    """Finite numbers of all `names`: (m,) or (*leading, m), as they are."""
+    values = as_tensor(name, given, like)
+    if tuple(values.shape) not in ((len(names),), (*leading, len(names))):
         raise RomValueError(
-            f"mu has shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+            f"{name} {verb} shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
         )
-    require_finite("mu", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
+    require_finite(name, values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
     return values
+
+
+def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> None:
+    """A `RomValueError` where `inputs` are given to a model without any, or missing for one with these `names`."""
+    if inputs is not None and not names:
+        raise RomValueError("inputs were given, but this model was fitted without; leave them out")
+    if inputs is None and names:
+        raise RomValueError(f"inputs are missing: this model is driven by {', '.join(names)}{remedy}")
 
 
 def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longest: float) -> systems.Signals | None:
@@ -188,16 +201,8 @@ def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longes
 
     Functions of time are taken at the times, and in between at least twice in `longest`, a step of the forecast.
     """
-    if not layout.inputs:
-        if inputs is not None:
-            raise RomValueError("inputs were given, but this model was fitted without; leave them out")
-        return None
-    if inputs is None:
-        raise RomValueError(
-            f"inputs are missing: this model is driven by {', '.join(layout.inputs)}; pass a mapping from names to values at t, "
-            "or what systems.signals makes"
-        )
-    if len(times) == 1:
+    require_inputs(inputs, layout.inputs, "; pass a mapping from names to values at t, or what systems.signals makes")
+    if not layout.inputs or len(times) == 1:
         return None
     if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset):
         between = "previous" if layout.held_inputs else "linear"
@@ -215,24 +220,15 @@ def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longes
 
 def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
     """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names; gradients are kept."""
+    require_inputs(inputs, names)
     if not names:
-        if inputs is not None:
-            raise RomValueError("inputs were given, but this model was fitted without; leave them out")
         return like.new_zeros(*leading, 0)
-    if inputs is None:
-        raise RomValueError(f"inputs are missing: this model is driven by {', '.join(names)}")
     if isinstance(inputs, Mapping):
         if set(inputs) != set(names):
             raise RomValueError(f"inputs must be {', '.join(names)}, got {', '.join(map(str, inputs))}")
         columns = [as_tensor(f"inputs[{name!r}]", inputs[name], like) for name in names]
         inputs = torch.stack(torch.broadcast_tensors(*columns), dim=-1)
-    values = as_tensor("inputs", inputs, like)
-    if tuple(values.shape) not in ((len(names),), (*leading, len(names))):
-        raise RomValueError(
-            f"inputs have shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
-        )
-    require_finite("inputs", values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
-    return values.expand(*leading, len(names))
+    return rows_of("inputs", "have", inputs, names, leading, like).expand(*leading, len(names))
 
 
 def wanted_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:

@@ -8,25 +8,26 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from rom.architecture import build_networks, closed_form_networks, start_from
+from rom.architecture import add_posterior, build_networks, closed_form_networks, start_from
 from rom.arguments import checked_device
 from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
-from rom.errors import RomTypeError, RomValueError
+from rom.errors import RomValueError
+from rom.field_correction import attach
+from rom.fit_arguments import checked, training_seconds
 from rom.gathering import Material, gather
 from rom.model import ReducedOrderModel
 from rom.objective import ForecastObjective, window_steps
-from rom.persistence import checked_path
+from rom.own_modules import own_modules
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
-from rom.settings import require_integer, require_number
 from rom.training import Plan, train
 from rom.training_record import Progress
 
@@ -34,9 +35,7 @@ __all__ = ["fit"]
 
 log = logging.getLogger("rom")
 
-FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
-SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
 
 def fit(
@@ -49,6 +48,7 @@ def fit(
     latent_dim: int | str = "auto",
     weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
     config: FitConfig = FitConfig(),  # noqa: B008 - frozen
+    modules: tuple[nn.Module, nn.Module] | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
     max_seconds: float | None = None,
@@ -87,6 +87,8 @@ def fit(
 
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
+        modules: an encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape) of your own, in place of the networks of
+            `config`; copies of them learn what the closed form leaves. They see standardised states.
         seed: of all random choices. device: "auto", "cpu", "cuda", or a torch device.
         checkpoint: a file for the state of the training; the same call resumes from it.
         callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
@@ -126,11 +128,20 @@ def fit(
     selection, curve = choose(prepared, config, dimension, seed, clock)
 
     networks = build_networks(
-        config, prepared.projection.rank, selection.closed_form.latent_dim, n_parameters(prepared), seed
+        config,
+        prepared.projection.rank,
+        selection.closed_form.latent_dim,
+        n_parameters(prepared),
+        seed,
+        material.layout,
+        own_modules(modules, material.layout, selection.closed_form.latent_dim),
     )
+    attach(networks, prepared.projection.basis)
     states, parameters = prepared.with_parameters()
     correction = expected_correction(selection)
     start_from(networks, selection.closed_form, states, parameters, gain=correction)
+    if weights.variational > 0.0:
+        add_posterior(networks, config, states, seed)
     networks.to(target)
 
     data, held_out = to_device(prepared, selection, config, target)
@@ -158,31 +169,6 @@ def fit(
     training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
     reference = closed_form_networks(config, selection.closed_form).to(target)
     return assemble(material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock)
-
-
-def checked(
-    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
-) -> Path | None:
-    """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
-    if latent_dim is not None and not isinstance(latent_dim, str):
-        require_integer("latent_dim", latent_dim, low=1)
-    elif latent_dim != "auto":
-        raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
-    if not isinstance(weights, LossWeights):
-        raise RomTypeError(f"weights must be rom.LossWeights(...), got {type(weights).__name__}")
-    if not isinstance(config, FitConfig):
-        raise RomTypeError(f"config must be rom.FitConfig(...), got {type(config).__name__}")
-    require_integer("seed", seed, low=0)
-    if max_seconds is not None:
-        require_number("max_seconds", max_seconds, low=0.0, exclusive=True)
-    if not isinstance(callbacks, Sequence):
-        raise RomTypeError(
-            f"callbacks must be a sequence of functions, got {type(callbacks).__name__}; pass [callback]"
-        )
-    for callback in callbacks:
-        if not callable(callback):
-            raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
-    return None if checkpoint is None else checked_path(checkpoint)
 
 
 def require_dimension(dimension: int | None, n_states: int | None) -> None:
@@ -223,17 +209,3 @@ def expected_correction(selection: Selection) -> float:
 
 def n_parameters(prepared: Prepared) -> int:
     return len(prepared.parameter_mean)
-
-
-def training_seconds(clock: Clock, preparation: float) -> float | None:
-    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use.
-
-    What follows the training passes over the data about as often as their `preparation`, whose seconds are known.
-    """
-    if clock.remaining is None:
-        return None
-    left = clock.remaining - FINISH_SECONDS - 0.5 * preparation
-    if left < SHORTEST_TRAINING:
-        log.warning("max_seconds leaves no time for training: the result is the closed-form model")
-        return 0.0
-    return left

@@ -31,11 +31,13 @@ from rom.arguments import (
 from rom.config import FitConfig
 from rom.driving import Units, at_states, forcing_over_time, scaled_parameters, within_training
 from rom.errors import RomTypeError, RomValueError, nearest
+from rom.field_correction import attach
 from rom.forcing import Forcing
 from rom.function_space import FunctionSpace
 from rom.in_space import FUNCTION, Prior, cells_at, coefficients_given, lifting_at, values_given
 from rom.labelling import all_cells, labelled, like, like_cells, positions_of
 from rom.layout import Layout
+from rom.own_modules import OwnModules
 from rom.positions import Place, place_asked_for
 from rom.projection import Projection
 from rom.push_forward import push_forward
@@ -93,26 +95,31 @@ class ModelState(nn.Module):
 
     @staticmethod
     def empty(
-        config: FitConfig, n_states: int, rank: int, latent_dim: int, n_parameters: int, n_in_space: int = 0
+        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: OwnModules | None = None
     ) -> ModelState:
-        """A state of the right shapes, to be filled from a file; `n_in_space` fields are in a function space."""
-        d, p = latent_dim, n_parameters
+        """A state of the right shapes, to be filled from a file."""
+        d, p = latent_dim, len(layout.parameters) + layout.n_forcing
         dtype = getattr(torch, config.dtype)
         shapes = {
             "time_scale": (), "max_step": (), "residual_spread": (d,),
             "parameter_mean": (p,), "parameter_spread": (p,), "parameter_range": (2, p),
         }  # fmt: skip
-        if n_in_space:
-            shapes |= {"prior_variance": (rank,), "prior_noise": (n_in_space,)}
-        projection = Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
+        if layout.space is not None:
+            shapes |= {"prior_variance": (rank,), "prior_noise": (len(layout.parts),)}
+        projection = Projection.empty(layout.n_states, rank)
         return ModelState(
             projection.to(dtype),
-            build_networks(config, rank, d, p),
+            build_networks(config, rank, d, p, layout=layout, own=own),
             build_networks(closed_form_config(config), rank, d, p),
             Region.empty(d).to(dtype),
             Region.empty(d).to(dtype),
             **{name: torch.zeros(shape, dtype=DOUBLE if name in EXACT else dtype) for name, shape in shapes.items()},
         )
+
+    def fill(self, tensors: dict[str, Tensor]) -> None:
+        """Take all numbers from a file."""
+        self.load_state_dict(tensors)
+        attach(self.networks, self.projection.basis)
 
     def encode(self, states: Tensor) -> Tensor:
         return self.networks.encoder(self.projection.project(states))

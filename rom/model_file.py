@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from rom.arguments import checked_device
+from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.config import FitConfig
 from rom.errors import RomError
 from rom.fields import Field
@@ -18,60 +21,123 @@ from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
 from rom.model import ModelState, ReducedOrderModel
 from rom.networks import Decoder, Encoder
+from rom.own_modules import OwnModules, is_own, own_modules
 from rom.persistence import RomFileError, read_sealed, write_sealed
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
-__all__ = ["load", "save_model"]
+__all__ = ["load", "load_autoencoder", "save_autoencoder", "save_model"]
 
-CLASSES = [c.__name__ for c in (Encoder, LatentDynamics, Decoder)]
+MODEL_CLASSES = [c.__name__ for c in (Encoder, LatentDynamics, Decoder)]
+AUTOENCODER_CLASSES = [c.__name__ for c in (Encoder, Decoder)]
 
 
 def save_model(model: ReducedOrderModel, path: str | os.PathLike) -> None:
     """Write `model` to `path`. Raises `RomError` when the file cannot be written."""
     networks = model._state.networks
-    document = {
+    parts = [networks.encoder, networks.latent_dynamics, networks.decoder]
+    write_sealed(path, "model", document_of(model, parts), dict(model._state.state_dict()))
+
+
+def save_autoencoder(autoencoder: Autoencoder, path: str | os.PathLike) -> None:
+    """Write `autoencoder` to `path`. Raises `RomError` when the file cannot be written."""
+    networks = autoencoder._state.networks
+    document = document_of(autoencoder, [networks.encoder, networks.decoder])
+    write_sealed(path, "autoencoder", document, dict(autoencoder._state.state_dict()))
+
+
+def load(
+    path: str | os.PathLike,
+    device: str | torch.device = "cpu",
+    *,
+    modules: tuple[nn.Module, nn.Module] | None = None,
+) -> ReducedOrderModel:
+    """The model that `ReducedOrderModel.save` wrote to `path`.
+
+    modules: encoder and decoder of the same classes, for a model that was fitted with modules of your own; their weights come
+        from the file.
+    Raises `RomFileNotFoundError`, or `RomFileError` (a `RomValueError`) for a file that is truncated, altered, foreign or
+    of another schema.
+    """
+    target = checked_device(device)
+    document, tensors = read_sealed(path, "model")
+    with of_this_version(path):
+        require_classes(path, document, MODEL_CLASSES)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+        has_own, d = document["own_modules"], document["latent_dim"]
+    own = own_modules(modules, layout, d)
+    require_modules(path, has_own, own)
+    with of_this_version(path):
+        state = ModelState.empty(config, layout, document["rank"], d, own)
+        state.fill(tensors)
+        state.projection.lost_energy = document["lost_energy"]
+        history = history_from_json(document["history"])
+    return ReducedOrderModel(state.to(target), layout, config, history)
+
+
+def load_autoencoder(
+    path: str | os.PathLike,
+    device: str | torch.device = "cpu",
+    *,
+    modules: tuple[nn.Module, nn.Module] | None = None,
+) -> Autoencoder:
+    """The autoencoder that `Autoencoder.save` wrote to `path`; arguments and errors as those of `load`."""
+    target = checked_device(device)
+    document, tensors = read_sealed(path, "autoencoder")
+    with of_this_version(path):
+        require_classes(path, document, AUTOENCODER_CLASSES)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+        has_own, d = document["own_modules"], document["latent_dim"]
+    own = own_modules(modules, layout, d)
+    require_modules(path, has_own, own)
+    with of_this_version(path):
+        state = AutoencoderState.empty(config, layout, document["rank"], d, own)
+        state.fill(tensors)
+        state.projection.lost_energy = document["lost_energy"]
+        history = history_from_json(document["history"])
+    return Autoencoder(state.to(target), layout, config, history)
+
+
+def document_of(model: ReducedOrderModel | Autoencoder, parts: list[nn.Module]) -> dict[str, Any]:
+    """Everything about a model but its numbers, in JSON types."""
+    return {
         "config": model.config.to_dict(),
-        "classes": [type(part).__name__ for part in (networks.encoder, networks.latent_dynamics, networks.decoder)],
+        "classes": [type(part).__name__ for part in parts],
+        "own_modules": is_own(model._state.networks),
         "rank": model.rank,
         "latent_dim": model.latent_dim,
         "lost_energy": model._state.projection.lost_energy,
         "layout": asdict(model._layout),
         "history": history_to_json(model.history),
     }
-    write_sealed(path, "model", document, dict(model._state.state_dict()))
 
 
-def load(path: str | os.PathLike, device: str | torch.device = "cpu") -> ReducedOrderModel:
-    """The model that `ReducedOrderModel.save` wrote to `path`.
-
-    Raises `RomFileNotFoundError`, or `RomFileError` (a `RomValueError`) for a file that is truncated, altered, foreign or
-    of another schema.
-    """
-    target = checked_device(device)
-    document, tensors = read_sealed(path, "model")
+@contextmanager
+def of_this_version(path: str | os.PathLike) -> Iterator[None]:
+    """Whatever a document lacks or has wrong is an error of the file."""
     try:
-        if document["classes"] != CLASSES:
-            raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {CLASSES}")
-        layout = layout_of(document["layout"])
-        config = FitConfig.from_dict(document["config"])
-        state = ModelState.empty(
-            config,
-            layout.n_states,
-            document["rank"],
-            document["latent_dim"],
-            len(layout.parameters) + layout.n_forcing,
-            len(layout.parts) if layout.space is not None else 0,
-        )
-        state.load_state_dict(tensors)
-        state.projection.lost_energy = document["lost_energy"]
-        history = history_from_json(document["history"])
+        yield
     except RomFileError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RomError) as error:
         raise RomFileError(f"{path} cannot be read by this version: {error}") from error
-    return ReducedOrderModel(state.to(target), layout, config, history)
+
+
+def require_classes(path: str | os.PathLike, document: dict[str, Any], classes: list[str]) -> None:
+    if document["classes"] != classes:
+        raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {classes}")
+
+
+def require_modules(path: str | os.PathLike, has_own: bool, own: OwnModules | None) -> None:
+    """A `RomFileError` unless there are modules of the user where a file asks for them, and only there."""
+    if has_own and own is None:
+        raise RomFileError(
+            f"{path} was fitted with modules of your own, whose code is not in the file; pass modules=(encoder, decoder)"
+        )
+    if own is not None and not has_own:
+        raise RomFileError(f"{path} was fitted with networks of this package; leave modules out")
 
 
 def layout_of(document: dict[str, Any]) -> Layout:

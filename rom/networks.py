@@ -9,18 +9,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import skip_init
 
+from rom.field_correction import FieldDecoder, FieldEncoder
 from rom.push_forward import push_forward
 from rom.quadratic import products
 
-__all__ = ["ACTIVATIONS", "MLP", "Decoder", "Encoder"]
+__all__ = ["ACTIVATIONS", "MLP", "Correction", "Decoder", "Encoder", "activate", "blank_linear", "uniform_", "zero_"]
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,39 @@ ACTIVATIONS = {
     "silu": Activation(functional.silu),
     "gelu": Activation(functional.gelu),
     "relu": Activation(functional.relu),
+    "elu": Activation(functional.elu),
+    "softplus": Activation(partial(functional.softplus, threshold=40.0)),  # exact in float64: exp(-40) is 4e-18
+    "sin": Activation(torch.sin),
 }
+
+
+def activate(name: str, inputs: Tensor) -> Tensor:
+    """The activation `name` of `inputs`, where no weights are at hand to merge its scales into.
+
+    Scaled sigmoids take longer than torch's tanh there: 190 ms to 145 ms for the gradient of a loss of convolutions' jvps.
+    """
+    return torch.tanh(inputs) if name == "tanh" else ACTIVATIONS[name].function(inputs)
+
+
+def blank_linear(n_in: int, n_out: int) -> nn.Linear:
+    """A linear layer without values: the usual start would draw from the global generator."""
+    return cast(nn.Linear, skip_init(nn.Linear, n_in, n_out))
+
+
+def uniform_(layer: Layer, fan_in: float, generator: torch.Generator | None) -> Layer:
+    """`layer` with weights and bias drawn from a uniform distribution that keeps the variance of `fan_in` inputs."""
+    bound = math.sqrt(3.0 / fan_in)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-bound, bound, generator=generator)
+    return layer
+
+
+def zero_(layer: Layer) -> Layer:
+    """`layer` with all parameters zero: a last layer, at the start of training."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class MLP(nn.Module):
@@ -47,6 +83,9 @@ class MLP(nn.Module):
     The last layer starts at zero, so the network begins as a correction of nothing; `gain` is the size of the correction
     that is expected, which keeps the first steps of training in proportion. With `multiscale`, the first layer has
     features at many length scales (`spread_scales`): an encoder may have to resolve a cube root near 0.
+
+    With `layer_norm`, each hidden layer is normalised before its activation (Ba, Kiros & Hinton 2016, arXiv:1607.06450);
+    with `residual`, hidden layers add to what they are given wherever that is of their width (He et al. 2016, CVPR).
     """
 
     shift: Tensor
@@ -61,6 +100,8 @@ class MLP(nn.Module):
         activation: str = "tanh",
         multiscale: bool = False,
         generator: torch.Generator | None = None,
+        layer_norm: bool = False,
+        residual: bool = False,
     ):
         super().__init__()
         self.register_buffer("shift", torch.zeros(n_in))
@@ -69,20 +110,18 @@ class MLP(nn.Module):
         widths = [n_in, *hidden, n_out]
         layers: list[nn.Linear] = []
         for k, (a, b) in enumerate(pairwise(widths)):
-            linear = cast(nn.Linear, skip_init(nn.Linear, a, b))  # the usual start would draw from the global generator
+            linear = blank_linear(a, b)
             last = k == len(widths) - 2
-            with torch.no_grad():
-                if last:
-                    linear.weight.zero_()
-                    linear.bias.zero_()
-                elif k == 0 and multiscale:
-                    spread_scales(linear, generator)
-                else:
-                    bound = math.sqrt(3.0 / a)
-                    linear.weight.uniform_(-bound, bound, generator=generator)
-                    linear.bias.uniform_(-bound, bound, generator=generator)
+            if last:
+                zero_(linear)
+            elif k == 0 and multiscale:
+                spread_scales(linear, generator)
+            else:
+                uniform_(linear, a, generator)
             layers.append(linear)
         self.layers = nn.ModuleList(layers)
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for width in hidden] if layer_norm else [])
+        self.adds = [residual and k > 0 and a == b for k, (a, b) in enumerate(pairwise(widths[:-1]))]
         self.activation = activation
 
     def normalise_to(self, inputs: Tensor, floor: float = 1e-2) -> None:
@@ -94,23 +133,49 @@ class MLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         *hidden, (weight, bias) = self.affine_maps()
-        activation = ACTIVATIONS[self.activation].function
-        for w, b in hidden:
-            inputs = activation(functional.linear(inputs, w, b))
+        activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
+        for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
+            sums = functional.linear(inputs, w, b)
+            outputs = activation(sums if norm is None else norm(sums))
+            inputs = inputs + outputs + offset if adds else outputs
         return functional.linear(inputs, weight, bias)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and derivatives along `tangents`, at `points` (B, n_in)."""
         *hidden, (weight, bias) = self.affine_maps()
-        activation = ACTIVATIONS[self.activation].function
-        for w, b in hidden:
-            points, tangents = push_forward(activation, functional.linear(points, w, b), tangents @ w.mT)
+        activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
+        for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
+            sums, along = functional.linear(points, w, b), tangents @ w.mT
+            if norm is not None:
+                sums, along = push_forward(norm, sums, along)
+            outputs, along = push_forward(activation, sums, along)
+            points, tangents = (points + outputs + offset, tangents + along) if adds else (outputs, along)
         return functional.linear(points, weight, bias), tangents @ weight.mT
+
+    @property
+    def offset(self) -> float:
+        """What a layer that adds to its inputs adds besides, since out_shift is merged into the next weights only once."""
+        scales = ACTIVATIONS[self.activation]
+        return scales.out_shift / scales.out_scale
+
+    def merged_norms(self) -> list[Callable[[Tensor], Tensor] | None]:
+        """For each hidden layer its normalisation with the activation's in_scale merged, or None."""
+        if not self.norms:
+            return [None] * len(self.adds)
+        norms: list[Callable[[Tensor], Tensor] | None] = []
+        for norm in cast(list[nn.LayerNorm], list(self.norms)):
+            scale = ACTIVATIONS[self.activation].in_scale
+            weight, bias = scale * norm.weight, scale * norm.bias
+            norms.append(
+                partial(functional.layer_norm, normalized_shape=norm.normalized_shape, weight=weight, bias=bias)
+            )
+        return norms
 
     def affine_maps(self) -> list[tuple[Tensor, Tensor]]:
         """Weights (n_out, n_in) and biases of the layers, with normalisation, gain and the activation's scales merged.
 
-        What remains between two of them is the activation's function. Gradients pass through.
+        What remains between two of them is the activation's function, unless layers are normalised (`merged_norms`, which
+        take over in_scale) or add to their inputs (`offset`). Gradients pass through.
         """
         maps: list[tuple[Tensor, Tensor]] = []
         scales = ACTIVATIONS[self.activation]
@@ -124,12 +189,13 @@ class MLP(nn.Module):
                 weight = scales.out_scale * weight if scales.out_scale != 1.0 else weight
             if k == len(self.layers) - 1:
                 weight, bias = self.gain * weight, self.gain * bias
-            elif scales.in_scale != 1.0:
+            elif scales.in_scale != 1.0 and not self.norms:
                 weight, bias = scales.in_scale * weight, scales.in_scale * bias
             maps.append((weight, bias))
         return maps
 
 
+@torch.no_grad()
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
     """Give the rows of a first layer random directions, and norms spread logarithmically from 1; biases follow suit.
 
@@ -145,10 +211,13 @@ def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
     linear.bias.uniform_(-largest, largest, generator=generator)
 
 
-class Encoder(nn.Module):
-    """phi: z = E w + b + MLP(w), from POD coordinates (..., r) to latent states (..., d)."""
+Correction = MLP | FieldEncoder | FieldDecoder
 
-    def __init__(self, linear: nn.Linear, correction: MLP | None):
+
+class Encoder(nn.Module):
+    """phi: z = E w + b + correction(w), from POD coordinates (..., r) to latent states (..., d)."""
+
+    def __init__(self, linear: nn.Linear, correction: Correction | None):
         super().__init__()
         self.linear = linear
         self.correction = correction
@@ -164,12 +233,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """psi: w = D z + b + Q (z x z) + MLP(z), from latent states (..., d) to POD coordinates (..., r).
+    """psi: w = D z + b + Q (z x z) + correction(z), from latent states (..., d) to POD coordinates (..., r).
 
     Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
     """
 
-    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: MLP | None):
+    def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: Correction | None):
         super().__init__()
         self.linear = linear
         self.quadratic = quadratic

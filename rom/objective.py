@@ -15,6 +15,7 @@ from rom.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.losses import Spreads, data_losses, physics_losses
+from rom.regularisation import regularisation
 from rom.renewal import Fresh, Renewal
 from rom.validation import HeldOut, Validation, validate
 
@@ -85,10 +86,21 @@ class ForecastObjective:
                     drawn.flows.draw(config.window_batch, min(window, drawn.flows.longest_window), generator)
                 )
             losses |= data_losses(networks, windows, data.spreads, data.substeps)
+            losses |= self.regularisation(networks, windows.coordinates.flatten(0, 1), generator, progress)
         if drawn.collocation is not None:
             points = drawn.collocation.draw(config.collocation_batch, generator)
             losses |= physics_losses(networks, points, data.spreads)
+            if data.snapshots is None:
+                states = points.coordinates
+                losses |= self.regularisation(networks, states, generator, progress, "collocation_reconstruction")
         return losses
+
+    def regularisation(
+        self, networks: Networks, states: Tensor, generator: torch.Generator, progress: float, *reconstruction: str
+    ) -> dict[str, Tensor]:
+        """The regularisers that there is a weight for, at POD coordinates (B, r)."""
+        spread = self.data.spreads.coordinates
+        return regularisation(networks, states, self.weights, self.config, spread, generator, progress, *reconstruction)
 
     def validate(self, networks: Networks) -> Validation:
         """How good the networks are on the held-out data."""

@@ -116,9 +116,8 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
             passing = PassingPoints(material.wanted, kept, projection, deviations)
     else:
         projection = pod_of_sample(snapshots, config, min_rank, rng)
-    some = next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large), None)
-    if some is not None:
-        warn_of_lost_rates(projection, some)
+    if pairs is not None:
+        warn_of_lost_rates(projection, next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large)))
     # Every state is projected once; only then the unit of time is known.
     coordinates = Coordinates(projection, parameter_scaling(material), material.layout)
     training = coordinates.of_groups(kept, passing)
@@ -185,12 +184,12 @@ class Coordinates:
 
     def of_groups(self, groups: Sequence[Trajectories], passing: PassingPoints | None = None) -> list[Rollouts]:
         """All trajectories; `passing` sees their states on the way, numbered throughout."""
-        firsts = np.cumsum([0, *(len(group) * len(group.times) for group in groups)])
-        visits = [
-            None if passing is None else partial(passing.visit, *numbered)
-            for numbered in zip(groups, firsts, strict=False)
-        ]
-        return [self.of_group(group, visit) for group, visit in zip(groups, visits, strict=True)]
+        rollouts, first = [], 0
+        for group in groups:
+            visit = None if passing is None else partial(passing.visit, group, first)
+            rollouts.append(self.of_group(group, visit))
+            first += len(group) * len(group.times)
+        return rollouts
 
     def of_group(self, group: Trajectories, visit: Callable[[Block], None] | None = None) -> Rollouts:
         """POD coordinates of all states, block by block; `visit` is shown each block."""

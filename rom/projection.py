@@ -44,6 +44,11 @@ class Projection(nn.Module):
         self.register_buffer("scale", scale)
         self.lost_energy = lost_energy
 
+    @staticmethod
+    def empty(n_states: int, rank: int) -> Projection:
+        """One of the right shapes, to be filled from a file."""
+        return Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
+
     @property
     def rank(self) -> int:
         return self.basis.shape[1]

@@ -9,7 +9,15 @@ from typing import Any, Self
 
 from rom.errors import RomError, RomTypeError, RomValueError, nearest
 
-__all__ = ["JsonSettings", "require_choice", "require_flag", "require_integer", "require_number", "require_widths"]
+__all__ = [
+    "JsonSettings",
+    "require_choice",
+    "require_flag",
+    "require_integer",
+    "require_names",
+    "require_number",
+    "require_widths",
+]
 
 
 class JsonSettings:
@@ -81,3 +89,11 @@ def require_widths(name: str, widths: Any) -> None:
         raise RomTypeError(f"{name} must be a tuple of layer widths, got {widths!r}")
     for k, width in enumerate(widths):
         require_integer(f"{name}[{k}]", width, low=1)
+
+
+def require_names(name: str, names: Any) -> None:
+    """A typed error unless `names` is a tuple of different strings."""
+    if not isinstance(names, tuple) or not all(isinstance(word, str) for word in names):
+        raise RomTypeError(f"{name} must be a tuple of names, got {names!r}")
+    if len(set(names)) < len(names):
+        raise RomValueError(f"{name} must not name anything twice, got {names!r}")

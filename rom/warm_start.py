@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-__all__ = ["ClosedForm", "closed_form_models"]
+__all__ = ["RIDGES", "ClosedForm", "Manifold", "closed_form_models", "quadratic_manifold"]
 
 RIDGES = tuple(10.0**k for k in range(-10, 1, 2))
 
@@ -56,10 +56,8 @@ def closed_form_models(
     linear and a quadratic part; a decoder without its quadratic part is POD alone. Features, which are many more numbers than
     the states, are formed for `rows` states at a time; None for all at once.
     """
-    d, r = latent_dim, coordinates.shape[1]
-    decoder = ridge_regression(
-        partial(manifold_features, quadratic=quadratic_decoder), coordinates[:, :d], coordinates[:, d:], rows
-    )
+    d = latent_dim
+    decoder = quadratic_manifold(coordinates, d, quadratic_decoder, rows)
     states, derivatives, parameters = collocation
     y = np.concatenate([states[:, :d], parameters], axis=1)
     operators = ridge_regression(
@@ -73,14 +71,9 @@ def closed_form_models(
         theta = operators(strength)
         models.append(
             ClosedForm(
-                decoder_offset=np.concatenate([np.zeros(d), manifold[0]]),
-                decoder_linear=np.concatenate([np.eye(d), np.zeros((r - d, d))]),
-                decoder_quadratic=np.concatenate(
-                    [
-                        np.zeros((d, d * d)),
-                        symmetric_quadratic(manifold[1:], d) if quadratic_decoder else np.zeros((r - d, d * d)),
-                    ]
-                ),
+                decoder_offset=manifold.offset,
+                decoder_linear=manifold.linear,
+                decoder_quadratic=manifold.quadratic,
                 offset=theta[0],
                 linear=theta[1 : k + 1].T if linear else np.zeros((d, k)),
                 quadratic=symmetric_quadratic(theta[1 + n_linear :], k) if quadratic else np.zeros((d, k * k)),
@@ -88,6 +81,39 @@ def closed_form_models(
             )
         )
     return models
+
+
+@dataclass(frozen=True)
+class Manifold:
+    """w = offset + linear z + quadratic (z x z) with z = w[:d]: (r,), (r, d), (r, d^2)."""
+
+    offset: np.ndarray
+    linear: np.ndarray
+    quadratic: np.ndarray
+
+
+def quadratic_manifold(
+    coordinates: np.ndarray, latent_dim: int, quadratic: bool = True, rows: int | None = None
+) -> Callable[[float], Manifold]:
+    """The manifold through POD coordinates (N, r) of states, as a function of the ridge.
+
+    Coordinates beyond the first d are regressed on products of these (Geelen, Wright & Willcox 2023); on a constant alone where
+    not `quadratic`.
+    """
+    d, r = latent_dim, coordinates.shape[1]
+    features = partial(manifold_features, quadratic=quadratic)
+    solve = ridge_regression(features, coordinates[:, :d], coordinates[:, d:], rows)
+
+    def manifold(strength: float) -> Manifold:
+        found = solve(strength)
+        of_products = symmetric_quadratic(found[1:], d) if quadratic else np.zeros((r - d, d * d))
+        return Manifold(
+            offset=np.concatenate([np.zeros(d), found[0]]),
+            linear=np.concatenate([np.eye(d), np.zeros((r - d, d))]),
+            quadratic=np.concatenate([np.zeros((d, d * d)), of_products]),
+        )
+
+    return manifold
 
 
 def manifold_features(z: np.ndarray, quadratic: bool) -> np.ndarray:

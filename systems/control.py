@@ -30,7 +30,6 @@ def driven(
 
     Raises SystemsTypeError, SystemsValueError for names that are no parameters of the system.
     """
-
     if not isinstance(system, System):
         raise SystemsTypeError(f"system must be a systems.System, got {system!r}")
     known = [p.name for p in system.parameters]

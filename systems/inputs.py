@@ -1,8 +1,11 @@
 """Inputs u(t): parameters that change in time, known at some times and interpolated between them.
 
 What a system was driven by is data like its states: one labelled array (trajectory, time, input), which `simulate` takes
-and stores, `rom.fit` learns from and forecasts take again. So that all of them mean the same function of time, a function
-is replaced by its values at given times, with one rule for what lies between.
+and stores, `rom.fit` learns from and forecasts take again. A function of time is replaced by its values at some times, with
+one rule for what lies between. The times differ: `simulate` takes inputs at its own times t, and warns where an array
+changes between them; training knows them at the times of the snapshots, which are these; a forecast takes an array at
+the array's own times, and a function at more times than it is asked for. So all mean the same function of time where t is as
+fine as the inputs change.
 """
 
 from __future__ import annotations

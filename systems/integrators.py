@@ -218,9 +218,8 @@ def integrate(
     Returns float64 states (batch, time, *system.shape). Raises IntegrationFailure if any trajectory fails, OutOfTime
     at the deadline.
 
-    Without `method`, the system's own formulation is used where it has one (Fourier modes, latent
-    coordinates), by LawsonDormandPrince for stiff linear parts, LSODA for banded ones, and its default method, or DOP853,
-    otherwise. With
+    Without `method`, the system's own formulation is used where it has one (Fourier modes, latent coordinates), by
+    LawsonDormandPrince for stiff linear parts, LSODA for banded ones, and its default method, or DOP853, otherwise. With
     `method`, f is integrated as it is.
     """
     batch = x0.shape[0]

@@ -112,7 +112,7 @@ def simulate(
     }
     blocks = [range(i, min(i + BLOCK, len(x0))) for i in range(0, len(x0), BLOCK)]
     folder = None if path is None else Folder(Path(path), provenance, blocks)
-    todo = blocks if folder is None else folder.unfinished()
+    unfinished = blocks if folder is None else folder.unfinished()
 
     def block_of(indices: range) -> Block:
         rows = slice(indices.start, indices.stop)
@@ -124,8 +124,8 @@ def simulate(
     failed = {} if folder is None else {i: Failure(why) for i, why in folder.failed().items()}
     shown = sys.stderr.isatty() if verbose is None else verbose
     with tqdm(total=len(x0), unit="trajectory", disable=not shown, leave=False) as bar:
-        bar.update(len(x0) - sum(map(len, todo)))
-        for block, made in run(executor, map(block_of, todo)):
+        bar.update(len(x0) - sum(map(len, unfinished)))
+        for block, made in run(executor, map(block_of, unfinished)):
             bar.update(len(block.indices))
             failed |= made.failed
             if made.states is not None:
@@ -205,16 +205,15 @@ def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) ->
     for name in found.names:
         if name not in names:
             raise SystemsValueError(f"inputs: {system._called} has no parameter {name!r}; {nearest(name, names)}")
-    between = Signals(found.names, t, found.at(t), found.held).at(
-        found.times[(found.times > t[0]) & (found.times < t[-1])]
-    )
-    given = found.values[:, (found.times > t[0]) & (found.times < t[-1])]
-    if not np.allclose(between, given, rtol=1e-6, atol=1e-6 * float(np.ptp(found.values))):
+    taken = Signals(found.names, t, found.at(t), found.held)
+    within = (found.times > t[0]) & (found.times < t[-1])
+    slack = 1e-6 * float(np.ptp(found.values))
+    if not np.allclose(taken.at(found.times[within]), found.values[:, within], rtol=1e-6, atol=slack):
         warnings.warn(
             "inputs change between the times t, at which they are taken: refine t to integrate them as they are",
             IntegrationWarning, stacklevel=3,
         )  # fmt: skip
-    return Signals(found.names, t, found.at(t), found.held)
+    return taken
 
 
 def _some(indices: Sequence[int]) -> str:

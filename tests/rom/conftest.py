@@ -82,6 +82,12 @@ def model(linear, runs, pairs, small):
     return rom.fit(linear, trajectories=runs, collocation=pairs, latent_dim=3, config=small)
 
 
+@pytest.fixture
+def x0(linear):
+    """Four new states of `linear`, (trajectory, state_index)."""
+    return linear.sample_initial(4, seed=9) / 3
+
+
 @pytest.fixture(scope="session")
 def double_model(linear, runs, pairs, double):
     """The same in float64."""

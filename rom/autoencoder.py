@@ -1,0 +1,249 @@
+"""The result of `rom.fit_autoencoder`: encode, decode, denoise, tell what is unlike the data, and make more of its kind."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import math
+import os
+from typing import Any, Self
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from rom.architecture import EncoderDecoder, build_encoder_decoder
+from rom.arguments import checked_device, latent_states, states_of
+from rom.config import FitConfig
+from rom.errors import RomValueError
+from rom.field_correction import attach
+from rom.labelling import like
+from rom.layout import Layout
+from rom.own_modules import OwnModules
+from rom.projection import Projection
+from rom.settings import require_integer, require_number
+
+__all__ = ["Autoencoder", "AutoencoderState"]
+
+
+class AutoencoderState(nn.Module):
+    """All numbers of an autoencoder: what `save` stores and `to` moves.
+
+    Buffer: `calibration` (m,), mean square errors of reconstructed samples that took no part in training, in increasing order.
+    """
+
+    calibration: Tensor
+
+    def __init__(self, projection: Projection, networks: EncoderDecoder, calibration: Tensor):
+        super().__init__()
+        self.projection = projection
+        self.networks = networks
+        self.register_buffer("calibration", calibration)
+
+    @staticmethod
+    def empty(
+        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: OwnModules | None = None
+    ) -> AutoencoderState:
+        """A state of the right shapes, to be filled from a file."""
+        dtype = getattr(torch, config.dtype)
+        parts = build_encoder_decoder(config, rank, latent_dim, torch.Generator(), layout, own)
+        projection = Projection.empty(layout.n_states, rank)
+        calibration = torch.zeros(0, dtype=torch.float64)
+        return AutoencoderState(projection.to(dtype), EncoderDecoder(*parts).to(dtype), calibration)
+
+    def fill(self, tensors: dict[str, Tensor]) -> None:
+        """Take all numbers from a file."""
+        self.calibration = tensors["calibration"].clone()
+        self.load_state_dict(tensors)
+        attach(self.networks, self.projection.basis)
+
+    def encode(self, states: Tensor) -> Tensor:
+        return self.networks.encoder(self.projection.project(states))
+
+    def decode(self, latent: Tensor) -> Tensor:
+        return self.projection.lift(self.networks.decoder(latent))
+
+
+class Autoencoder:
+    """An encoder z = phi(x) and a decoder x = psi(z), as `rom.fit_autoencoder` and `rom.load_autoencoder` return them.
+
+    `history` (xarray.Dataset) tells how it came about, and how well it reconstructs.
+    """
+
+    def __init__(self, state: AutoencoderState, layout: Layout, config: FitConfig, history: xr.Dataset):
+        self._state = state.requires_grad_(False).eval()
+        self._layout = layout
+        self.config = config
+        self.history = history
+
+    @property
+    def latent_dim(self) -> int:
+        """d, the number of latent coordinates."""
+        return self._state.networks.encoder.linear.out_features
+
+    @property
+    def rank(self) -> int:
+        """r, the number of POD coordinates between a sample and the networks."""
+        return self._state.projection.rank
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Names of the dimensions of a sample."""
+        return self._layout.dims
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a sample."""
+        return self._layout.shape
+
+    @property
+    def compression_ratio(self) -> float:
+        """Components of a sample over latent coordinates, n / d."""
+        return self._layout.n_states / self.latent_dim
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether its latent coordinates were trained towards a standard normal distribution."""
+        return bool(self.history.attrs["variational"])
+
+    @property
+    def device(self) -> torch.device:
+        return self._kind.device
+
+    @property
+    def _kind(self) -> Tensor:
+        """A tensor with the device and the dtype of the networks."""
+        return self._state.projection.mean
+
+    def __repr__(self) -> str:
+        grid = ", ".join(f"{dim}: {size}" for dim, size in zip(self.dims, self.shape, strict=True))
+        facts = self.history.attrs
+        kind = "variational autoencoder" if self.is_variational else "autoencoder"
+        return (
+            f"<Autoencoder ({grid}): {kind}, d = {self.latent_dim}, compression {self.compression_ratio:.3g} : 1, "
+            f"reconstruction error {facts['reconstruction_error']:.2e} of the variance (closed form "
+            f"{facts['closed_form_reconstruction_error']:.2e}), POD rank {self.rank}>"
+        )
+
+    # -- the two maps -------------------------------------------------------------------------------------------------
+
+    def encode(self, x: Any) -> Any:
+        """Latent coordinates z = phi(x), (..., d), of samples x (..., *shape), in the kind they were given.
+
+        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a variational
+        autoencoder, the mean.
+        Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
+        """
+        latent = self._state.encode(states_of("x", x, self._layout, self._kind))
+        return like(x, latent, self._layout, ("latent",), (self.latent_dim,), self.dims)
+
+    def decode(self, z: Any) -> Any:
+        """Samples x = psi(z), (..., *shape), of latent coordinates z (..., d), in the kind they were given."""
+        latent = latent_states(z, self.latent_dim, self._kind)
+        return like(z, self._state.decode(latent), self._layout, self.dims, self.shape, ("latent",))
+
+    def reconstruct(self, x: Any) -> Any:
+        """psi(phi(x)), (..., *shape): what the latent coordinates hold of x, in the kind it was given."""
+        return like(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
+
+    # -- what it is for -----------------------------------------------------------------------------------------------
+
+    def denoise(self, x: Any) -> Any:
+        """Samples (..., *shape) with the noise removed that this autoencoder was trained to remove (`FitConfig.noise`).
+
+        Raises `RomValueError` for one that was fitted without a weight for `denoising`.
+        """
+        if not self.history.attrs["denoising"]:
+            raise RomValueError(
+                "this autoencoder was not trained to remove noise: fit it with LossWeights(denoising=1.0), "
+                "or use reconstruct for the nearest state that it knows"
+            )
+        return self.reconstruct(x)
+
+    def anomaly_score(self, x: Any) -> Any:
+        """The mean square error of the reconstruction, (...), over its median on data that took no part in the training.
+
+        About 1 for data of the same kind. Compare it with `anomaly_threshold`. xarray gives xarray, all else NumPy.
+        """
+        states, reconstructed = self._reconstructed(x)
+        scores = (self._square_errors(states, reconstructed) / self._typical).detach().cpu().numpy()
+        if isinstance(x, xr.DataArray):
+            lead = [d for d in x.dims if d not in self.dims]
+            coords = {name: c for name, c in x.coords.items() if set(c.dims) <= set(lead)}
+            return xr.DataArray(scores, dims=lead, coords=coords)
+        return scores
+
+    def anomaly_threshold(self, false_alarm_rate: float = 0.01) -> float:
+        """The score that data of the same kind exceed with a probability of at most `false_alarm_rate`.
+
+        By split conformal prediction: the ceil((m + 1)(1 - rate))-th of m scores on data that were set aside before the
+        training, so it holds for any distribution, for new samples that are exchangeable with these, on average over
+        such sets (Vovk, Gammerman & Shafer 2005, sec. 2.2).
+        Raises `RomValueError` for a rate that m scores cannot tell.
+        """
+        rate = require_number("false_alarm_rate", false_alarm_rate, low=0.0, high=1.0, exclusive=True)
+        m = len(self._state.calibration)
+        k = math.ceil((m + 1) * (1.0 - rate))
+        if k > m:
+            raise RomValueError(
+                f"false_alarm_rate is {rate:g}, but {m} calibrating samples tell rates of {1 / (m + 1):.2g} and more; "
+                "ask for a larger one, or fit with more data"
+            )
+        return float(self._state.calibration[max(k, 1) - 1]) / self._typical
+
+    def sample(self, n: int, seed: int = 0) -> xr.DataArray:
+        """New samples (sample, *dims): decoded standard normal latent coordinates of a variational autoencoder.
+
+        Raises `RomValueError` for another one, whose latent coordinates have no known distribution.
+        """
+        count = require_integer("n", n, low=1)
+        if not self.is_variational:
+            raise RomValueError(
+                "only a variational autoencoder can be sampled: fit it with LossWeights(variational=...), for instance 0.01"
+            )
+        z = np.random.default_rng(require_integer("seed", seed, low=0)).standard_normal((count, self.latent_dim))
+        return self.decode(xr.DataArray(z, dims=("sample", "latent")))
+
+    def interpolate(self, a: Any, b: Any, n: int) -> xr.DataArray:
+        """n states (step, *dims) on the way from a to b, each (*shape): decoded latent states on the line between theirs.
+
+        The first and the last are the reconstructions of a and b. Between samples of a variational autoencoder such a line
+        passes where there are data; of others it need not.
+        """
+        count = require_integer("n", n, low=2)
+        ends = [states_of(name, x, self._layout, self._kind) for name, x in (("a", a), ("b", b))]
+        for name, end in zip("ab", ends, strict=True):
+            if end.ndim != 1:
+                raise RomValueError(f"{name} must be one state of shape {self.shape}")
+        first, last = (self._state.encode(end).detach().cpu().numpy() for end in ends)
+        share = np.linspace(0.0, 1.0, count)
+        z = (1.0 - share[:, None]) * first + share[:, None] * last
+        return self.decode(xr.DataArray(z, dims=("step", "latent"), coords={"step": share}))
+
+    # -- files and devices --------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the autoencoder to one safetensors file, from which `rom.load_autoencoder` makes the same, bit by bit."""
+        from rom.model_file import save_autoencoder
+
+        save_autoencoder(self, path)
+
+    def to(self, device: str | torch.device) -> Self:
+        """The same autoencoder on another device. Raises `RomValueError` for one that is not there."""
+        state = copy.deepcopy(self._state).to(checked_device(device))
+        return type(self)(state, self._layout, self.config, self.history)
+
+    # -- within -------------------------------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _typical(self) -> float:
+        return max(float(self._state.calibration.median()), float(torch.finfo(torch.float32).tiny))
+
+    def _reconstructed(self, x: Any) -> tuple[Tensor, Tensor]:
+        """Flat states (..., n) of x, and what the autoencoder makes of them."""
+        states = states_of("x", x, self._layout, self._kind)
+        return states, self._state.decode(self._state.encode(states))
+
+    def _square_errors(self, states: Tensor, reconstructed: Tensor) -> Tensor:
+        return (reconstructed - states).double().square().mean(dim=-1)

@@ -1,0 +1,327 @@
+"""rom.fit_autoencoder: an encoder and a decoder alone, from data to a model that knows how well it reconstructs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+from rom.architecture import EncoderDecoder, add_posterior, build_encoder_decoder, scale_correction
+from rom.arguments import checked_device
+from rom.autoencoder import Autoencoder, AutoencoderState
+from rom.clock import Clock
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomValueError
+from rom.field_correction import attach
+from rom.fit_arguments import checked, training_seconds
+from rom.losses import mean_square
+from rom.own_modules import own_modules
+from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
+from rom.quadratic import packed
+from rom.regularisation import regularisation
+from rom.samples import Samples, as_samples
+from rom.training import Plan, train
+from rom.training_record import Progress, Training
+from rom.validation import Validation, bounded
+from rom.warm_start import RIDGES, Manifold, quadratic_manifold
+
+__all__ = ["fit_autoencoder"]
+
+log = logging.getLogger("rom")
+
+LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
+
+
+def fit_autoencoder(
+    data: Any,
+    latent_dim: int,
+    *,
+    sample_dims: Sequence[str] | None = None,
+    weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
+    config: FitConfig = FitConfig(),  # noqa: B008 - frozen
+    modules: tuple[nn.Module, nn.Module] | None = None,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    max_seconds: float | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    callbacks: Sequence[Callable[[Progress], Any]] = (),
+    verbose: bool | None = None,
+) -> Autoencoder:
+    """Fit an encoder z = phi(x) and a decoder x = psi(z) to data, without dynamics.
+
+    data: samples (N, *shape), NumPy or torch, or a DataArray whose `sample_dims` tell samples apart; by default those of
+        `sample`, `trajectory`, `time` and `point` that it has, or else its first. They are taken into memory.
+    latent_dim: d. More than a sample has components (an over-complete autoencoder) only with a weight for `sparse` or
+        `sparse_kl`.
+    weights: `reconstruction`, and the regularisers; those of rollouts and physics play no role.
+    config: the networks and the training, as for `rom.fit`; `collocation_batch` samples make a batch. With hidden=() and
+        quadratic_decoder=False this is principal component analysis, in closed form.
+    modules, seed, device, max_seconds, checkpoint, callbacks, verbose: as for `rom.fit`.
+
+    A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories where there are enough
+    of them. Training starts from POD and a quadratic manifold, in closed form; what is kept is the state with the least weighted
+    sum of losses on the samples that validate.
+
+    Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used.
+    """
+    clock = Clock(max_seconds)
+    path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    if config.space is not None:
+        raise RomValueError("config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit")
+    target = checked_device(device)
+    samples = as_samples(data, sample_dims, seed)
+    require_sparse(latent_dim, samples.layout.n_states, weights)
+
+    projection = fit_projection(
+        pod_sample(samples.training, seed), config.energy_tolerance, latent_dim, config.max_rank
+    )
+    d = dimension(latent_dim, projection.rank, weights)
+    training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
+    start = closed_form(training, validating, d, config)
+    networks = EncoderDecoder(
+        *build_encoder_decoder(
+            config, projection.rank, d, generator_of(seed), samples.layout, own_modules(modules, samples.layout, d)
+        )
+    ).to(getattr(torch, config.dtype))
+    attach(networks, projection.basis)
+    start_from(networks, start, training, seed)
+    if weights.variational > 0.0:
+        add_posterior(networks, config, training, seed)
+    networks.to(target)
+
+    kind = {"device": target, "dtype": getattr(torch, config.dtype)}
+    objective = AutoencoderObjective(training.to(**kind), validating.to(**kind), weights, config, seed)
+    linear = modules is None and config.network is None and not config.hidden and not config.quadratic_decoder
+    plan = Plan(
+        objective,
+        weights,
+        config,
+        proportion=min(1.0, start.correction / LARGE_CORRECTION),
+        seed=seed,
+        checkpoint=path,
+        fingerprint="" if path is None else fingerprint(training, weights, config, d, seed),
+        callbacks=tuple(callbacks),
+        verbose=sys.stderr.isatty() if verbose is None else verbose,
+    )
+    # Of linear maps none reconstructs better than POD (Baldi & Hornik 1989).
+    optimal = linear and not weights.regularised
+    done = train(networks, replace(plan, seconds=0.0 if optimal else training_seconds(clock, clock.elapsed)))
+    return assemble(samples, projection, networks, start, done, objective, plan, clock)
+
+
+def require_sparse(latent_dim: int, n_states: int, weights: LossWeights) -> None:
+    """Refuse more latent coordinates than components where nothing keeps the identity from being learned."""
+    if latent_dim > n_states and weights.sparse + weights.sparse_kl <= 0.0:
+        raise RomValueError(
+            f"latent_dim is {latent_dim}, but a sample has only {n_states} components: an over-complete autoencoder learns the "
+            "identity; ask for fewer, or give LossWeights(sparse=...) or (sparse_kl=...) a positive weight"
+        )
+
+
+def dimension(latent_dim: int, rank: int, weights: LossWeights) -> int:
+    """The number of latent coordinates: no more than the data span, unless they are to be sparse."""
+    if latent_dim <= rank or weights.sparse + weights.sparse_kl > 0.0:
+        return latent_dim
+    log.warning("latent_dim lowered from %d to %d, the POD rank", latent_dim, rank)
+    return rank
+
+
+def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
+    """Samples (N, n) for the POD: all where the smaller side is short, or else some of them."""
+    if min(samples.shape) <= MAX_SNAPSHOTS:
+        return samples
+    return samples[np.random.default_rng([seed, 5]).permutation(len(samples))[:MAX_SNAPSHOTS]]
+
+
+def variance_of(coordinates: Tensor) -> float:
+    """The mean variance of a coordinate of (N, r)."""
+    return max(float(coordinates.double().var(dim=0, unbiased=False).mean()), float(np.finfo(np.float32).tiny))
+
+
+def generator_of(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed % 2**63)
+
+
+def fingerprint(training: Tensor, weights: LossWeights, config: FitConfig, latent_dim: int, seed: int) -> str:
+    """What a checkpoint must agree with: a digest of the samples in POD coordinates and of the settings."""
+    settings = [weights.to_dict(), config.to_dict(), latent_dim, seed, list(training.shape)]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    sums = [f"{value:.6e}" for value in training.abs().sum(dim=0).tolist()]  # few digits: threads add in any order
+    digest.update(" ".join(sums).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Start:
+    """POD and quadratic manifold in closed form, and the share of the variance that they lose on validating samples."""
+
+    manifold: Manifold
+    error: float
+
+    @property
+    def correction(self) -> float:
+        """The size of the corrections that the networks must learn: some times the relative error of the start."""
+        return min(1.0, 3.0 * math.sqrt(self.error))
+
+
+class AutoencoderObjective:
+    """Reconstruction and regularisers on batches of samples (N, r), in POD coordinates."""
+
+    validated_on = "held-out samples"
+
+    def __init__(self, training: Tensor, validating: Tensor, weights: LossWeights, config: FitConfig, seed: int):
+        self.training = training
+        self.validating = validating
+        self.weights = weights
+        self.config = config
+        self.seed = seed
+        self.spread = variance_of(training)
+
+    def losses(self, networks: EncoderDecoder, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        """The unweighted losses of one batch."""
+        size = self.config.collocation_batch
+        batch = self.training
+        if len(batch) > size:
+            rows = torch.randint(len(batch), (size,), generator=generator)
+            batch = batch.index_select(0, rows.to(batch.device))
+        return self.losses_at(networks, batch, generator, progress)
+
+    def losses_at(
+        self, networks: EncoderDecoder, w: Tensor, generator: torch.Generator, progress: float
+    ) -> dict[str, Tensor]:
+        regularisers = regularisation(networks, w, self.weights, self.config, self.spread, generator, progress)
+        if "reconstruction" in regularisers:  # that of a Gaussian encoder
+            return regularisers
+        return {"reconstruction": self.reconstruction(networks, w)} | regularisers
+
+    def reconstruction(self, networks: EncoderDecoder, w: Tensor) -> Tensor:
+        """|psi(phi(w)) - w|^2 in shares of the variance."""
+        return mean_square(networks.decoder(networks.encoder(w)) - w) / self.spread
+
+    @torch.no_grad()
+    def validate(self, networks: EncoderDecoder) -> Validation:
+        """The weighted sum of the losses on the samples that validate, with the same noise whenever it is asked for."""
+        generator = torch.Generator().manual_seed(self.seed % 2**63)
+        losses = self.losses_at(networks, self.validating, generator, progress=1.0)
+        weights = self.weights.to_dict()
+        total = float(bounded(torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()))
+        relative = math.sqrt(float(bounded(self.reconstruction(networks, self.validating))))
+        return Validation(error=total, typical=1.0, physics=total, median=relative)
+
+    def window(self, progress: float) -> int:  # noqa: ARG002
+        return 0
+
+    def renew(self, renewed: list[int], progress: float, seconds: float | None) -> None:
+        """Nothing is added to samples."""
+
+    def resume(self, renewed: Sequence[int]) -> None:
+        """Nothing was added."""
+
+
+def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig) -> Start:
+    """The quadratic manifold, or POD alone, whose ridge loses least of the validating samples (N, r)."""
+    d = min(latent_dim, training.shape[1])
+    solve = quadratic_manifold(training.numpy(), d, config.quadratic_decoder)
+    w = validating.numpy()
+    z = w[:, :d]
+    products = (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)
+
+    def error(manifold: Manifold) -> float:
+        decoded = manifold.offset + z @ manifold.linear.T + products @ manifold.quadratic.T
+        return float(((decoded - w) ** 2).mean()) / variance_of(training)
+
+    best = min((solve(ridge) for ridge in RIDGES), key=error)
+    return Start(best, error(best))
+
+
+@torch.no_grad()
+def start_from(networks: EncoderDecoder, start: Start, samples: Tensor, seed: int) -> None:
+    """Make the networks equal to the closed form, with latent coordinates of unit spread; corrections begin at nothing.
+
+    Latent coordinates beyond those of the POD, of an over-complete autoencoder, are random mixtures of these, which the decoder
+    has yet to learn to use.
+    """
+    encoder, decoder = networks.encoder, networks.decoder
+    d, known = encoder.linear.out_features, start.manifold.linear.shape[1]
+    spread = samples[:, :known].std(dim=0).clamp(min=1e-30)
+    encode, decode = samples.new_zeros(d, samples.shape[1]), samples.new_zeros(samples.shape[1], d)
+    encode[:known, :known] = torch.diag(1.0 / spread)
+    decode[:, :known] = torch.from_numpy(start.manifold.linear) * spread
+    if d > known:
+        mixtures = torch.randn(d - known, known, generator=generator_of(seed), dtype=samples.dtype)
+        encode[known:, :known] = mixtures / mixtures.norm(dim=1, keepdim=True) / spread
+    encoder.linear.weight.copy_(encode)
+    decoder.linear.weight.copy_(decode)
+    decoder.linear.bias.copy_(torch.from_numpy(start.manifold.offset))
+    if decoder.quadratic is not None:
+        scaled = start.manifold.quadratic.reshape(-1, known, known) * (spread[:, None] * spread).numpy()
+        products = np.zeros((len(scaled), d, d))
+        products[:, :known, :known] = scaled
+        decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
+    scale_correction(encoder.correction, samples, start.correction)
+    scale_correction(decoder.correction, samples @ encode.T, start.correction)
+
+
+def assemble(
+    samples: Samples,
+    projection: Projection,
+    networks: EncoderDecoder,
+    start: Start,
+    training: Training,
+    objective: AutoencoderObjective,
+    plan: Plan,
+    clock: Clock,
+) -> Autoencoder:
+    """The finished autoencoder, calibrated on the samples that were set aside."""
+    with torch.no_grad():
+        lost = float(objective.reconstruction(networks, objective.validating))
+    networks.posterior = None
+    kind = objective.training
+    state = AutoencoderState(projection.to(kind), networks, torch.zeros(0))
+    calibrating = torch.from_numpy(samples.calibrating).to(kind)
+    with torch.no_grad():
+        errors = (state.decode(state.encode(calibrating)) - calibrating).double().square().mean(dim=1)
+    state.calibration = errors.sort().values
+
+    def of_all(share: float) -> float:  # with the variance that the POD does not hold
+        return projection.lost_energy + (1.0 - projection.lost_energy) * share
+
+    rows = training.rows
+    names = list(rows[0].losses) if rows else []
+    columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
+    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds"):
+        columns[name] = ("step", [getattr(row, name) for row in rows])
+    columns["part"] = ("sample", samples.part, {"flag_meanings": "training validating calibrating"})
+    attrs = {
+        "latent_dim": networks.encoder.linear.out_features,
+        "rank": projection.rank,
+        "lost_energy": projection.lost_energy,
+        "validated_on": objective.validated_on,
+        "reconstruction_error": of_all(lost),
+        "closed_form_reconstruction_error": of_all(start.error),
+        "validation_error": training.best.error,
+        "closed_form_validation_error": training.start.error,
+        "variational": int(plan.weights.variational > 0.0),
+        "denoising": int(plan.weights.denoising > 0.0),
+        "n_samples": len(samples.training),
+        "stopped": training.stopped,
+        "interrupted": training.stopped == "interrupted",
+        "steps": training.step,
+        "best_step": training.best_step,
+        "seed": plan.seed,
+        "weights": json.dumps(plan.weights.to_dict()),
+        "seconds": clock.elapsed,
+    }
+    history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
+    return Autoencoder(state, samples.layout, plan.config, history)

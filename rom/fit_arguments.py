@@ -1,0 +1,60 @@
+"""What all fits are asked with: settings refused before any work is done, and the time that is left for training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rom.clock import Clock
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomTypeError, RomValueError
+from rom.persistence import checked_path
+from rom.settings import require_integer, require_number
+
+__all__ = ["checked", "training_seconds"]
+
+log = logging.getLogger("rom")
+
+FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
+SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
+
+
+def checked(
+    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
+) -> Path | None:
+    """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
+    if latent_dim is not None and not isinstance(latent_dim, str):
+        require_integer("latent_dim", latent_dim, low=1)
+    elif latent_dim != "auto":
+        raise RomValueError(f"latent_dim must be an integer or 'auto', got {latent_dim!r}")
+    if not isinstance(weights, LossWeights):
+        raise RomTypeError(f"weights must be rom.LossWeights(...), got {type(weights).__name__}")
+    if not isinstance(config, FitConfig):
+        raise RomTypeError(f"config must be rom.FitConfig(...), got {type(config).__name__}")
+    require_integer("seed", seed, low=0)
+    if max_seconds is not None:
+        require_number("max_seconds", max_seconds, low=0.0, exclusive=True)
+    if not isinstance(callbacks, Sequence):
+        raise RomTypeError(
+            f"callbacks must be a sequence of functions, got {type(callbacks).__name__}; pass [callback]"
+        )
+    for callback in callbacks:
+        if not callable(callback):
+            raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
+    return None if checkpoint is None else checked_path(checkpoint)
+
+
+def training_seconds(clock: Clock, preparation: float) -> float | None:
+    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use.
+
+    What follows the training passes over the data about as often as their `preparation`, whose seconds are known.
+    """
+    if clock.remaining is None:
+        return None
+    left = clock.remaining - FINISH_SECONDS - 0.5 * preparation
+    if left < SHORTEST_TRAINING:
+        log.warning("max_seconds leaves no time for training: the result is the closed-form model")
+        return 0.0
+    return left

@@ -1,0 +1,91 @@
+"""Encoders and decoders that users bring as torch modules, on states as they are labelled."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rom.errors import RomTypeError, RomValueError
+from rom.geometry import Geometry
+from rom.layout import Layout
+from rom.row_wise import require_row_wise
+
+__all__ = ["OwnModules", "is_own", "own_modules"]
+
+AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
+
+
+@dataclass(frozen=True)
+class OwnModules:
+    """An encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape), and where a state lies."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+    geometry: Geometry
+
+    def modules(self) -> tuple[nn.Module, nn.Module]:
+        """Copies of both, on fields with one channel; each begins as a correction of nothing."""
+        return Gated(copy.deepcopy(self.encoder), drop_channel=True), Gated(copy.deepcopy(self.decoder))
+
+
+class Gated(nn.Module):
+    """A module times a learned number that starts at zero (ReZero, Bachlechner et al. 2021): its start is not shaken off."""
+
+    def __init__(self, module: nn.Module, drop_channel: bool = False):
+        super().__init__()
+        self.module = module
+        self.drop_channel = drop_channel
+        self.gate = nn.Parameter(torch.zeros(1))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.gate * self.module(rows.squeeze(1) if self.drop_channel else rows)
+
+
+def is_own(networks: nn.Module) -> bool:
+    """Whether there are modules of the user among `networks`."""
+    return any(isinstance(module, Gated) for module in networks.modules())
+
+
+def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | None:
+    """The modules that were passed as `modules`, checked on two states; None where none were.
+
+    Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that gives another shape.
+    """
+    if modules is None:
+        return None
+    if not isinstance(modules, Sequence) or len(modules) != 2 or not all(isinstance(m, nn.Module) for m in modules):
+        raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
+    encoder, decoder = modules
+    shape = layout.shape
+    for name, module, n_in, n_out in (
+        ("encoder", encoder, shape, (latent_dim,)),
+        ("decoder", decoder, (latent_dim,), shape),
+    ):
+        require_row_wise(module, f"modules: the {name}")
+        require_shapes(module, name, n_in, n_out)
+    return OwnModules(encoder, decoder, Geometry(1, shape, layout.dims))
+
+
+@torch.no_grad()
+def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: tuple[int, ...]) -> None:
+    """Refuse a module that does not take (B, *n_in) to (B, *n_out), row by row."""
+    first = next(module.parameters(), torch.zeros(()))
+    rows = torch.randn(2, *n_in, generator=torch.Generator().manual_seed(0)).to(first)
+    try:
+        both, alone = module(rows), module(rows[:1])
+    except Exception as error:
+        raise RomValueError(f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}") from error
+    if tuple(both.shape) != (2, *n_out):
+        raise RomValueError(
+            f"modules: the {name} takes {tuple(rows.shape)} to {tuple(both.shape)}; {(2, *n_out)} is needed, with one row per state"
+        )
+    if not torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max())):
+        raise RomTypeError(
+            f"modules: the {name} gives another result for a state in a batch than for the state alone; rows must not mix, "
+            "for one product along a tangent stands for that of every row"
+        )

@@ -78,7 +78,9 @@ def fit_autoencoder(
     clock = Clock(max_seconds)
     path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
     if config.space is not None:
-        raise RomValueError("config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit")
+        raise RomValueError(
+            "config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit"
+        )
     target = checked_device(device)
     samples = as_samples(data, sample_dims, seed)
     require_sparse(latent_dim, samples.layout.n_states, weights)

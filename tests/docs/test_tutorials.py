@@ -66,6 +66,12 @@ SHORTER = {
         "max_seconds=15": "max_seconds=3",
         "max_seconds=5": "max_seconds=2",
     },
+    "tutorials/grids.md": {
+        "simulate(system, 32": "simulate(system, 8",
+        "2048": "256",
+        "(32, 21, 90)": "(8, 21, 90)",
+        "max_seconds=12": "max_seconds=4",
+    },
     "tutorials/compiled_solver.md": {
         "n = 32": "n = 8",
         "(0, 100, 201)": "(0, 20, 41)",
@@ -85,6 +91,7 @@ PICTURES = {
     "tutorials/compiled_solver.md": 0,
     "tutorials/inputs.md": 1,
     "tutorials/other_data.md": 1,
+    "tutorials/grids.md": 1,
 }
 
 

@@ -10,7 +10,7 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
 
 from rom import plotting
 from rom.config import FitConfig, LossWeights
-from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
+from rom.errors import RomError, RomFileNotFoundError, RomImportError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
@@ -26,6 +26,7 @@ __all__ = [
     "RomError",
     "RomFileError",
     "RomFileNotFoundError",
+    "RomImportError",
     "RomReadError",
     "RomTypeError",
     "RomValueError",

@@ -16,6 +16,7 @@ from rom.convolution import Convolutional
 from rom.errors import RomError, RomFileNotFoundError, RomImportError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
 from rom.graph import Graph
+from rom.implicit import Implicit
 from rom.latent_quality import latent_quality
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
@@ -28,6 +29,7 @@ __all__ = [
     "Convolutional",
     "FitConfig",
     "Graph",
+    "Implicit",
     "LossWeights",
     "Progress",
     "ReducedOrderModel",

@@ -181,7 +181,7 @@ def convolution_on(
     rows = np.broadcast_to(receivers, columns.shape)
     order = np.lexsort([columns.ravel(), rows.ravel()])
     indices = torch.from_numpy(np.stack([rows.ravel(), columns.ravel()])[:, order])
-    values = torch.from_numpy(moments.ravel()[order]).to(torch.float32)
+    values = torch.from_numpy(moments.ravel()[order])
     return lambda n_in, n_out: DirectionalConv(n_in, n_out, indices, values, n_moments, generator)
 
 

@@ -55,13 +55,15 @@ class DirectionalConv(MessagePassing):
             "indices_transposed": indices[:, order].flip(0),
             "values_transposed": values[order],
         }.items():
-            self.register_buffer(name, tensor, persistent=False)  # known from the edges, as are the sizes
+            self.register_buffer(name, tensor, persistent=False)  # the edges tell them; in float64 until used
 
     def forward(self, features: Tensor) -> Tensor:
         n, batch, width = len(features), features.shape[1], self.root.shape[1]
         sent = (features.reshape(1, n * batch, -1) @ self.weight).reshape(self.n_moments * n, batch * width)
-        operator = self._operator(n)
-        received = self.propagate(operator.matrix, x=(sent, None), edge_weight=self.values, operator=operator)
+        operator = self._operator(n, features.dtype)
+        received = self.propagate(
+            operator.matrix, x=(sent, None), edge_weight=self.values.to(features.dtype), operator=operator
+        )
         return received.reshape(n, batch, width) + features @ self.root + self.bias
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
@@ -71,11 +73,11 @@ class DirectionalConv(MessagePassing):
     def message_and_aggregate(self, adj_t: Tensor, x: Any, operator: Operator) -> Tensor:  # noqa: ARG002
         return SparseProduct.apply(operator, x[0])  # type: ignore[return-value]
 
-    def _operator(self, n: int) -> Operator:
+    def _operator(self, n: int, dtype: torch.dtype) -> Operator:
         sizes = (n, self.n_moments * n)
         return Operator(
-            sorted_matrix(self.indices, self.values, sizes),
-            sorted_matrix(self.indices_transposed, self.values_transposed, sizes[::-1]),
+            sorted_matrix(self.indices, self.values.to(dtype), sizes),
+            sorted_matrix(self.indices_transposed, self.values_transposed.to(dtype), sizes[::-1]),
         )
 
 

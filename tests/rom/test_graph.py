@@ -79,7 +79,7 @@ def test_renumbered_nodes_renumber_the_features(normal, mesh, known):
     two = Graph(renumbered).encoder(geometry_of(positions[order], known=known), 3, torch.Generator().manual_seed(0))
     features = normal(20, 4, 2)
     expected = one.trunk(features)[order]
-    torch.testing.assert_close(awake(two).trunk(features[order]), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(awake(two).trunk(features[order]), expected, rtol=0, atol=1e-12)
 
 
 @pyg
@@ -96,7 +96,7 @@ def test_messages_are_what_the_layer_says(normal, mesh):
         for moment, weight in zip(moments, layer.weight, strict=True):
             expected[i] = expected[i] + moment * x[j] @ weight
     found = layer(x)
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
     layer.fuse = False
     torch.testing.assert_close(layer(x), found, rtol=0, atol=1e-12)
 
@@ -108,7 +108,7 @@ def test_neighbours_across_the_end_of_a_period_are_near(normal):
     rings = [Geometry(1, (6,), ("x",), positions, periods) for periods in [(1.0,), (None,)]]
     closed, opened = (awake(Graph(RING, (3,)).encoder(ring, 2, torch.Generator().manual_seed(0))) for ring in rings)
     x = normal(6, 2, 1)
-    torch.testing.assert_close(closed.trunk(x.roll(2, 0)), closed.trunk(x).roll(2, 0), rtol=0, atol=1e-6)
+    torch.testing.assert_close(closed.trunk(x.roll(2, 0)), closed.trunk(x).roll(2, 0), rtol=0, atol=1e-12)
     assert (opened.trunk(x.roll(2, 0)) - opened.trunk(x).roll(2, 0)).abs().max() > 1e-2
 
 

@@ -13,9 +13,11 @@ from rom.autoencoder import Autoencoder
 from rom.autoencoding import fit_autoencoder
 from rom.config import FitConfig, LossWeights
 from rom.convolution import Convolutional
-from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
+from rom.errors import RomError, RomFileNotFoundError, RomImportError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
 from rom.function_space import Coordinate
+from rom.graph import Graph
+from rom.implicit import Implicit
 from rom.latent_quality import latent_quality
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
@@ -28,12 +30,15 @@ __all__ = [
     "Convolutional",
     "Coordinate",
     "FitConfig",
+    "Graph",
+    "Implicit",
     "LossWeights",
     "Progress",
     "ReducedOrderModel",
     "RomError",
     "RomFileError",
     "RomFileNotFoundError",
+    "RomImportError",
     "RomReadError",
     "RomTypeError",
     "RomValueError",

@@ -166,15 +166,21 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
         return None
     if mu is None:
         raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
-    if isinstance(mu, Mapping):
-        for name in mu:
-            if name not in names:
-                raise RomValueError(f"mu: unknown parameter {name!r}; {nearest(name, names)}")
-        absent = [name for name in names if name not in mu]
-        if absent:
-            raise RomValueError(f"mu: parameter {absent[0]!r} is missing; needed are {', '.join(names)}")
-        mu = np.stack(np.broadcast_arrays(*(numeric(f"mu[{name!r}]", mu[name]) for name in names)), axis=-1)
-    return rows_of("mu", "has", mu, names, leading, like)
+    return rows_of("mu", "has", stacked_by_name("mu", "parameter", mu, names, like), names, leading, like)
+
+
+def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...], like: Tensor) -> Any:
+    """The values of a mapping from all `names`, side by side, (..., m); anything else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    for name in given:
+        if name not in names:
+            raise RomValueError(f"{argument}: unknown {what} {name!r}; {nearest(name, names)}")
+    absent = [name for name in names if name not in given]
+    if absent:
+        raise RomValueError(f"{argument}: {what} {absent[0]!r} is missing; needed are {', '.join(names)}")
+    columns = [as_tensor(f"{argument}[{name!r}]", given[name], like) for name in names]
+    return torch.stack(torch.broadcast_tensors(*columns), dim=-1)
 
 
 def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
@@ -223,12 +229,8 @@ def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], 
     require_inputs(inputs, names)
     if not names:
         return like.new_zeros(*leading, 0)
-    if isinstance(inputs, Mapping):
-        if set(inputs) != set(names):
-            raise RomValueError(f"inputs must be {', '.join(names)}, got {', '.join(map(str, inputs))}")
-        columns = [as_tensor(f"inputs[{name!r}]", inputs[name], like) for name in names]
-        inputs = torch.stack(torch.broadcast_tensors(*columns), dim=-1)
-    return rows_of("inputs", "have", inputs, names, leading, like).expand(*leading, len(names))
+    given = stacked_by_name("inputs", "input", inputs, names, like)
+    return rows_of("inputs", "have", given, names, leading, like).expand(*leading, len(names))
 
 
 def wanted_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:

@@ -25,6 +25,7 @@ from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.field_correction import attach
 from rom.fit_arguments import checked, training_seconds
+from rom.latent_quality import complaints, measured
 from rom.losses import mean_square
 from rom.own_modules import own_modules
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
@@ -40,6 +41,7 @@ __all__ = ["fit_autoencoder"]
 
 log = logging.getLogger("rom")
 
+ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 
 
@@ -71,7 +73,8 @@ def fit_autoencoder(
 
     A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories where there are enough
     of them. Training starts from POD and a quadratic manifold, in closed form; what is kept is the state with the least weighted
-    sum of losses on the samples that validate.
+    sum of losses on the samples that validate. A latent coordinate that these do not use, or a latent space that folds, is
+    reported; `history` tells the effective dimension.
 
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used.
     """
@@ -326,4 +329,17 @@ def assemble(
         "seconds": clock.elapsed,
     }
     history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
-    return Autoencoder(state, samples.layout, plan.config, history)
+    autoencoder = Autoencoder(state, samples.layout, plan.config, history)
+    note_quality(autoencoder, samples.validating)
+    return autoencoder
+
+
+def note_quality(autoencoder: Autoencoder, states: np.ndarray) -> None:
+    """Enter into the history how the latent space is used on `states` (N, n), and warn where it is not, or folds."""
+    if len(states) < ENOUGH_FOR_NEIGHBOURS:
+        return
+    quality = measured(autoencoder, states.reshape(-1, *autoencoder.shape))
+    for name in ("effective_dimension", "trustworthiness"):
+        autoencoder.history.attrs[name] = quality.attrs[name]
+    for message in complaints(quality):
+        log.warning("%s", message)

@@ -323,7 +323,7 @@ def space_of(
         return FunctionSpace(tuple(made), degree)
 
     if n_functions is not None:
-        counts = [n_functions] * len(names) if isinstance(n_functions, int) else list(n_functions)
+        counts = list(n_functions) if isinstance(n_functions, Sequence) else [n_functions] * len(names)
         if len(counts) != len(names):
             raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
         return space(counts)

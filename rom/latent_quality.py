@@ -19,9 +19,9 @@ from torch import Tensor
 from rom.arguments import states_of
 from rom.errors import RomValueError
 
-__all__ = ["Autoencoder", "latent_quality"]
+__all__ = ["Autoencoder", "complaints", "latent_quality", "measured"]
 
-FEWEST_STATES = 10
+FEWEST_STATES = 10  # from which a latent space can be judged
 MOST_SAMPLES = 1000  # the distances between all pairs of them are compared
 SAMPLED_NUMBERS = 2**27  # of samples of large states: a gigabyte
 DECODED_AT_ONCE = 2**22  # numbers of a block of Jacobians
@@ -72,8 +72,14 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
     Fields in different units count alike. Warns (`RuntimeWarning`) of coordinates that are not used and of a latent space that
     folds. Raises `RomValueError` for too few states, and for latent or decoded states that are not finite.
     """
-    if isinstance(states, xr.Dataset) and "state" in states:
-        states = states["state"]
+    quality = measured(model, of_trajectories(states))
+    for message in complaints(quality):
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return quality
+
+
+def measured(model: Autoencoder, states: Any) -> xr.Dataset:
+    """What `latent_quality` returns."""
     latent = as_array(model.encode(states)).astype(np.float64)
     latent = latent.reshape(-1, latent.shape[-1])
     n_states, d = latent.shape
@@ -98,7 +104,7 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
     eigenvalues = np.linalg.eigvalsh(root @ correlation @ root)
     condition = condition_numbers(view.metric)
     places = ranks(standard[sample] @ root), ranks(exact)
-    quality = xr.Dataset(
+    return xr.Dataset(
         {
             "variance": ("latent", spread**2),
             "importance": ("latent", view.importance),
@@ -116,9 +122,6 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
             "continuity": neighbours_kept(*reversed(places)),
         },
     )
-    for message in complaints(quality):
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return quality
 
 
 def complaints(quality: xr.Dataset) -> list[str]:
@@ -143,6 +146,11 @@ def complaints(quality: xr.Dataset) -> list[str]:
 # -----------------------------------------------------------------------------------------------------------
 # States
 # -----------------------------------------------------------------------------------------------------------
+
+
+def of_trajectories(states: Any) -> Any:
+    """The states of a Dataset of trajectories; anything else as it is."""
+    return states["state"] if isinstance(states, xr.Dataset) and "state" in states else states
 
 
 def as_array(values: Any) -> np.ndarray:

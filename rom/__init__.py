@@ -13,8 +13,9 @@ from rom.autoencoder import Autoencoder
 from rom.autoencoding import fit_autoencoder
 from rom.config import FitConfig, LossWeights
 from rom.convolution import Convolutional
-from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
+from rom.errors import RomError, RomFileNotFoundError, RomImportError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
+from rom.graph import Graph
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
 from rom.model_file import load, load_autoencoder
@@ -25,12 +26,14 @@ __all__ = [
     "Autoencoder",
     "Convolutional",
     "FitConfig",
+    "Graph",
     "LossWeights",
     "Progress",
     "ReducedOrderModel",
     "RomError",
     "RomFileError",
     "RomFileNotFoundError",
+    "RomImportError",
     "RomReadError",
     "RomTypeError",
     "RomValueError",

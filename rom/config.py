@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from rom.convolution import Convolutional
 from rom.errors import RomTypeError, RomValueError
+from rom.graph import Graph
 from rom.networks import ACTIVATIONS
 from rom.settings import JsonSettings, require_choice, require_flag, require_integer, require_number, require_widths
 
@@ -16,8 +17,8 @@ __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
-Network = Convolutional
-NETWORKS = {kind.__name__: kind for kind in (Convolutional,)}
+Network = Convolutional | Graph
+NETWORKS = {kind.__name__: kind for kind in (Convolutional, Graph)}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["RomError", "RomFileNotFoundError", "RomReadError", "RomTypeError", "RomValueError", "nearest"]
+__all__ = [
+    "RomError",
+    "RomFileNotFoundError",
+    "RomImportError",
+    "RomReadError",
+    "RomTypeError",
+    "RomValueError",
+    "nearest",
+]
 
 
 class RomError(Exception):
@@ -22,6 +30,10 @@ class RomTypeError(RomError, TypeError):
 
 class RomFileNotFoundError(RomError, FileNotFoundError):
     """A file that should be read does not exist."""
+
+
+class RomImportError(RomError, ImportError):
+    """An optional package is not installed."""
 
 
 class RomReadError(RomError, RuntimeError):

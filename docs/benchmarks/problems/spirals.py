@@ -8,6 +8,8 @@ import numpy as np
 
 import systems
 
+TIMES = np.linspace(0.0, 10.0, 51)
+
 
 @dataclass(frozen=True)
 class FixedSpirals(systems.LambdaOmega):

@@ -10,6 +10,7 @@ import systems
 
 STRENGTHS = (3.0, 3.0, -3.0)
 RADIUS = 0.5
+TIMES = np.linspace(0.0, 10.0, 51)
 SPREAD = 0.5  # of a centre around the corner of a triangle, each way
 
 
@@ -24,7 +25,9 @@ class Vortices(systems.NavierStokes2D):
         for k, strength in enumerate(STRENGTHS):
             corner = np.pi + 1.1 * np.array([np.cos(2 * np.pi * k / 3), np.sin(2 * np.pi * k / 3)])
             square = 0.0
-            for axis, coordinate in enumerate((x, y)):  # the distance to the next of all periodic copies, up to rounding
+            for axis, coordinate in enumerate(
+                (x, y)
+            ):  # the distance to the next of all periodic copies, up to rounding
                 away = coordinate - corner[axis] - offsets[:, k, axis]
                 square = square + ((away + np.pi) % (2 * np.pi) - np.pi) ** 2
             states += strength * np.exp(-square / (2 * RADIUS**2))

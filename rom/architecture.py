@@ -28,6 +28,7 @@ __all__ = [
     "build_networks",
     "closed_form_config",
     "closed_form_networks",
+    "n_weights",
     "scale_correction",
     "start_from",
 ]
@@ -137,6 +138,11 @@ def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, 
     networks.posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator)
     networks.posterior.normalise_to(samples)
     networks.posterior.to(getattr(torch, config.dtype))
+
+
+def n_weights(networks: EncoderDecoder) -> dict[str, int]:
+    """Weights of each part, by its name."""
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in networks.named_children()}
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:

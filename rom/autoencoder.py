@@ -13,7 +13,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rom.architecture import EncoderDecoder, build_encoder_decoder
+from rom.architecture import EncoderDecoder, build_encoder_decoder, n_weights
 from rom.arguments import checked_device, latent_states, states_of
 from rom.config import FitConfig
 from rom.errors import RomValueError
@@ -101,6 +101,11 @@ class Autoencoder:
     def compression_ratio(self) -> float:
         """Components of a sample over latent coordinates, n / d."""
         return self._layout.n_states / self.latent_dim
+
+    @property
+    def n_weights(self) -> dict[str, int]:
+        """How many weights the "encoder" and the "decoder" have, closed-form parts included."""
+        return n_weights(self._state.networks)
 
     @property
     def is_variational(self) -> bool:

@@ -16,7 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rom.architecture import Networks, build_networks, closed_form_config
+from rom.architecture import Networks, build_networks, closed_form_config, n_weights
 from rom.arguments import (
     checked_device,
     forecast_times,
@@ -177,6 +177,11 @@ class ReducedOrderModel:
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs u(t) that forecasts need; empty where nothing drives the model but time itself."""
         return self._layout.inputs
+
+    @property
+    def n_weights(self) -> dict[str, int]:
+        """How many weights the "encoder", the "latent_dynamics" and the "decoder" have, closed-form parts included."""
+        return n_weights(self._state.networks)
 
     @property
     def device(self) -> torch.device:

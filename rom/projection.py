@@ -88,7 +88,7 @@ def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_r
     snapshots = np.asarray(snapshots, dtype=np.float64)
     mean = snapshots.mean(axis=0)
     centred = snapshots - mean
-    variance, basis = principal_directions(centred)
+    variance, basis = principal_directions(centred, max(min_rank, max_rank))
     return truncated(mean, variance, basis, float(variance.sum()), len(centred), tolerance, min_rank, max_rank)
 
 
@@ -120,12 +120,15 @@ def truncated(
     return Projection(*(torch.tensor(a) for a in (mean, basis, scale)), lost_energy=lost_energy)
 
 
-def principal_directions(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Variances (k,), decreasing, and orthonormal directions (n, k) of centred snapshots (N, n)."""
+def principal_directions(centred: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Variances, decreasing, and at least the first `most` orthonormal directions (n, k) of centred snapshots (N, n).
+
+    Of thousands of snapshots a few hundred directions are kept; to make all of them orthogonal would take most of the time.
+    """
     n_snapshots, n_states = centred.shape
     if n_states <= n_snapshots:
         variance, directions = np.linalg.eigh(centred.T @ centred / n_snapshots)
         return np.clip(variance[::-1], 0.0, None), directions[:, ::-1].copy()
     variance, weights = np.linalg.eigh(centred @ centred.T / n_snapshots)
-    directions, _ = np.linalg.qr(centred.T @ weights[:, ::-1])
+    directions, _ = np.linalg.qr(centred.T @ weights[:, ::-1][:, :most])
     return np.clip(variance[::-1], 0.0, None), directions

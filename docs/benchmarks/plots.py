@@ -14,6 +14,7 @@ STYLES = {
     "data_only": ("#cc79a7", "v"), "operator_inference": ("#009e73", "D"), "galerkin": ("#e69f00", "P"),
     "dmd": ("#999999", "X"), "projection": ("#000000", ""),
     "static": ("#999999", "X"), "flow": ("#0072b2", "s"), "fresh flows": ("#d55e00", "o"), "on-policy": ("#009e73", "D"),
+    "default": ("#0072b2", "s"), "convolutional": ("#d55e00", "o"), "graph": ("#d55e00", "o"),
 }  # fmt: skip
 
 

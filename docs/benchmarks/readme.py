@@ -1,4 +1,4 @@
-"""The tables of README.md and docs/systems.md, written from what is kept: no figure there can differ from the results."""
+"""The tables of README.md, docs/systems.md and docs/networks.md, written from what is kept: no figure there can differ from the results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import report
-from cases import catalogue
-from runs import OURS, Run, kept
+from cases import catalogue, field_step_cost
+from runs import OURS, Record, Run, kept
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-SYSTEMS = README.parent / "docs" / "systems.md"
+SYSTEMS, NETWORKS = README.parent / "docs" / "systems.md", README.parent / "docs" / "networks.md"
 BEGIN, END = "<!-- measured: written by docs/benchmarks/run.py --table -->", "<!-- /measured -->"
 
 HARMONIC = ("mse, harmonic, 20", "mse, harmonic, 40", "mse, harmonic, 200")
@@ -39,7 +39,38 @@ def checks() -> str:
     return catalogue.report({record.run: record.figures for record in kept("catalogue") if record.figures is not None})
 
 
-TABLES = {README: comparisons, SYSTEMS: checks}
+def networks() -> str:
+    """What docs/networks.md says of networks on fields."""
+    rows = []
+    for words, case, other, settings in (
+        ("spirals at fixed places, 2 x 64 x 64, d = 2", "reaction_diffusion", "convolutional", {"centres": "fixed"}),
+        ("spirals anywhere, 2 x 64 x 64, d = 8", "reaction_diffusion", "convolutional", {"centres": "random"}),
+        ("vortices that move and merge, 64 x 64, d = 16", "vorticity", "convolutional", {}),
+        ("heat on a mesh of 636 nodes, d = 8", "mesh", "graph", {}),
+    ):
+        seconds = next(record.run.get("seconds") for record in records_with(case, settings))
+        kinds = [settings | {"network": name, "seconds": seconds} for name in ("default", other)]
+        errors, sizes = ("forecast, fitted", "reconstruction, fitted"), ("steps", "weights")
+        both = [
+            f"{of(case, figures=errors, **kind)}; {' / '.join(f'{float(count(case, name, kind)):,.0f}' for name in sizes)}"
+            for kind in kinds
+        ]
+        subspace = of(case, figures=["forecast, closed form", "reconstruction, subspace"], **kinds[0])
+        rows.append((f"{words}, {seconds} s ({seeds(case, **kinds[1])})", both[0], f"{other}: {both[1]}", subspace))
+    head = ("case", "default", "network on the field", "closed form / best subspace")
+    steps = "; ".join(
+        f"{field}, batches of {batch}: {of('field_step_cost', 'step', ['times the default'], field=field, batch=batch)}"
+        for field in field_step_cost.SHAPES
+        for batch in field_step_cost.BATCHES
+    )
+    note = (
+        "Errors of the forecast / of psi(phi(x)); steps / weights of encoder and decoder. Cost of a training step with "
+        f"convolutions, in steps of the default network: {steps}."
+    )
+    return f"{report.markdown(head, rows)}\n\n{note}"
+
+
+TABLES = {README: comparisons, SYSTEMS: checks, NETWORKS: networks}
 
 
 def chaos(which: str) -> list[str]:
@@ -169,6 +200,19 @@ def of(case: str, method: str = OURS, figures: Sequence[str] = HARMONIC, part: s
 def seeds(case: str, **settings: Any) -> str:
     count = len(configuration(case, OURS, settings))
     return "one seed" if count == 1 else f"{count} seeds"
+
+
+def records_with(case: str, settings: dict[str, Any]) -> list[Record]:
+    """Records with at least these settings. Raises `LookupError` where there are none."""
+    found = [r for r in kept(case) if r.figures is not None and settings.items() <= dict(r.run.settings).items()]
+    if not found:
+        raise LookupError(f"no results with {settings} in {case}")
+    return found
+
+
+def count(case: str, figure: str, settings: dict[str, Any]) -> float:
+    """The median over the seeds of a number of things."""
+    return statistics.median(record[figure] for record in configuration(case, OURS, settings))
 
 
 def configuration(case: str, method: str, settings: dict[str, Any]) -> list[dict[str, Any]]:

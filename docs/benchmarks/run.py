@@ -43,6 +43,8 @@ CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
     "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth", "catalogue",
     "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo", "grids",
+    "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo",
+    "reaction_diffusion", "vorticity", "mesh", "field_step_cost",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")
@@ -128,7 +130,10 @@ def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
     if hasattr(case, "plots"):
         plots.mkdir(exist_ok=True)
         case.plots({run: figures for run, figures in records.items() if figures}, plots)
-    pictures = [f"![{path.stem}]({plots.name}/{path.name})" for path in sorted(plots.glob(f"{name}-*.png"))]
+    pictures = [
+        f"![{path.stem}]({plots.name}/{path.name})"
+        for path in (*plots.glob(f"{name}.png"), *sorted(plots.glob(f"{name}-*.png")))
+    ]
     where = report.measured_on(there.values(), missing=len(set(expected) - set(there)))
     return "\n\n".join([f"## {case.TITLE}", case.NOTE.strip(), text.strip(), *pictures, where]) + "\n"
 

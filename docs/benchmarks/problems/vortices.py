@@ -1,0 +1,34 @@
+"""Three vortices in a periodic box, of which two turn one way and one the other: they move, merge and decay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import systems
+
+STRENGTHS = (3.0, 3.0, -3.0)
+RADIUS = 0.5
+TIMES = np.linspace(0.0, 10.0, 51)
+SPREAD = 0.5  # of a centre around the corner of a triangle, each way
+
+
+@dataclass(frozen=True)
+class Vortices(systems.NavierStokes2D):
+    """Gaussian vortices around the corners of a triangle, each at random in a square: six numbers know an initial state."""
+
+    def _initial(self, n, seed):
+        y, x = np.meshgrid(self.coords["y"], self.coords["x"], indexing="ij")
+        offsets = np.random.default_rng(seed).uniform(-SPREAD, SPREAD, (n, 3, 2, 1, 1))
+        states = np.zeros((n, self.n, self.n))
+        for k, strength in enumerate(STRENGTHS):
+            corner = np.pi + 1.1 * np.array([np.cos(2 * np.pi * k / 3), np.sin(2 * np.pi * k / 3)])
+            square = 0.0
+            for axis, coordinate in enumerate(
+                (x, y)
+            ):  # the distance to the next of all periodic copies, up to rounding
+                away = coordinate - corner[axis] - offsets[:, k, axis]
+                square = square + ((away + np.pi) % (2 * np.pi) - np.pi) ** 2
+            states += strength * np.exp(-square / (2 * RADIUS**2))
+        return states - states.mean(axis=(1, 2), keepdims=True)

@@ -318,7 +318,8 @@ def space_of(
 
     def space(counts: Sequence[int]) -> FunctionSpace:
         made = (
-            Axis(name, low, high, n, periodic) for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
+            Axis(name, low, high, int(n), periodic)
+            for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
         )
         return FunctionSpace(tuple(made), degree)
 

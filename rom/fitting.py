@@ -71,6 +71,8 @@ def fit(
             states and time derivatives, or arrays (states, time_derivatives),
             (states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs) with shapes
             (point, *shape), (point, p) and (point, m).
+        Trajectories and collocation on differing, moving or scattered positions are lists of Datasets, which
+            `config=FitConfig(space=rom.Coordinate())` makes one model of; they are read into memory.
         latent_dim: d, or "auto" to choose it from closed-form models on held-out data.
         max_seconds: wall clock of the whole call; the training is laid out for what simulation leaves of it.
 

@@ -6,7 +6,7 @@ the POD of coefficients is the POD in L2 of the domain, and a field can be asked
 like values, for the map is linear.
 
 Sources: de Boor 2001, A Practical Guide to Splines (B-splines, least squares at well-placed points); Everson & Sirovich 1995,
-J. Opt. Soc. Am. A 12, 1657 (estimates from few values, in rom/positions.py).
+J. Opt. Soc. Am. A 12, 1657 (estimates from few values, in rom/in_space.py).
 """
 
 from __future__ import annotations
@@ -318,7 +318,8 @@ def space_of(
 
     def space(counts: Sequence[int]) -> FunctionSpace:
         made = (
-            Axis(name, low, high, n, periodic) for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
+            Axis(name, low, high, int(n), periodic)
+            for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
         )
         return FunctionSpace(tuple(made), degree)
 

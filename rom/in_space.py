@@ -282,14 +282,16 @@ class Prior:
     @classmethod
     def of(cls, projection: Projection, variance: Tensor, noise: Tensor) -> Prior:
         """That of a model."""
-        return cls(*affine(projection), variance.cpu().numpy(), noise.cpu().numpy())
+        mean, modes = affine(projection)
+        return cls(mean, float(projection.scale) * modes, variance.cpu().numpy(), noise.cpu().numpy())
 
 
 def affine(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
-    """The map from POD coordinates to coefficients: mean (n,) and modes (n, r), float64."""
-    numbers = (projection.mean, projection.unit, projection.basis, projection.scale)
-    mean, unit, basis, scale = (value.cpu().numpy().astype(np.float64) for value in numbers)
-    return mean, unit[:, None] * scale * basis
+    """Coefficients are mean (n,) + modes (n, r) times scaled POD coordinates; both in float64."""
+    mean, unit, basis = (
+        value.cpu().numpy().astype(np.float64) for value in (projection.mean, projection.unit, projection.basis)
+    )
+    return mean, unit[:, None] * basis
 
 
 def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, misfit: Sequence[float]) -> np.ndarray:
@@ -456,11 +458,10 @@ def cells_at(layout: Layout, places: Sequence[Place]) -> xr.Dataset:
 
 
 def lifting_at(layout: Layout, projection: Projection, places: Sequence[Place]) -> tuple[Tensor, Tensor]:
-    """The affine map from POD coordinates to the values of all fields at `places`: mean (m,) and modes (m, r)."""
+    """The values of all fields at `places` are mean (m,) + modes (m, r) times scaled POD coordinates."""
     space = layout.space
     assert space is not None
-    mean, factor = affine(projection)
-    modes = np.concatenate([mean[:, None], factor], axis=1)
+    modes = np.column_stack(affine(projection))
     seen = [
         values_of_modes(space, part, modes[where], place.positions)
         for part, where, place in zip(layout.parts, layout.field_slices, places, strict=True)

@@ -64,7 +64,9 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                 inputs = signals_of(group, chosen, layout).labelled() if model.inputs else None
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
-                    initial = xr.DataArray(states[:, 0].reshape(-1, *layout.shape), dims=("trajectory", *layout.dims))
+                    initial: Any = states[:, 0].reshape(-1, *layout.shape)
+                    if space is not None:  # which takes coefficients by the name of their dimension alone
+                        initial = xr.DataArray(initial, dims=("trajectory", *layout.dims))
                     forecast = method.forecast(initial, group.times, mu, inputs=inputs)
                 values = stacked(forecast, model._layout.parts, ("trajectory", "time"))
                 flags = forecast["valid"].values

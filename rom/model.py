@@ -233,7 +233,7 @@ class ReducedOrderModel:
             raise RomTypeError(f"at is missing: tell the positions, as decode(z, at={{{space.names[0]!r}: [...]}})")
         places = [place_asked_for(at, space)] * len(self._layout.parts)
         mean, modes = lifting_at(self._layout, self._state.projection, places)
-        values = mean + self._state.networks.decoder(latent) @ modes.T
+        values = mean + self._state.projection.scale * self._state.networks.decoder(latent) @ modes.T
         return like_cells(z, values, cells_at(self._layout, places), bool(self._layout.fields))
 
     def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
@@ -360,26 +360,25 @@ class ReducedOrderModel:
         )
 
     def _lifting(self, rows: np.ndarray | None = None) -> tuple[Tensor, Tensor]:
-        """The affine map from POD coordinates to components `rows` (m,) of a state: mean (m,) and modes (m, r)."""
+        """Components `rows` (m,) of a state are mean (m,) + modes (m, r) times scaled POD coordinates."""
         projection = self._state.projection
         chosen = slice(None) if rows is None else torch.as_tensor(rows, device=self.device)
-        modes = projection.basis[chosen] * (projection.unit[chosen, None] * projection.scale)
-        return projection.mean[chosen], modes
+        return projection.mean[chosen], projection.basis[chosen] * projection.unit[chosen, None]
 
     def _decoded(self, latent: Tensor, mean: Tensor, modes: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """mean (m,) + modes (m, r) psi(z) of `latent` (trajectory, time, d), and where all of these are finite.
+        """The values, by `mean` (m,) and `modes` (m, r), of `latent` (trajectory, time, d), and where all of these are finite.
 
         States (trajectory, time, m) are NaN from the first that is not finite on; flags (trajectory, time). Some states at a
         time, in the array that is returned: temporary arrays as large as the result would cost more than the arithmetic.
         """
-        decoder, modes = self._state.networks.decoder, modes.T
+        decoder, scale, modes = self._state.networks.decoder, self._state.projection.scale, modes.T
         decoded = np.empty((*latent.shape[:2], len(mean)), self.config.dtype)
         finite = latent.isfinite().all(dim=-1).cpu().numpy()
         flat_latent, flat, flat_finite = latent.flatten(0, 1), decoded.reshape(-1, len(mean)), finite.reshape(-1)
         size = max(64, DECODED_AT_ONCE // max(len(mean), self.rank))
         for start in range(0, len(flat), size):
             some = slice(start, start + size)
-            lifted = torch.addmm(mean, decoder(flat_latent[some]), modes)
+            lifted = torch.addmm(mean, scale * decoder(flat_latent[some]), modes)
             flat[some] = lifted.cpu().numpy()
             flat_finite[some] &= np.isfinite(flat[some]).all(axis=1)  # NumPy's is many times faster than torch's
         finite = np.logical_and.accumulate(finite, axis=1)

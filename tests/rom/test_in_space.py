@@ -362,6 +362,15 @@ def test_a_model_on_a_grid_takes_no_positions(double_model, linear):
         double_model.decode(double_model.encode(x0), at={"x": [0.0]})
 
 
+def test_a_probe_and_states_with_several_leading_dimensions(free, data):
+    runs = data[0][0]["state"]
+    assert free.encode(runs.isel(x=3)).dims == ("trajectory", "time", "latent")
+    latent = free.encode(runs)
+    assert latent.dims == ("trajectory", "time", "latent")
+    np.testing.assert_array_equal(free.encode(runs.transpose("x", "trajectory", "time")), latent)
+    np.testing.assert_allclose(latent[2, 3], free.encode(runs[2, 3]), atol=1e-12)
+
+
 def test_nothing_else_takes_a_space_for_a_grid(config, data):
     with pytest.raises(rom.RomValueError, match="coefficients in a space have no grid that a network could act on"):
         dataclasses.replace(config, network=rom.Convolutional())

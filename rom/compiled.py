@@ -113,4 +113,22 @@ def relu(x: np.ndarray, out: np.ndarray) -> None:
     np.maximum(x, 0.0, out=out)
 
 
-IN_PLACE = {"tanh": np.tanh, "silu": silu, "gelu": gelu, "relu": relu}
+def elu(x: np.ndarray, out: np.ndarray) -> None:
+    np.minimum(x, 0.0, out=out)
+    np.expm1(out, out)
+    out += np.maximum(x, 0.0)
+
+
+def softplus(x: np.ndarray, out: np.ndarray) -> None:
+    np.logaddexp(x, 0.0, out)
+
+
+IN_PLACE = {
+    "tanh": np.tanh,
+    "silu": silu,
+    "gelu": gelu,
+    "relu": relu,
+    "elu": elu,
+    "softplus": softplus,
+    "sin": np.sin,
+}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar, cast
 
@@ -41,6 +42,9 @@ ACTIVATIONS = {
     "silu": Activation(functional.silu),
     "gelu": Activation(functional.gelu),
     "relu": Activation(functional.relu),
+    "elu": Activation(functional.elu),
+    "softplus": Activation(partial(functional.softplus, threshold=40.0)),  # exact in float64: exp(-40) is 4e-18
+    "sin": Activation(torch.sin),
 }
 
 
@@ -79,6 +83,9 @@ class MLP(nn.Module):
     The last layer starts at zero, so the network begins as a correction of nothing; `gain` is the size of the correction
     that is expected, which keeps the first steps of training in proportion. With `multiscale`, the first layer has
     features at many length scales (`spread_scales`): an encoder may have to resolve a cube root near 0.
+
+    With `layer_norm`, each hidden layer is normalised before its activation (Ba, Kiros & Hinton 2016, arXiv:1607.06450);
+    with `residual`, hidden layers add to what they are given wherever that is of their width (He et al. 2016, CVPR).
     """
 
     shift: Tensor
@@ -93,6 +100,8 @@ class MLP(nn.Module):
         activation: str = "tanh",
         multiscale: bool = False,
         generator: torch.Generator | None = None,
+        layer_norm: bool = False,
+        residual: bool = False,
     ):
         super().__init__()
         self.register_buffer("shift", torch.zeros(n_in))
@@ -111,6 +120,8 @@ class MLP(nn.Module):
                 uniform_(linear, a, generator)
             layers.append(linear)
         self.layers = nn.ModuleList(layers)
+        self.norms = nn.ModuleList([nn.LayerNorm(width) for width in hidden] if layer_norm else [])
+        self.adds = [residual and k > 0 and a == b for k, (a, b) in enumerate(pairwise(widths[:-1]))]
         self.activation = activation
 
     def normalise_to(self, inputs: Tensor, floor: float = 1e-2) -> None:
@@ -122,23 +133,49 @@ class MLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         *hidden, (weight, bias) = self.affine_maps()
-        activation = ACTIVATIONS[self.activation].function
-        for w, b in hidden:
-            inputs = activation(functional.linear(inputs, w, b))
+        activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
+        for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
+            sums = functional.linear(inputs, w, b)
+            outputs = activation(sums if norm is None else norm(sums))
+            inputs = inputs + outputs + offset if adds else outputs
         return functional.linear(inputs, weight, bias)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Values, and derivatives along `tangents`, at `points` (B, n_in)."""
         *hidden, (weight, bias) = self.affine_maps()
-        activation = ACTIVATIONS[self.activation].function
-        for w, b in hidden:
-            points, tangents = push_forward(activation, functional.linear(points, w, b), tangents @ w.mT)
+        activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
+        for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
+            sums, along = functional.linear(points, w, b), tangents @ w.mT
+            if norm is not None:
+                sums, along = push_forward(norm, sums, along)
+            outputs, along = push_forward(activation, sums, along)
+            points, tangents = (points + outputs + offset, tangents + along) if adds else (outputs, along)
         return functional.linear(points, weight, bias), tangents @ weight.mT
+
+    @property
+    def offset(self) -> float:
+        """What a layer that adds to its inputs adds besides, since out_shift is merged into the next weights only once."""
+        scales = ACTIVATIONS[self.activation]
+        return scales.out_shift / scales.out_scale
+
+    def merged_norms(self) -> list[Callable[[Tensor], Tensor] | None]:
+        """For each hidden layer its normalisation with the activation's in_scale merged, or None."""
+        if not self.norms:
+            return [None] * len(self.adds)
+        norms: list[Callable[[Tensor], Tensor] | None] = []
+        for norm in cast(list[nn.LayerNorm], list(self.norms)):
+            scale = ACTIVATIONS[self.activation].in_scale
+            weight, bias = scale * norm.weight, scale * norm.bias
+            norms.append(
+                partial(functional.layer_norm, normalized_shape=norm.normalized_shape, weight=weight, bias=bias)
+            )
+        return norms
 
     def affine_maps(self) -> list[tuple[Tensor, Tensor]]:
         """Weights (n_out, n_in) and biases of the layers, with normalisation, gain and the activation's scales merged.
 
-        What remains between two of them is the activation's function. Gradients pass through.
+        What remains between two of them is the activation's function, unless layers are normalised (`merged_norms`, which
+        take over in_scale) or add to their inputs (`offset`). Gradients pass through.
         """
         maps: list[tuple[Tensor, Tensor]] = []
         scales = ACTIVATIONS[self.activation]
@@ -152,7 +189,7 @@ class MLP(nn.Module):
                 weight = scales.out_scale * weight if scales.out_scale != 1.0 else weight
             if k == len(self.layers) - 1:
                 weight, bias = self.gain * weight, self.gain * bias
-            elif scales.in_scale != 1.0:
+            elif scales.in_scale != 1.0 and not self.norms:
                 weight, bias = scales.in_scale * weight, scales.in_scale * bias
             maps.append((weight, bias))
         return maps

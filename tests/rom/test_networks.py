@@ -86,6 +86,11 @@ def test_same_seed_same_networks_and_no_global_random_state():
     assert torch.equal(before, torch.get_rng_state())
 
 
+def torch_activation(name):
+    """The activation as torch itself has it, under its own name."""
+    return getattr(torch, name, None) or getattr(nn.functional, name)
+
+
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_an_mlp_is_what_its_name_says(normal, activation):
     """Merged weights change nothing: gain * W2 a(W1 (x - shift) / spread + b1) + b2, with torch's own activation."""
@@ -96,7 +101,7 @@ def test_an_mlp_is_what_its_name_says(normal, activation):
         mlp.gain.fill_(0.3)
         mlp.layers[-1].weight.copy_(normal(2, 8, seed=4))
         mlp.layers[-1].bias.copy_(normal(2, seed=5))
-    plain = {"tanh": torch.tanh, "silu": nn.functional.silu, "gelu": nn.functional.gelu, "relu": torch.relu}[activation]
+    plain = torch_activation(activation)
     x = (inputs - mlp.shift) * mlp.inverse_spread
     first, second, last = mlp.layers
     expected = mlp.gain * last(plain(second(plain(first(x)))))
@@ -120,3 +125,44 @@ def test_latent_dynamics_are_the_sum_of_their_parts(random_networks, normal, ter
     if "neural" in terms:
         expected = expected + dynamics.correction(y)
     torch.testing.assert_close(dynamics(z, mu), expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("layer_norm", "residual"), [(True, False), (False, True), (True, True)])
+def test_norms_and_residuals_are_what_their_names_say(normal, activation, layer_norm, residual):
+    """x + a(LN(W x + b)) where widths are equal, with merged weights or without; and its derivatives."""
+    settings = {"layer_norm": layer_norm, "residual": residual, "generator": torch.Generator().manual_seed(0)}
+    mlp = MLP(4, 2, (8, 8, 5, 5), activation, **settings).double()
+    inputs = 2.0 * normal(20, 4) + 1.0
+    mlp.normalise_to(inputs)
+    with torch.no_grad():
+        for k, parameter in enumerate([mlp.gain, *mlp.norms.parameters(), *mlp.layers[-1].parameters()]):
+            parameter.add_(0.3 * normal(parameter.numel(), seed=k).reshape(parameter.shape))
+
+    def plain(inputs):
+        x = (inputs - mlp.shift) * mlp.inverse_spread
+        for k, layer in enumerate(mlp.layers[:-1]):
+            sums = mlp.norms[k](layer(x)) if layer_norm else layer(x)
+            outputs = torch_activation(activation)(sums)
+            x = x + outputs if residual and k in (1, 3) else outputs
+        return mlp.gain * mlp.layers[-1](x)
+
+    torch.testing.assert_close(mlp(inputs), plain(inputs), rtol=0, atol=1e-12)
+    tangents = normal(20, 4, seed=9)
+    expected = torch.func.jvp(plain, (inputs,), (tangents,))
+    for found, right in zip(push_forward(mlp, inputs, tangents), expected, strict=True):
+        torch.testing.assert_close(found, right, rtol=0, atol=1e-12)
+    weights = list(mlp.parameters())
+    gradients = torch.autograd.grad(
+        push_forward(mlp, inputs, tangents)[1].square().sum(), weights, materialize_grads=True
+    )
+    rights = torch.autograd.grad(expected[1].square().sum(), weights, materialize_grads=True)
+    for found, right in zip(gradients, rights, strict=True):
+        torch.testing.assert_close(found, right, rtol=1e-9, atol=1e-9)
+
+
+def test_norms_and_residuals_leave_the_other_weights_as_they_are():
+    made = [MLP(3, 2, (8, 8), "tanh", False, torch.Generator().manual_seed(0), norm, norm) for norm in (False, True)]
+    plain, other = (mlp.state_dict() for mlp in made)
+    assert set(other) - set(plain) == {f"norms.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")}
+    assert all(torch.equal(plain[name], other[name]) for name in plain)

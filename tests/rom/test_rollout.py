@@ -12,6 +12,7 @@ from rom import rollout
 from rom.compiled import CompiledRates
 from rom.latent_dynamics import LatentDynamics
 from rom.marches import numpy_march, torch_march
+from rom.networks import ACTIVATIONS
 from rom.rollout import roll_out
 from rom.steps import uniform_grid
 
@@ -145,7 +146,7 @@ def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
 @pytest.mark.parametrize(
     "settings",
     [
-        *({"activation": name} for name in ("tanh", "silu", "gelu", "relu")),
+        *({"activation": name} for name in ACTIVATIONS),
         {"latent_hidden": (6, 9, 4)},
         {"latent_terms": ("linear", "neural")},
         {"latent_terms": ("linear", "quadratic")},

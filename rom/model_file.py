@@ -64,9 +64,11 @@ def load(
     with of_this_version(path):
         document, tensors = read_sealed(path, "model")
         require_classes(path, document, MODEL_CLASSES)
-        layout, config, own = settings_of(path, document, modules)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+    own = modules_for(path, document, layout, modules)
+    with of_this_version(path):
         state = ModelState.empty(config, layout, document["rank"], document["latent_dim"], own)
-        state.fill(tensors)
+        fill(path, state, tensors, own)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
     return ReducedOrderModel(state.to(target), layout, config, history)
@@ -83,9 +85,11 @@ def load_autoencoder(
     with of_this_version(path):
         document, tensors = read_sealed(path, "autoencoder")
         require_classes(path, document, AUTOENCODER_CLASSES)
-        layout, config, own = settings_of(path, document, modules)
+        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
+    own = modules_for(path, document, layout, modules)
+    with of_this_version(path):
         state = AutoencoderState.empty(config, layout, document["rank"], document["latent_dim"], own)
-        state.fill(tensors)
+        fill(path, state, tensors, own)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
     return Autoencoder(state.to(target), layout, config, history)
@@ -121,19 +125,33 @@ def require_classes(path: str | os.PathLike, document: dict[str, Any], classes: 
         raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {classes}")
 
 
-def settings_of(
-    path: str | os.PathLike, document: dict[str, Any], modules: Any
-) -> tuple[Layout, FitConfig, OwnModules | None]:
-    """Layout and configuration, and the modules of the user that a file asks for."""
-    layout = layout_of(document["layout"])
-    own = own_modules(modules, layout, document["latent_dim"])
-    if document["own_modules"] and own is None:
+def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layout, modules: Any) -> OwnModules | None:
+    """The modules of the user that a file asks for."""
+    asked = document.get("own_modules", False)
+    if asked and modules is None:
         raise RomFileError(
             f"{path} was fitted with modules of your own, whose code is not in the file; pass modules=(encoder, decoder)"
         )
-    if own is not None and not document["own_modules"]:
+    if modules is not None and not asked:
         raise RomFileError(f"{path} was fitted with networks of this package; leave modules out")
-    return layout, FitConfig.from_dict(document["config"]), own
+    return own_modules(modules, layout, document["latent_dim"])
+
+
+def fill(
+    path: str | os.PathLike,
+    state: ModelState | AutoencoderState,
+    tensors: dict[str, torch.Tensor],
+    own: OwnModules | None,
+) -> None:
+    """Give a state the numbers of a file."""
+    try:
+        state.fill(tensors)
+    except RuntimeError as error:
+        if own is None:
+            raise
+        raise RomFileError(
+            f"{path}: its numbers do not fit these modules; pass modules of the classes and sizes that it was fitted with"
+        ) from error
 
 
 def layout_of(document: dict[str, Any]) -> Layout:
@@ -146,7 +164,7 @@ def layout_of(document: dict[str, Any]) -> Layout:
 
 def history_to_json(history: xr.Dataset) -> dict[str, Any]:
     variables = {
-        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype)}
+        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype), "attrs": v.attrs}
         for name, v in history.variables.items()
     }
     return {"variables": variables, "coords": [str(c) for c in history.coords], "attrs": dict(history.attrs)}
@@ -154,7 +172,8 @@ def history_to_json(history: xr.Dataset) -> dict[str, Any]:
 
 def history_from_json(document: dict[str, Any]) -> xr.Dataset:
     variables = {
-        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"])) for name, v in document["variables"].items()
+        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"]), v.get("attrs", {}))
+        for name, v in document["variables"].items()
     }
     coords = {name: variables.pop(name) for name in document["coords"]}
     return xr.Dataset(variables, coords, attrs=document["attrs"])

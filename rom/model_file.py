@@ -14,7 +14,7 @@ import xarray as xr
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.config import FitConfig
-from rom.errors import RomError, RomFileNotFoundError
+from rom.errors import RomError
 from rom.fields import Field
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
@@ -61,8 +61,8 @@ def load(
     of another schema.
     """
     target = checked_device(device)
+    document, tensors = read_sealed(path, "model")
     with of_this_version(path):
-        document, tensors = read_sealed(path, "model")
         require_classes(path, document, MODEL_CLASSES)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
     own = modules_for(path, document, layout, modules)
@@ -82,8 +82,8 @@ def load_autoencoder(
 ) -> Autoencoder:
     """The autoencoder that `Autoencoder.save` wrote to `path`; arguments and errors as those of `load`."""
     target = checked_device(device)
+    document, tensors = read_sealed(path, "autoencoder")
     with of_this_version(path):
-        document, tensors = read_sealed(path, "autoencoder")
         require_classes(path, document, AUTOENCODER_CLASSES)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
     own = modules_for(path, document, layout, modules)
@@ -114,7 +114,7 @@ def of_this_version(path: str | os.PathLike) -> Iterator[None]:
     """Whatever a document lacks or has wrong is an error of the file."""
     try:
         yield
-    except (RomFileError, RomFileNotFoundError):
+    except RomFileError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, RomError) as error:
         raise RomFileError(f"{path} cannot be read by this version: {error}") from error

@@ -292,6 +292,16 @@ def test_modules_of_the_user_must_be_passed_again(autoencoders, tmp_path):
         rom.load(path, modules=modules)
 
 
+@pytest.mark.parametrize("load", [rom.load, rom.load_autoencoder])
+def test_a_path_that_cannot_be_read_is_told_as_it_is(load, tmp_path):
+    with pytest.raises(rom.RomTypeError, match="^a path must be a string or a Path, got 3"):
+        load(3)
+    with pytest.raises(rom.RomError, match="^cannot read"):
+        load(tmp_path)
+    with pytest.raises(FileNotFoundError, match="^no such file"):
+        load(tmp_path / "none")
+
+
 def test_modules_are_refused_for_a_file_that_needs_none(plain, tmp_path):
     plain.save(tmp_path / "a")
     with pytest.raises(RomFileError, match="was fitted with networks of this package; leave modules out"):

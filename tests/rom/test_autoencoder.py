@@ -294,11 +294,11 @@ def test_modules_of_the_user_must_be_passed_again(autoencoders, tmp_path):
 
 @pytest.mark.parametrize("load", [rom.load, rom.load_autoencoder])
 def test_a_path_that_cannot_be_read_is_told_as_it_is(load, tmp_path):
-    with pytest.raises(rom.RomTypeError, match="^a path must be a string or a Path, got 3"):
+    with pytest.raises(rom.RomTypeError, match=r"^a path must be a string or a Path, got 3"):
         load(3)
-    with pytest.raises(rom.RomError, match="^cannot read"):
+    with pytest.raises(rom.RomError, match=r"^cannot read"):
         load(tmp_path)
-    with pytest.raises(FileNotFoundError, match="^no such file"):
+    with pytest.raises(FileNotFoundError, match=r"^no such file"):
         load(tmp_path / "none")
 
 

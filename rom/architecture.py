@@ -29,6 +29,7 @@ __all__ = [
     "closed_form_config",
     "closed_form_networks",
     "n_weights",
+    "require_network",
     "scale_correction",
     "start_from",
 ]
@@ -99,6 +100,14 @@ def build_encoder_decoder(
     corrections = corrections_of(config, r, d, generator, layout, own)
     quadratic = zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None
     return Encoder(zero_linear(r, d), corrections[0]), Decoder(zero_linear(d, r), quadratic, corrections[1])
+
+
+def require_network(config: FitConfig, layout: Layout) -> None:
+    """Raise what `config.network` refuses about states of this layout, such as a grid that it cannot halve."""
+    if config.network is not None:
+        geometry = geometry_of(layout)
+        config.network.encoder(geometry, 1)
+        config.network.decoder(geometry, 1)
 
 
 def corrections_of(

@@ -107,7 +107,8 @@ def one_of(x: Any, layout: Layout) -> tuple[Any, tuple[str, ...]]:
 def require_same_labels(name: str, x: xr.DataArray, part: str, layout: Layout, units: bool) -> None:
     attrs = {str(key): c.attrs for key, c in x.coords.items()} | ({part: x.attrs} if units else {})
     require_same_units(name, attrs, layout, "this model")
-    coords = {str(key): plain_labels(c.values)["data"] for key, c in x.coords.items() if c.dims}
+    known = {str(key): c for key, c in x.coords.items() if c.dims and str(key) in layout.coords}
+    coords = {key: plain_labels(c.values)["data"] for key, c in known.items()}
     require_same_grids(name, coords, layout, "this model")
 
 

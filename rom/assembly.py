@@ -6,14 +6,14 @@ import copy
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from rom.architecture import Networks
 from rom.batches import CollocationTable, Rollouts, SnapshotTable
@@ -67,10 +67,17 @@ def to_device(
     return data, held_out
 
 
-def fingerprint(prepared: Prepared, selection: Selection, weights: LossWeights, config: FitConfig, seed: int) -> str:
-    """What a checkpoint must agree with: a digest of the data, the settings, the dimension and the seed."""
+def fingerprint(
+    prepared: Prepared,
+    selection: Selection,
+    weights: LossWeights,
+    config: FitConfig,
+    seed: int,
+    modules: Sequence[nn.Module] | None,
+) -> str:
+    """What a checkpoint must agree with: a digest of the data, the settings, the dimension, the seed and own `modules`."""
     digest = hashlib.sha256()
-    settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed]
+    settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed, repr(modules)]
     digest.update(json.dumps(settings, sort_keys=True).encode())
     tensors = [prepared.states(), prepared.projection.basis, prepared.projection.mean, *prepared.rates()]
     tensors += [group.intervals for group in prepared.training]

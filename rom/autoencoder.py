@@ -169,27 +169,26 @@ class Autoencoder:
     def anomaly_score(self, x: Any) -> Any:
         """The mean square error of the reconstruction, (...), over its median on data that took no part in the training.
 
-        About 1 for data of the same kind. Compare it with `anomaly_threshold`. xarray gives xarray, all else NumPy.
+        About 1 for data of the same kind, infinite for samples with values that are not finite. Compare it with
+        `anomaly_threshold`. In the kind that x was given, torch with gradients.
         """
         states, reconstructed = self._reconstructed(x)
-        scores = (self._square_errors(states, reconstructed) / self._typical).detach().cpu().numpy()
-        if isinstance(x, xr.DataArray):
-            lead = [d for d in x.dims if d not in self.dims]
-            coords = {name: c for name, c in x.coords.items() if set(c.dims) <= set(lead)}
-            return xr.DataArray(scores, dims=lead, coords=coords)
-        return scores
+        errors = (reconstructed - states).double().square().mean(dim=-1)
+        scores = (errors / self._typical).nan_to_num(nan=math.inf, posinf=math.inf)
+        return like(x, scores[..., None], self._layout, (), (), self.dims)
 
     def anomaly_threshold(self, false_alarm_rate: float = 0.01) -> float:
         """The score that data of the same kind exceed with a probability of at most `false_alarm_rate`.
 
         By split conformal prediction: the ceil((m + 1)(1 - rate))-th of m scores on data that were set aside before the
         training, so it holds for any distribution, for new samples that are exchangeable with these, on average over
-        such sets (Vovk, Gammerman & Shafer 2005, sec. 2.2).
+        such sets (Vovk, Gammerman & Shafer 2005, sec. 2.2). Where whole trajectories were set aside, these are what is
+        exchangeable, so with few of them the rate on another one may be quite different.
         Raises `RomValueError` for a rate that m scores cannot tell.
         """
         rate = require_number("false_alarm_rate", false_alarm_rate, low=0.0, high=1.0, exclusive=True)
         m = len(self._state.calibration)
-        k = math.ceil((m + 1) * (1.0 - rate))
+        k = math.ceil((m + 1) * (1.0 - rate) - 1e-9)  # a rate is seldom exact in binary
         if k > m:
             raise RomValueError(
                 f"false_alarm_rate is {rate:g}, but {m} calibrating samples tell rates of {1 / (m + 1):.2g} and more; "
@@ -246,9 +245,6 @@ class Autoencoder:
         return max(float(self._state.calibration.median()), float(torch.finfo(torch.float32).tiny))
 
     def _reconstructed(self, x: Any) -> tuple[Tensor, Tensor]:
-        """Flat states (..., n) of x, and what the autoencoder makes of them."""
+        """Flat states (..., n) of x, and those that the autoencoder makes of them."""
         states = states_of("x", x, self._layout, self._kind)
         return states, self._state.decode(self._state.encode(states))
-
-    def _square_errors(self, states: Tensor, reconstructed: Tensor) -> Tensor:
-        return (reconstructed - states).double().square().mean(dim=-1)

@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rom.architecture import EncoderDecoder, add_posterior, build_encoder_decoder, scale_correction
+from rom.architecture import EncoderDecoder, add_posterior, build_encoder_decoder, require_network, scale_correction
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.clock import Clock
@@ -27,11 +27,12 @@ from rom.field_correction import attach
 from rom.fit_arguments import checked, training_seconds
 from rom.latent_quality import complaints, measured
 from rom.losses import mean_square
-from rom.own_modules import own_modules
+from rom.own_modules import OwnModules, own_modules, require_rank
 from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
-from rom.quadratic import packed
+from rom.quadratic import n_products, packed
 from rom.regularisation import regularisation
 from rom.samples import Samples, as_samples
+from rom.settings import require_integer
 from rom.training import Plan, train
 from rom.training_record import Progress, Training
 from rom.validation import Validation, bounded
@@ -42,6 +43,8 @@ __all__ = ["fit_autoencoder"]
 log = logging.getLogger("rom")
 
 ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
+MOST_PRODUCTS = 2112  # of latent coordinates, those of 64: their regression takes some seconds
+TOGETHER = 512  # samples reconstructed at a time
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 
 
@@ -76,53 +79,73 @@ def fit_autoencoder(
     sum of losses on the samples that validate. A latent coordinate that these do not use, or a latent space that folds, is
     reported; `history` tells the effective dimension.
 
-    Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used.
+    Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `RomReadError` where a computation of
+    dask fails.
     """
     clock = Clock(max_seconds)
+    require_integer("latent_dim", latent_dim, low=1)
     path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
     if config.space is not None:
         raise RomValueError(
             "config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit"
         )
+    require_weight(weights)
     target = checked_device(device)
     samples = as_samples(data, sample_dims, seed)
     require_sparse(latent_dim, samples.layout.n_states, weights)
+    require_network(config, samples.layout)
+    own = own_modules(modules, samples.layout, latent_dim)
 
     projection = fit_projection(
         pod_sample(samples.training, seed), config.energy_tolerance, latent_dim, config.max_rank
     )
     d = dimension(latent_dim, projection.rank, weights)
+    if own is not None:
+        require_rank(d, latent_dim)
+    config = without_many_products(config, d)
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
     start = closed_form(training, validating, d, config)
-    networks = EncoderDecoder(
-        *build_encoder_decoder(
-            config, projection.rank, d, generator_of(seed), samples.layout, own_modules(modules, samples.layout, d)
-        )
-    ).to(getattr(torch, config.dtype))
+    parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
+    networks = EncoderDecoder(*parts).to(getattr(torch, config.dtype))
     attach(networks, projection.basis)
-    start_from(networks, start, training, seed)
+    start_from(networks, start.manifold, training, seed)
     if weights.variational > 0.0:
         add_posterior(networks, config, training, seed)
     networks.to(target)
 
     kind = {"device": target, "dtype": getattr(torch, config.dtype)}
     objective = AutoencoderObjective(training.to(**kind), validating.to(**kind), weights, config, seed)
-    linear = modules is None and config.network is None and not config.hidden and not config.quadratic_decoder
+    correction = expected_correction(objective, networks)
+    for part in (networks.encoder, networks.decoder):
+        if part.correction is not None:
+            part.correction.gain.fill_(correction)
+    linear = own is None and config.network is None and not config.hidden and not config.quadratic_decoder
     plan = Plan(
         objective,
         weights,
         config,
-        proportion=min(1.0, start.correction / LARGE_CORRECTION),
+        proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
         checkpoint=path,
-        fingerprint="" if path is None else fingerprint(training, weights, config, d, seed),
+        fingerprint="" if path is None else fingerprint((training, validating), weights, config, d, seed, own),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )
     # Of linear maps none reconstructs better than POD (Baldi & Hornik 1989).
     optimal = linear and not weights.regularised
     done = train(networks, replace(plan, seconds=0.0 if optimal else training_seconds(clock, clock.elapsed)))
+    if optimal:
+        done.stopped = "optimal"
     return assemble(samples, projection, networks, start, done, objective, plan, clock)
+
+
+def require_weight(weights: LossWeights) -> None:
+    """Refuse weights under which nothing is to be reconstructed: the decoder would learn nothing."""
+    if weights.reconstruction + weights.denoising <= 0.0:
+        raise RomValueError(
+            "weights: reconstruction and denoising are both zero, so nothing asks for the data back; give one of them a positive "
+            "weight (an autoencoder has no other losses but regularisers)"
+        )
 
 
 def require_sparse(latent_dim: int, n_states: int, weights: LossWeights) -> None:
@@ -142,6 +165,16 @@ def dimension(latent_dim: int, rank: int, weights: LossWeights) -> int:
     return rank
 
 
+def without_many_products(config: FitConfig, latent_dim: int) -> FitConfig:
+    """`config` without a quadratic path that would take longer to fit than all else."""
+    if not config.quadratic_decoder or n_products(latent_dim) <= MOST_PRODUCTS:
+        return config
+    log.info(
+        "no quadratic path in the decoder: %d latent coordinates have %d products", latent_dim, n_products(latent_dim)
+    )
+    return replace(config, quadratic_decoder=False)
+
+
 def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
     """Samples (N, n) for the POD: all where the smaller side is short, or else some of them."""
     if min(samples.shape) <= MAX_SNAPSHOTS:
@@ -158,12 +191,15 @@ def generator_of(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed % 2**63)
 
 
-def fingerprint(training: Tensor, weights: LossWeights, config: FitConfig, latent_dim: int, seed: int) -> str:
-    """What a checkpoint must agree with: a digest of the samples in POD coordinates and of the settings."""
-    settings = [weights.to_dict(), config.to_dict(), latent_dim, seed, list(training.shape)]
+def fingerprint(
+    parts: Sequence[Tensor], weights: LossWeights, config: FitConfig, latent_dim: int, seed: int, own: OwnModules | None
+) -> str:
+    """What a checkpoint must agree with: a digest of the samples in POD coordinates, of the settings and own modules."""
+    settings = [weights.to_dict(), config.to_dict(), latent_dim, seed, repr(own), *(list(part.shape) for part in parts)]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    sums = [f"{value:.6e}" for value in training.abs().sum(dim=0).tolist()]  # few digits: threads add in any order
-    digest.update(" ".join(sums).encode())
+    for part in parts:
+        sums = [f"{value:.6e}" for value in part.abs().sum(dim=0).tolist()]  # few digits: threads add in any order
+        digest.update(" ".join(sums).encode())
     return digest.hexdigest()
 
 
@@ -174,16 +210,12 @@ class Start:
     manifold: Manifold
     error: float
 
-    @property
-    def correction(self) -> float:
-        """The size of the corrections that the networks must learn: some times the relative error of the start."""
-        return min(1.0, 3.0 * math.sqrt(self.error))
-
 
 class AutoencoderObjective:
     """Reconstruction and regularisers on batches of samples (N, r), in POD coordinates."""
 
     validated_on = "held-out samples"
+    advice = "More latent coordinates, more samples, or smaller weights of regularisers may help"
 
     def __init__(self, training: Tensor, validating: Tensor, weights: LossWeights, config: FitConfig, seed: int):
         self.training = training
@@ -216,13 +248,24 @@ class AutoencoderObjective:
 
     @torch.no_grad()
     def validate(self, networks: EncoderDecoder) -> Validation:
-        """The weighted sum of the losses on the samples that validate, with the same noise whenever it is asked for."""
-        generator = torch.Generator().manual_seed(self.seed % 2**63)
-        losses = self.losses_at(networks, self.validating, generator, progress=1.0)
+        """The weighted sum of the losses on the samples that validate, with the same noise whenever it is asked for.
+
+        In batches as in training: they take no more memory, and some regularisers measure by the spread of a batch. A loss
+        that is not finite, or beyond all use, counts as a large one.
+        """
+        generator = generator_of(self.seed)
         weights = self.weights.to_dict()
-        total = float(bounded(torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()))
-        relative = math.sqrt(float(bounded(self.reconstruction(networks, self.validating))))
-        return Validation(error=total, typical=1.0, physics=total, median=relative)
+        total = share = 0.0
+        for batch in self.batches():
+            losses = self.losses_at(networks, batch, generator, progress=1.0)
+            part = len(batch) / len(self.validating)
+            total += part * sum(weights[name] * float(bounded(loss)) for name, loss in losses.items())
+            share += part * float(bounded(self.reconstruction(networks, batch)))
+        return Validation(error=total, typical=1.0, physics=total, median=math.sqrt(share))
+
+    def batches(self) -> tuple[Tensor, ...]:
+        """The samples that validate, in parts of about the same size, none larger than a batch of the training."""
+        return self.validating.tensor_split(-(-len(self.validating) // self.config.collocation_batch))
 
     def window(self, progress: float) -> int:  # noqa: ARG002
         return 0
@@ -250,32 +293,53 @@ def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: F
     return Start(best, error(best))
 
 
+def expected_correction(objective: AutoencoderObjective, networks: EncoderDecoder) -> float:
+    """The size of the corrections that the networks must learn: some times the root of what there is to gain at most.
+
+    That is the weighted sum of all losses at the start, beside the weight of reconstructing: a closed form that loses nothing
+    may yet be far from sparse.
+    """
+    weights = objective.weights
+    losses = objective.validate(networks).error / (weights.reconstruction + weights.denoising)
+    return min(1.0, 3.0 * math.sqrt(losses))
+
+
 @torch.no_grad()
-def start_from(networks: EncoderDecoder, start: Start, samples: Tensor, seed: int) -> None:
+def start_from(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, seed: int) -> None:
     """Make the networks equal to the closed form, with latent coordinates of unit spread; corrections begin at nothing.
 
     Latent coordinates beyond those of the POD, of an over-complete autoencoder, are random mixtures of these, which the decoder
     has yet to learn to use.
     """
     encoder, decoder = networks.encoder, networks.decoder
-    d, known = encoder.linear.out_features, start.manifold.linear.shape[1]
+    d, known = encoder.linear.out_features, manifold.linear.shape[1]
     spread = samples[:, :known].std(dim=0).clamp(min=1e-30)
     encode, decode = samples.new_zeros(d, samples.shape[1]), samples.new_zeros(samples.shape[1], d)
     encode[:known, :known] = torch.diag(1.0 / spread)
-    decode[:, :known] = torch.from_numpy(start.manifold.linear) * spread
+    decode[:, :known] = torch.from_numpy(manifold.linear) * spread
     if d > known:
         mixtures = torch.randn(d - known, known, generator=generator_of(seed), dtype=samples.dtype)
         encode[known:, :known] = mixtures / mixtures.norm(dim=1, keepdim=True) / spread
     encoder.linear.weight.copy_(encode)
     decoder.linear.weight.copy_(decode)
-    decoder.linear.bias.copy_(torch.from_numpy(start.manifold.offset))
+    decoder.linear.bias.copy_(torch.from_numpy(manifold.offset))
     if decoder.quadratic is not None:
-        scaled = start.manifold.quadratic.reshape(-1, known, known) * (spread[:, None] * spread).numpy()
+        scaled = manifold.quadratic.reshape(-1, known, known) * (spread[:, None] * spread).numpy()
         products = np.zeros((len(scaled), d, d))
         products[:, :known, :known] = scaled
         decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
-    scale_correction(encoder.correction, samples, start.correction)
-    scale_correction(decoder.correction, samples @ encode.T, start.correction)
+    scale_correction(encoder.correction, samples, 1.0)
+    scale_correction(decoder.correction, samples @ encode.T, 1.0)
+
+
+@torch.no_grad()
+def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
+    """Mean square errors (m,) of reconstructed samples (m, n), in increasing order, none below what is rounding."""
+    errors = [
+        (state.decode(state.encode(batch)) - batch).double().square().mean(dim=1) for batch in samples.split(TOGETHER)
+    ]
+    rounding = torch.finfo(samples.dtype).eps ** 2 * float(samples.double().square().mean())
+    return torch.cat(errors).clamp(min=rounding).sort().values
 
 
 def assemble(
@@ -289,15 +353,9 @@ def assemble(
     clock: Clock,
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
-    with torch.no_grad():
-        lost = float(objective.reconstruction(networks, objective.validating))
     networks.posterior = None
-    kind = objective.training
-    state = AutoencoderState(projection.to(kind), networks, torch.zeros(0))
-    calibrating = torch.from_numpy(samples.calibrating).to(kind)
-    with torch.no_grad():
-        errors = (state.decode(state.encode(calibrating)) - calibrating).double().square().mean(dim=1)
-    state.calibration = errors.sort().values
+    state = AutoencoderState(projection.to(objective.training), networks, torch.zeros(0))
+    state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
 
     def of_all(share: float) -> float:  # with the variance that the POD does not hold
         return projection.lost_energy + (1.0 - projection.lost_energy) * share
@@ -313,7 +371,7 @@ def assemble(
         "rank": projection.rank,
         "lost_energy": projection.lost_energy,
         "validated_on": objective.validated_on,
-        "reconstruction_error": of_all(lost),
+        "reconstruction_error": of_all(training.best.median**2),
         "closed_form_reconstruction_error": of_all(start.error),
         "validation_error": training.best.error,
         "closed_form_validation_error": training.start.error,

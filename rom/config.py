@@ -92,7 +92,8 @@ class FitConfig(JsonSettings):
         quadratic_decoder: whether the decoder has a quadratic path.
         latent_terms: the parts of h, of "linear", "quadratic" and "neural".
     Regularisers (`LossWeights`)
-        noise: standard deviation of the noise to remove, in units of the root mean square of a coordinate's spread.
+        noise: standard deviation of the noise to remove, which is the same for all POD coordinates, in units of the root mean
+            square of their standard deviations.
         active_share: share of the states at which a latent coordinate is to be active.
         warm_up: share of the training in which the weight of the variational regulariser rises from zero.
     Training
@@ -185,9 +186,11 @@ class FitConfig(JsonSettings):
         """The inverse of `to_dict`. Raises `RomValueError` for an unknown key or kind and names the nearest valid one."""
         network = settings.get("network")
         if network is not None:
-            kind = network.get("kind")
+            if not isinstance(network, dict):
+                raise RomTypeError(f"FitConfig.network must be a dictionary with its 'kind', got {network!r}")
+            given = dict(network)
+            kind = given.pop("kind", "")
             require_choice("FitConfig.network", kind, tuple(NETWORKS))
-            given = {name: value for name, value in network.items() if name != "kind"}
             settings = settings | {"network": NETWORKS[kind].from_dict(given)}
         space = settings.get("space")
         if space is not None:

@@ -61,11 +61,11 @@ class FieldEncoder(FieldCorrection):
 
     def lift(self, coordinates: Tensor) -> Tensor:
         field = coordinates @ self.basis.T * self.inverse_spread
-        return field.view(-1, self.geometry.channels, *self.geometry.shape)
+        return field.reshape(-1, self.geometry.channels, *self.geometry.shape)
 
     def forward(self, coordinates: Tensor) -> Tensor:
         latent = self.gain * self.module(self.lift(coordinates))
-        return latent.view(*coordinates.shape[:-1], latent.shape[-1])
+        return latent.reshape(*coordinates.shape[:-1], latent.shape[-1])
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The correction of z, and its derivative along `tangents`, at `points` w (B, r)."""
@@ -90,9 +90,9 @@ class FieldDecoder(FieldCorrection):
         return field.flatten(1) @ self.basis * (self.gain / len(self.basis) ** 0.5)
 
     def forward(self, latent: Tensor) -> Tensor:
-        rows = ((latent - self.shift) * self.inverse_spread).view(-1, latent.shape[-1])
+        rows = ((latent - self.shift) * self.inverse_spread).reshape(-1, latent.shape[-1])
         coordinates = self.project(self.module(rows))
-        return coordinates.view(*latent.shape[:-1], coordinates.shape[-1])
+        return coordinates.reshape(*latent.shape[:-1], coordinates.shape[-1])
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The correction of w, and its derivative along `tangents`, at `points` z (B, d)."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rom.architecture import add_posterior, build_networks, closed_form_networks, start_from
+from rom.architecture import add_posterior, build_networks, closed_form_networks, require_network, start_from
 from rom.arguments import checked_device
 from rom.assembly import assemble, fingerprint, to_device
 from rom.clock import Clock
@@ -22,9 +22,10 @@ from rom.errors import RomValueError
 from rom.field_correction import attach
 from rom.fit_arguments import checked, training_seconds
 from rom.gathering import Material, gather
+from rom.layout import Layout
 from rom.model import ReducedOrderModel
 from rom.objective import ForecastObjective, window_steps
-from rom.own_modules import own_modules
+from rom.own_modules import own_modules, require_rank
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
@@ -119,14 +120,24 @@ def fit(
         config = replace(config, evaluate_system=False)
     dimension = None if latent_dim == "auto" else int(latent_dim)
     require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None)
+    if modules is not None and dimension is None:
+        raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
     target = checked_device(device)
 
-    material = gather(system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose)
-    require_dimension(dimension, material.layout.n_states)
+    def accept(layout: Layout) -> None:
+        require_dimension(dimension, layout.n_states)
+        require_network(config, layout)
+        own_modules(modules, layout, dimension or 1)
+
+    material = gather(
+        system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose, accept
+    )
     require_weight(material, weights)
     started = clock.elapsed
     prepared = prepare(material, config, min_rank=dimension or 1)
     preparation = clock.elapsed - started
+    if modules is not None:
+        require_rank(prepared.projection.rank, int(latent_dim))
     selection, curve = choose(prepared, config, dimension, seed, clock)
 
     networks = build_networks(
@@ -164,11 +175,12 @@ def fit(
         proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
         checkpoint=path,
-        fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed),
+        fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed, modules),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )
     training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
+    networks.posterior = None
     reference = closed_form_networks(config, selection.closed_form).to(target)
     return assemble(material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock)
 
@@ -185,7 +197,8 @@ def require_weight(material: Material, weights: LossWeights) -> None:
     has_points = material.collocation is not None or material.wanted is not None
     if of_data + (sum(physics) if has_points else 0.0) <= 0.0:
         raise RomValueError(
-            "weights are zero for all losses of the data that there are; give one of them a positive weight"
+            "weights are zero for all losses of the data that there are (regularisers alone make no model); give one of them a "
+            "positive weight"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from rom.data import Collocation, Trajectories
 from rom.errors import RomTypeError, RomValueError
 from rom.full_order import evaluate_at, parameters_for
 from rom.in_space import PlainDoor, SpaceDoor
-from rom.layout import Layout
+from rom.layout import Layout, plain_labels
 from rom.noise import noise_share
 from rom.points import Wanted
 from rom.settings import require_integer
@@ -69,8 +70,12 @@ def gather(
     seed: int,
     clock: Clock,
     verbose: bool | None = None,
+    accept: Callable[[Layout], Any] = lambda _: None,
 ) -> Material:
-    """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down."""
+    """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down.
+
+    accept: refuses states by their layout, and is asked as soon as that is known, before anything is simulated or evaluated.
+    """
     check_request(system, n_collocation, trajectories, n_trajectories, collocation)
     simulation_seed, collocation_seed = own_seeds(seed)
     nothing_passed = trajectories is None and collocation is None
@@ -86,7 +91,13 @@ def gather(
         system = driven_as(system, layout)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
-    elif n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
+    given_pairs = None if collocation is None else door.collocation(collocation)
+    told = layouts if given_pairs is None else [*layouts, ("collocation", named(given_pairs[1], system))]
+    if door.space is None:
+        accept(common_layout(system, told) if told else plain_layout_of(system))
+    elif told:
+        accept(common_layout(None, told))
+    if trajectories is None and n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
         runs = simulate(system, n_trajectories, simulation_seed, clock, verbose)
         if runs is not None:
             groups, layout = door.trajectories(runs)
@@ -97,8 +108,8 @@ def gather(
 
     pairs: Collocation | None = None
     evaluations = n_near = 0
-    if collocation is not None:
-        pairs, layout = door.collocation(collocation)
+    if given_pairs is not None:
+        pairs, layout = given_pairs
         layout = named(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
@@ -150,6 +161,12 @@ def gather(
         seconds = clock.share(EVALUATION_SHARE)
         wanted = Wanted(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
     return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, door.misfit, door.lost)
+
+
+def plain_layout_of(system: systems.System) -> Layout:
+    """How the states of a system are labelled, as far as it says so itself."""
+    coords = {dim: {"dims": [dim], **plain_labels(np.asarray(c)), "attrs": {}} for dim, c in system.coords.items()}
+    return Layout(tuple(system.dims), tuple(system.shape), coords)
 
 
 def check_request(

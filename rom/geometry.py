@@ -77,19 +77,27 @@ def positions_of(
 ) -> tuple[np.ndarray | None, tuple[float | None, ...]]:
     """Positions (n_points, k) and periods (k,) by the numeric coordinates of the axes; None where one has none.
 
-    Of a single axis, such as the nodes of a mesh, other coordinates along it (x, y) come before that of its own name.
+    Of a single axis without a coordinate of its own name, or with one that only counts, such as the nodes of a mesh, the other
+    coordinates along it (x, y) tell the positions.
     """
     numeric = {name: c for name, c in layout.coords.items() if not is_text(c)}
-    along = [c for name, c in numeric.items() if len(axes) == 1 and tuple(c["dims"]) == axes and name != axes[0]]
-    if along:
-        values = np.stack([np.asarray(c["data"], dtype=float) for c in along], axis=1)
-        return values, tuple(c["attrs"].get("period") for c in along)
-    own = [numeric.get(axis) for axis in axes]
-    if any(c is None or tuple(c["dims"]) != (axis,) for c, axis in zip(own, axes, strict=True)):
-        return None, (None,) * len(axes)
-    grids = np.meshgrid(*(np.asarray(c["data"], dtype=float) for c in own if c is not None), indexing="ij")
-    values = np.stack(grids, axis=-1).reshape(int(np.prod(shape)), len(axes))
-    return values, tuple(c["attrs"].get("period") for c in own if c is not None)
+    own = [c if (c := numeric.get(axis)) is not None and tuple(c["dims"]) == (axis,) else None for axis in axes]
+    if len(axes) == 1 and (own[0] is None or counts(own[0])):
+        along = [c for name, c in numeric.items() if tuple(c["dims"]) == axes and name != axes[0]]
+        if along:
+            values = np.stack([np.asarray(c["data"], dtype=float) for c in along], axis=1)
+            return values, tuple(c["attrs"].get("period") for c in along)
+    periods = tuple(None if c is None else c["attrs"].get("period") for c in own)
+    known = [np.asarray(c["data"], dtype=float) for c in own if c is not None]
+    if len(known) < len(axes):
+        return None, periods
+    values = np.stack(np.meshgrid(*known, indexing="ij"), axis=-1).reshape(int(np.prod(shape)), len(axes))
+    return values, periods
+
+
+def counts(coordinate: dict[str, Any]) -> bool:
+    """Whether a coordinate of a layout is 0, 1, 2, ..., and says nothing of space."""
+    return np.array_equal(coordinate["data"], np.arange(len(coordinate["data"])))
 
 
 def is_text(coordinate: dict[str, Any] | None) -> bool:

@@ -61,7 +61,7 @@ def like(
     """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
     given, own = one_of(given, layout)
     replaced = own if replaced == layout.dims else replaced
-    result = result.reshape(*result.shape[:-1], *shape)
+    result = result.reshape((*result.shape[:-1], *shape))
     if isinstance(given, Tensor):
         return result.to(dtype=given.dtype, device=given.device)
     values = result.detach().cpu().numpy()

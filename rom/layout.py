@@ -17,6 +17,7 @@ __all__ = [
     "Layout",
     "completed",
     "layout_of",
+    "layout_of_array",
     "plain_labels",
     "plain_layout",
     "plain_names",
@@ -95,11 +96,7 @@ def layout_of(dataset: xr.Dataset, variables: Sequence[str], leading: tuple[str,
     fields = tuple(field_of(dataset[name], leading) for name in variables)
     if fields[0].name == "state" and not fields[0].dims:
         raise RomValueError(f"state has only the dimensions {dataset['state'].dims}; it needs at least one of its own")
-    coords = {
-        str(name): {"dims": list(c.dims), **plain_labels(c.values), "attrs": plain_attrs(c.attrs)}
-        for name, c in dataset.coords.items()
-        if c.dims and any(set(c.dims) <= set(one.dims) for one in fields)
-    }
+    coords = coords_along(dataset.coords, fields)
     names: tuple[str, ...] = ()
     if "parameters" in dataset:
         p = dataset["parameters"]
@@ -117,6 +114,21 @@ def layout_of(dataset: xr.Dataset, variables: Sequence[str], leading: tuple[str,
         return Layout(fields[0].dims, fields[0].shape, coords, names, inputs, attrs=fields[0].attrs, **common)
     shape = (sum(one.size for one in fields),)
     return Layout(("component",), shape, coords, names, inputs, fields=fields, **common)
+
+
+def layout_of_array(array: xr.DataArray, leading: tuple[str, ...]) -> Layout:
+    """The layout of a state that is one array, whatever its name, beside its dimensions `leading`."""
+    own = field_of(array, leading)
+    return Layout(own.dims, own.shape, coords_along(array.coords, [own]), attrs=own.attrs)
+
+
+def coords_along(coords: Mapping[Any, xr.DataArray], fields: Sequence[Field]) -> dict[str, dict[str, Any]]:
+    """Those of `coords` that lie along the dimensions of one of the `fields`, in JSON types."""
+    return {
+        str(name): {"dims": list(map(str, c.dims)), **plain_labels(c.values), "attrs": plain_attrs(c.attrs)}
+        for name, c in coords.items()
+        if c.dims and any(set(c.dims) <= set(one.dims) for one in fields)
+    }
 
 
 def field_of(variable: xr.DataArray, leading: tuple[str, ...]) -> Field:

@@ -66,12 +66,10 @@ def load(
     with of_this_version(path):
         require_classes(path, document, MODEL_CLASSES)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
-        has_own, d = document["own_modules"], document["latent_dim"]
-    own = own_modules(modules, layout, d)
-    require_modules(path, has_own, own)
+    own = modules_for(path, document, layout, modules)
     with of_this_version(path):
-        state = ModelState.empty(config, layout, document["rank"], d, own)
-        state.fill(tensors)
+        state = ModelState.empty(config, layout, document["rank"], document["latent_dim"], own)
+        fill(path, state, tensors, own)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
     return ReducedOrderModel(state.to(target), layout, config, history)
@@ -89,12 +87,10 @@ def load_autoencoder(
     with of_this_version(path):
         require_classes(path, document, AUTOENCODER_CLASSES)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
-        has_own, d = document["own_modules"], document["latent_dim"]
-    own = own_modules(modules, layout, d)
-    require_modules(path, has_own, own)
+    own = modules_for(path, document, layout, modules)
     with of_this_version(path):
-        state = AutoencoderState.empty(config, layout, document["rank"], d, own)
-        state.fill(tensors)
+        state = AutoencoderState.empty(config, layout, document["rank"], document["latent_dim"], own)
+        fill(path, state, tensors, own)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
     return Autoencoder(state.to(target), layout, config, history)
@@ -130,14 +126,33 @@ def require_classes(path: str | os.PathLike, document: dict[str, Any], classes: 
         raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {classes}")
 
 
-def require_modules(path: str | os.PathLike, has_own: bool, own: OwnModules | None) -> None:
-    """A `RomFileError` unless there are modules of the user where a file asks for them, and only there."""
-    if has_own and own is None:
+def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layout, modules: Any) -> OwnModules | None:
+    """The modules of the user that a file asks for."""
+    asked = document.get("own_modules", False)
+    if asked and modules is None:
         raise RomFileError(
             f"{path} was fitted with modules of your own, whose code is not in the file; pass modules=(encoder, decoder)"
         )
-    if own is not None and not has_own:
+    if modules is not None and not asked:
         raise RomFileError(f"{path} was fitted with networks of this package; leave modules out")
+    return own_modules(modules, layout, document["latent_dim"])
+
+
+def fill(
+    path: str | os.PathLike,
+    state: ModelState | AutoencoderState,
+    tensors: dict[str, torch.Tensor],
+    own: OwnModules | None,
+) -> None:
+    """Give a state the numbers of a file."""
+    try:
+        state.fill(tensors)
+    except RuntimeError as error:
+        if own is None:
+            raise
+        raise RomFileError(
+            f"{path}: its numbers do not fit these modules; pass modules of the classes and sizes that it was fitted with"
+        ) from error
 
 
 def layout_of(document: dict[str, Any]) -> Layout:
@@ -152,7 +167,7 @@ def layout_of(document: dict[str, Any]) -> Layout:
 
 def history_to_json(history: xr.Dataset) -> dict[str, Any]:
     variables = {
-        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype)}
+        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype), "attrs": v.attrs}
         for name, v in history.variables.items()
     }
     return {"variables": variables, "coords": [str(c) for c in history.coords], "attrs": dict(history.attrs)}
@@ -160,7 +175,8 @@ def history_to_json(history: xr.Dataset) -> dict[str, Any]:
 
 def history_from_json(document: dict[str, Any]) -> xr.Dataset:
     variables = {
-        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"])) for name, v in document["variables"].items()
+        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"]), v.get("attrs", {}))
+        for name, v in document["variables"].items()
     }
     coords = {name: variables.pop(name) for name in document["coords"]}
     return xr.Dataset(variables, coords, attrs=document["attrs"])

@@ -112,6 +112,14 @@ class ForecastObjective:
         return self.held_out.kind
 
     @property
+    def advice(self) -> str:
+        """What may help where forecasts are no better than a constant."""
+        return (
+            "Long forecasts of a chaotic system cannot be better; otherwise more time, a given latent_dim, data closer in "
+            "time, or FitConfig(latent_terms=('linear', 'neural')) may help"
+        )
+
+    @property
     def n_fresh_points(self) -> int:
         """How many collocation points fresh flows have added."""
         before, now = self.data.collocation, self.drawn.collocation

@@ -15,7 +15,7 @@ from rom.geometry import Geometry
 from rom.layout import Layout
 from rom.row_wise import require_row_wise
 
-__all__ = ["OwnModules", "is_own", "own_modules"]
+__all__ = ["OwnModules", "is_own", "own_modules", "require_rank"]
 
 AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
 
@@ -54,7 +54,8 @@ def is_own(networks: nn.Module) -> bool:
 def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | None:
     """The modules that were passed as `modules`, checked on two states; None where none were.
 
-    Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that gives another shape.
+    Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that fails, gives another shape,
+    or values that are not finite.
     """
     if modules is None:
         return None
@@ -71,6 +72,14 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | N
     return OwnModules(encoder, decoder, Geometry(1, shape, layout.dims))
 
 
+def require_rank(rank: int, latent_dim: int) -> None:
+    """Refuse modules for more latent coordinates than the data span: those of this package would be made for fewer."""
+    if latent_dim > rank:
+        raise RomValueError(
+            f"modules: they are for latent_dim {latent_dim}, but the data span only {rank} dimensions; make them for at most {rank}"
+        )
+
+
 @torch.no_grad()
 def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: tuple[int, ...]) -> None:
     """Refuse a module that does not take (B, *n_in) to (B, *n_out), row by row."""
@@ -80,9 +89,15 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
         both, alone = module(rows), module(rows[:1])
     except Exception as error:
         raise RomValueError(f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}") from error
+    if not isinstance(both, Tensor):
+        raise RomTypeError(f"modules: the {name} must give one tensor, got {type(both).__name__}")
     if tuple(both.shape) != (2, *n_out):
         raise RomValueError(
             f"modules: the {name} takes {tuple(rows.shape)} to {tuple(both.shape)}; {(2, *n_out)} is needed, with one row per state"
+        )
+    if not (both.isfinite().all() and alone.isfinite().all()):
+        raise RomValueError(
+            f"modules: the {name} gives values that are not finite for standard normal numbers, and it will see such"
         )
     if not torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max())):
         raise RomTypeError(

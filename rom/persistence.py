@@ -57,7 +57,7 @@ def read_sealed(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
         raise RomError(f"cannot read {path}: {error}") from error
     place = find_digest(content)
     if place is None:
-        raise RomFileError(f"{path} is not a {kind} of this package; pass a file written by its save()")
+        raise RomFileError(f"{path} is not {with_article(kind)} of this package; pass a file written by its save()")
     blank = content[: place.start(1)] + BLANK + content[place.end(1) :]
     if hashlib.sha256(blank).hexdigest().encode() != place.group(1):
         raise RomFileError(f"{path} is truncated or altered: its checksum does not match; restore it from a copy")
@@ -68,15 +68,19 @@ def read_sealed(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
         if not isinstance(document, dict):
             raise TypeError("the document is no dictionary")
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-        raise RomFileError(f"{path} is not a {kind} of this package") from error
+        raise RomFileError(f"{path} is not {with_article(kind)} of this package") from error
     if document.get("schema") != SCHEMA:
         raise RomFileError(
             f"{path} has schema {document.get('schema')!r}, this version reads schema {SCHEMA}; "
             "install the version that wrote it, or fit again"
         )
     if document.get("kind") != kind:
-        raise RomFileError(f"{path} is a {document.get('kind')}, not a {kind}")
+        raise RomFileError(f"{path} is {with_article(document.get('kind'))}, not {with_article(kind)}")
     return document, tensors
+
+
+def with_article(kind: Any) -> str:
+    return f"{'an' if str(kind)[:1] in 'aeiou' else 'a'} {kind}"
 
 
 def find_digest(content: bytes) -> Any:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+import systems
 from rom.data import numeric, require_finite, require_real
-from rom.errors import RomTypeError, RomValueError, nearest
-from rom.layout import Layout, layout_of, plain_layout
+from rom.errors import RomReadError, RomTypeError, RomValueError, nearest
+from rom.layout import Layout, layout_of_array, plain_layout
 
 __all__ = ["Samples", "as_samples"]
 
@@ -37,60 +38,90 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
     """Samples of an array (N, *shape) or of a DataArray.
 
     Raises `RomTypeError` for what is neither, `RomValueError` for too few samples, for values that are not finite, and for data
-    that do not vary.
+    that do not vary; `RomReadError` where a computation of dask fails.
     """
     if isinstance(data, xr.DataArray):
-        values, layout, n_alike = labelled_samples(data, sample_dims)
+        values, layout, group = labelled_samples(data, sample_dims)
     else:
         if sample_dims is not None:
             raise RomTypeError(
                 "sample_dims names dimensions of a DataArray; the first axis of an array tells samples apart"
             )
-        values, layout, n_alike = plain_samples(data)
+        values, layout, group = plain_samples(data)
     if len(values) < FEWEST:
         raise RomValueError(f"data has {len(values)} samples; at least {FEWEST} are needed")
     require_finite("data", values, ("sample",))
     flat = values.reshape(len(values), -1).astype(np.float64)
-    if not (np.ptp(flat, axis=0) > 0.0).any():
-        raise RomValueError("data does not vary: all samples are equal; there is nothing to encode")
-    part = divided(len(flat), n_alike, np.random.default_rng([seed, 4]))
+    part = divided(group, np.random.default_rng([seed, 4]))
     training, validating, calibrating = (flat[part == k] for k in range(3))
+    if not (np.ptp(training, axis=0) > 0.0).any():
+        raise RomValueError(
+            f"data does not vary: all {len(training)} samples to train on are equal; there is nothing to encode"
+        )
     return Samples(training, validating, calibrating, layout, part)
 
 
-def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, int]:
-    """Samples (N, *shape) of a DataArray, their layout, and how many that follow each other are of one trajectory."""
-    if sample_dims is None:
-        leading = [str(d) for d in data.dims if d in SAMPLE_DIMS] or [str(d) for d in data.dims[:1]]
-    else:
-        leading = [sample_dims] if isinstance(sample_dims, str) else list(sample_dims)
-        for dim in leading:
-            if dim not in data.dims:
-                raise RomValueError(f"sample_dims: unknown dimension {dim!r}; {nearest(dim, map(str, data.dims))}")
-    own = [str(d) for d in data.dims if d not in leading]
+def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, np.ndarray]:
+    """Samples (N, *shape) of a DataArray, their layout, and the number (N,) of the group that each belongs to.
+
+    A group is a trajectory, where there are enough of them, or else a single sample.
+    """
+    dims = [str(d) for d in data.dims]
+    leading = [d for d in dims if d in SAMPLE_DIMS] or dims[:1] if sample_dims is None else named(sample_dims, dims)
+    own = [d for d in dims if d not in leading]
     if not own:
-        raise RomValueError(f"data has only the dimensions {data.dims} of samples; a sample needs one of its own")
+        raise RomValueError(f"data has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
     require_real("data", data.dtype)
-    dataset = data.rename("state").reset_coords(drop=True).to_dataset()
-    layout = layout_of(dataset, ("state",), tuple(leading))
-    ordered = data.transpose(*leading, *own)
-    values = np.asarray(ordered.values).reshape(-1, *(data.sizes[d] for d in own))
-    n_trajectories = data.sizes[leading[0]] if leading[0] == "trajectory" else 0
-    return values, layout, len(values) // n_trajectories if n_trajectories >= FEWEST_TRAJECTORIES else 1
+    layout = layout_of_array(data, tuple(leading))
+    require_components(layout.shape)
+    sizes = [data.sizes[d] for d in leading]
+    values = in_memory(data.transpose(*leading, *own)).reshape(int(np.prod(sizes, dtype=int)), *layout.shape)
+    group = np.arange(len(values))
+    if "trajectory" in leading and data.sizes["trajectory"] >= FEWEST_TRAJECTORIES:
+        group = np.indices(sizes)[leading.index("trajectory")].ravel()
+    return values, layout, group
 
 
-def plain_samples(data: Any) -> tuple[np.ndarray, Layout, int]:
+def named(sample_dims: Any, dims: Sequence[str]) -> list[str]:
+    """The dimensions that `sample_dims` names, of those that there are."""
+    leading = [sample_dims] if isinstance(sample_dims, str) else sample_dims
+    if not isinstance(leading, Sequence) or not all(isinstance(dim, str) for dim in leading):
+        raise RomTypeError(f"sample_dims must be a sequence of names of dimensions, got {sample_dims!r}")
+    for dim in leading:
+        if dim not in dims:
+            raise RomValueError(f"sample_dims: unknown dimension {dim!r}; {nearest(dim, dims)}")
+    return list(dict.fromkeys(leading))
+
+
+def in_memory(data: xr.DataArray) -> np.ndarray:
+    """The values of an array, which dask may have to compute."""
+    try:
+        return np.asarray(data.values)
+    except (systems.SystemsError, MemoryError):
+        raise
+    except Exception as error:  # whatever a computation or the reader of a file fails with
+        raise RomReadError(f"data could not be read or computed ({type(error).__name__}: {error})") from error
+
+
+def plain_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:
+    """The same of an array, whose samples are groups of their own."""
     values = numeric("data", data)
     if values.ndim < 2:
         raise RomValueError(f"data has shape {values.shape}; samples (N, *shape) are needed")
-    return values, plain_layout(values.shape[1:], 0), 1
+    require_components(values.shape[1:])
+    return values, plain_layout(values.shape[1:], 0), np.arange(len(values))
 
 
-def divided(n: int, n_alike: int, rng: np.random.Generator) -> np.ndarray:
-    """Which samples (n,) train (0), validate (1) and calibrate (2); `n_alike` that follow each other stay together."""
-    n_groups = n // n_alike
-    count = max(1, min(int(SHARE * n_groups), MOST // n_alike))
+def require_components(shape: tuple[int, ...]) -> None:
+    if 0 in shape:
+        raise RomValueError(f"data: a sample has shape {shape}, which holds nothing")
+
+
+def divided(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which samples (N,) train (0), validate (1) and calibrate (2), of the numbers of their groups, which stay together."""
+    n_groups = int(group.max()) + 1
+    count = max(1, min(int(SHARE * n_groups), MOST * n_groups // len(group)))
     part = np.zeros(n_groups, dtype=np.int8)
     chosen = rng.permutation(n_groups)
     part[chosen[:count]], part[chosen[count : 2 * count]] = 1, 2
-    return part.repeat(n_alike)
+    return part[group]

@@ -41,6 +41,11 @@ class Objective(Protocol):
         """Which data `validate` looks at."""
         ...
 
+    @property
+    def advice(self) -> str:
+        """What may help where the networks are no better than a constant."""
+        ...
+
     def losses(self, networks: Any, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """The unweighted losses of one batch, which depends on the generator alone."""
         ...
@@ -115,10 +120,8 @@ def train(networks: EncoderDecoder, plan: Plan) -> Training:
         )  # fmt: skip
     if training.best.useless:
         log.warning(
-            "the model is no better than a constant: the median error of %s is %.3g of their spread. Long forecasts of a "
-            "chaotic system cannot be better; otherwise more time, a given latent_dim, data closer in time, or "
-            "FitConfig(latent_terms=('linear', 'neural')) may help",
-            plan.objective.validated_on, training.best.median,
+            "the model is no better than a constant: the median error of %s is %.3g of their spread. %s",
+            plan.objective.validated_on, training.best.median, plan.objective.advice,
         )  # fmt: skip
     return training
 

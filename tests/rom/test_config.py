@@ -17,6 +17,9 @@ import rom
         rom.FitConfig(hidden=(), latent_terms=("linear",), steps=7, dtype="float64"),
         rom.LossWeights(),
         rom.LossWeights(prediction=0.0, decoded_physics=2.5),
+        rom.LossWeights(denoising=0.1, variational=1e-3),
+        rom.FitConfig(noise=0.2, active_share=0.1, warm_up=0.0),
+        rom.FitConfig(network=rom.Convolutional(channels=(4, 8), kernel=5, axes=("y", "x"))),
     ],
 )
 def test_settings_survive_json(settings):
@@ -77,6 +80,16 @@ def test_a_key_unlike_all_others_lists_the_valid_ones():
         ({"latent_terms": ()}, ValueError, "latent_terms must be a tuple of some of"),
         ({"latent_terms": ("linear", "cubic")}, ValueError, "latent_terms: unknown 'cubic'"),
         ({"latent_terms": "linear"}, ValueError, "latent_terms must be a tuple"),
+        ({"noise": 0.0}, ValueError, "noise must be finite, above 0, got 0"),
+        ({"active_share": 0.6}, ValueError, r"active_share must be finite, above 0 and at most 0.5, got 0.6"),
+        ({"active_share": 0.0}, ValueError, "active_share must be finite, above 0"),
+        ({"warm_up": 1.5}, ValueError, "warm_up must be finite, at least 0 and at most 1, got 1.5"),
+        (
+            {"network": "conv"},
+            TypeError,
+            r"network must be one of .*Convolutional\(\.\.\.\).* or None, got 'conv'; modules of your own are passed as modules=",
+        ),
+        ({"network": rom.Convolutional}, TypeError, "network must be one of"),
     ],
 )
 def test_unusable_settings_are_refused_by_name(settings, error, message):
@@ -98,6 +111,42 @@ def test_unusable_weights_are_refused_by_name(value, error, message):
     with pytest.raises(error, match=message) as caught:
         rom.LossWeights(prediction=value)
     assert isinstance(caught.value, rom.RomError)
+
+
+@pytest.mark.parametrize("name", ["denoising", "contractive", "sparse", "sparse_kl", "variational", "smoothness"])
+def test_weights_of_regularisers_are_zero_unless_they_are_given(name):
+    assert getattr(rom.LossWeights(), name) == 0.0
+    assert not rom.LossWeights().regularised
+    assert rom.LossWeights(**{name: 0.1}).regularised
+    with pytest.raises(rom.RomValueError, match=f"LossWeights.{name} must be finite, at least 0, got -0.1"):
+        rom.LossWeights(**{name: -0.1})
+
+
+@pytest.mark.parametrize(
+    ("network", "error", "message"),
+    [
+        (
+            {"kind": "Convolutionl"},
+            ValueError,
+            "FitConfig.network: unknown 'Convolutionl'; did you mean 'Convolutional'",
+        ),
+        ({"channels": [4]}, ValueError, "FitConfig.network: unknown ''"),
+        ({"kind": "Convolutional", "chanels": [4]}, ValueError, "unknown setting 'chanels'; did you mean 'channels'"),
+        ({"kind": "Convolutional", "channels": []}, ValueError, "channels must have at least one level"),
+        ("conv", TypeError, "FitConfig.network must be a dictionary with its 'kind', got 'conv'"),
+    ],
+)
+def test_a_network_that_json_does_not_tell_is_refused(network, error, message):
+    with pytest.raises(error, match=message) as caught:
+        rom.FitConfig.from_dict({"network": network})
+    assert isinstance(caught.value, rom.RomError)
+
+
+def test_the_dictionary_of_settings_is_not_changed():
+    settings = rom.FitConfig(network=rom.Convolutional()).to_dict()
+    before = copy.deepcopy(settings)
+    rom.FitConfig.from_dict(settings)
+    assert settings == before
 
 
 def test_errors_derive_from_rom_error_and_from_the_built_in():

@@ -1,5 +1,7 @@
 """States of several named variables: stacked, fitted from files of other programs, and forecast under their own names."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -87,7 +89,14 @@ def test_forecasts_have_the_variables_of_the_data(model, several):
     assert many["temperature"].dims == ("trajectory", "time", "node")
     assert many["rate"].dims == ("trajectory", "time")
     one = model.forecast(several.isel(time=0, trajectory=3), T)
-    xr.testing.assert_allclose(one["pressure"], many["pressure"].isel(trajectory=3, drop=True), rtol=1e-4, atol=1e-3)
+    xr.testing.assert_allclose(one["pressure"], many["pressure"].isel(trajectory=3, drop=True), rtol=1e-4, atol=1e-5)
+
+
+def test_fields_at_different_points_have_no_network_on_fields(several, small, monkeypatch):
+    monkeypatch.setattr("rom.fitting.prepare", None)
+    config = dataclasses.replace(small, network=rom.Convolutional())
+    with pytest.raises(rom.RomValueError, match="a network on fields needs all of them at the same points"):
+        rom.fit(None, trajectories=several, latent_dim=2, config=config)
 
 
 def test_points_of_a_forecast(model):

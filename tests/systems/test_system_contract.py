@@ -54,7 +54,11 @@ def test_built_in_systems_keep_the_contract(system):
     assert system.n_states == np.prod(system.shape)
 
 
-@pytest.mark.parametrize("make", sorted({type(system) for system in BUILT_IN}, key=lambda make: make.__name__), ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "make",
+    sorted({type(system) for system in BUILT_IN}, key=lambda make: make.__name__),
+    ids=lambda make: make.__name__,
+)
 def test_every_system_can_be_made_without_arguments(make):
     assert make() == make()
 

@@ -15,6 +15,7 @@ from rom.config import FitConfig, LossWeights
 from rom.convolution import Convolutional
 from rom.errors import RomError, RomFileNotFoundError, RomReadError, RomTypeError, RomValueError
 from rom.fitting import fit
+from rom.latent_quality import latent_quality
 from rom.metrics import closed_form_of, evaluate
 from rom.model import ReducedOrderModel
 from rom.model_file import load, load_autoencoder
@@ -38,6 +39,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_autoencoder",
+    "latent_quality",
     "load",
     "load_autoencoder",
     "plotting",

@@ -42,7 +42,8 @@ from runs import RESULTS, Record, digest, keep, kept, machine, packages, path_of
 CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
     "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth", "catalogue",
-    "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo",
+    "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo", "linear_autoencoder", "manifolds",
+    "digits", "photometry",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")

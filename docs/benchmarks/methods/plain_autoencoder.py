@@ -1,0 +1,77 @@
+"""An autoencoder as tutorials write it: two tanh networks from a random start, by Adam on standardised samples."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+WIDTH, DEPTH, BATCH, RATE = 128, 3, 512, 1e-3
+VALIDATING = 0.1  # of the samples
+LOOKS = 40  # at them, evenly over the training
+
+
+@dataclass(frozen=True)
+class PlainAutoencoder:
+    """What `fit` returns; NumPy in, NumPy out."""
+
+    mean: Tensor
+    scale: float
+    encoder: nn.Module
+    decoder: nn.Module
+
+    @torch.no_grad()
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        return self.encoder((flat(x) - self.mean) / self.scale).numpy()
+
+    @torch.no_grad()
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return (self.mean + self.scale * self.decoder(torch.as_tensor(z, dtype=torch.float32))).numpy()
+
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        return self.decode(self.encode(x)).reshape(x.shape)
+
+
+def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAutoencoder:
+    """The state with the least error on a tenth of the samples (N, *shape) that does not train."""
+    torch.manual_seed(seed)
+    x = flat(samples)
+    x = x[torch.randperm(len(x))]
+    n_validating = int(VALIDATING * len(x))
+    validating, training = x[:n_validating], x[n_validating:]
+    mean, scale = training.mean(dim=0), float(training.var(dim=0).mean().sqrt())
+    n = x.shape[1]
+    hidden = [WIDTH] * DEPTH
+    encoder, decoder = network([n, *hidden, latent_dim]), network([latent_dim, *hidden, n])
+    both = nn.Sequential(encoder, decoder)
+    optimizer = torch.optim.Adam(both.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    training, validating = (training - mean) / scale, (validating - mean) / scale
+    least, best = math.inf, copy.deepcopy(both.state_dict())
+    for step in range(steps):
+        batch = training[torch.randint(len(training), (BATCH,))]
+        optimizer.zero_grad()
+        (both(batch) - batch).square().mean().backward()
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % max(1, steps // LOOKS) == 0:
+            with torch.no_grad():
+                error = float((both(validating) - validating).square().mean())
+            if error < least:
+                least, best = error, copy.deepcopy(both.state_dict())
+    both.load_state_dict(best)
+    return PlainAutoencoder(mean, scale, encoder, decoder)
+
+
+def network(widths: list[int]) -> nn.Sequential:
+    layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.Tanh())]
+    return nn.Sequential(*layers[:-1])
+
+
+def flat(x: np.ndarray) -> Tensor:
+    return torch.as_tensor(x, dtype=torch.float32).reshape(len(x), -1)

@@ -72,8 +72,7 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
     Fields in different units count alike. Warns (`RuntimeWarning`) of coordinates that are not used and of a latent space that
     folds. Raises `RomValueError` for too few states, and for latent or decoded states that are not finite.
     """
-    if isinstance(states, xr.Dataset) and "state" in states:
-        states = states["state"]
+    states = of_trajectories(states)
     latent = as_array(model.encode(states)).astype(np.float64)
     latent = latent.reshape(-1, latent.shape[-1])
     n_states, d = latent.shape
@@ -143,6 +142,11 @@ def complaints(quality: xr.Dataset) -> list[str]:
 # -----------------------------------------------------------------------------------------------------------
 # States
 # -----------------------------------------------------------------------------------------------------------
+
+
+def of_trajectories(states: Any) -> Any:
+    """The states of a Dataset of trajectories; anything else as it is."""
+    return states["state"] if isinstance(states, xr.Dataset) and "state" in states else states
 
 
 def as_array(values: Any) -> np.ndarray:

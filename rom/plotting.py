@@ -1,39 +1,23 @@
-"""Pictures of forecasts and of trainings. They need no display, and leave the state of pyplot alone."""
+"""Pictures of forecasts and of trainings, and the door to those of latent spaces. They need no display, and no pyplot."""
 
 from __future__ import annotations
 
-import io
 import os
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rom.errors import RomError, RomTypeError, RomValueError
-from rom.persistence import checked_path
+from rom.errors import RomTypeError, RomValueError
+from rom.figures import BLUE, COLOURS, GREY, MOST_LINES, ORANGE, STYLES, Picture, finished, is_field, label, name_of
+from rom.latent_plots import plot_latent, plot_manifold, plot_traversal, plot_vector_field
 
-__all__ = ["plot_forecast", "plot_history"]
+__all__ = ["plot_forecast", "plot_history", "plot_latent", "plot_manifold", "plot_traversal", "plot_vector_field"]
 
-MOST_LINES = 8  # components that are all shown as lines; of more, some are shown
-SHOWN_OF_MANY = 6
-# Okabe & Ito (2008): told apart with any kind of colour vision, and distinct in line style besides.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-BLUE, ORANGE = COLOURS[:2]
-GREY = "0.6"
-
-
-class Picture(Figure):
-    """A matplotlib Figure that notebooks display without pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
-        return buffer.getvalue()
+SHOWN_OF_MANY = 6  # of more components than all are shown of
 
 
 def plot_forecast(
@@ -171,21 +155,6 @@ def times_of(states: xr.DataArray) -> np.ndarray:
     return states["time"].values.astype(float)
 
 
-def is_field(state: xr.DataArray) -> bool:
-    """Whether `state` (time, *dims) is a field over one dimension: its coordinate is a place, not a count."""
-    dims = state.dims[1:]
-    if len(dims) != 1 or state.sizes[dims[0]] <= MOST_LINES or dims[0] not in state.coords:
-        return False
-    place = state[dims[0]]
-    return place.dtype.kind == "f" and bool((np.diff(place.values) > 0).all())
-
-
-def label(name: str, array: xr.DataArray) -> str:
-    """An axis label with units; none are written for numbers without dimension."""
-    units = str(array.attrs.get("units", "1"))
-    return name if units in ("", "1") else f"{name} [{units}]"
-
-
 def norms(values: np.ndarray) -> np.ndarray:
     """Euclidean norms (trajectory, time) of states (trajectory, time, *shape)."""
     return np.linalg.norm(values.reshape(*values.shape[:2], -1).astype(float), axis=-1)
@@ -256,17 +225,6 @@ def draw_lines(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figu
         figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize="small", frameon=False)
     axes[-1].set_xlabel(label("time", forecast["time"]))
     return figure, axes
-
-
-def name_of(state: xr.DataArray, flat: int) -> str:
-    """What a component (by flat index) is called: by the coordinates of its dimensions."""
-    dims = [str(d) for d in state.dims[1:]]
-    index = np.unravel_index(flat, state.shape[1:])
-    values = [state[d].values[i] if d in state.coords else i for d, i in zip(dims, index, strict=True)]
-    if len(dims) == 1 and isinstance(values[0], str):
-        return str(values[0])
-    words = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in values]
-    return ", ".join(f"{dim.replace('_', ' ')} {word}" for dim, word in zip(dims, words, strict=True))
 
 
 def panels(heights: list[float], height: float) -> tuple[Figure, list[Axes]]:
@@ -368,20 +326,3 @@ def draw_search(ax: Axes, history: xr.Dataset) -> None:
         ax.plot(d, error, color=ORANGE, label=f"chosen: {d}", **marker)
     title = "Choice of the latent dimension"
     ax.set(xlabel="latent dimension", ylabel="mean square error / variance", title=title)
-
-
-def finished(figure: Figure, path: str | os.PathLike | None) -> Figure:
-    """The figure, written to `path` where one is given."""
-    FigureCanvasAgg(figure)
-    if path is None:
-        return figure
-    target = checked_path(path)
-    known = figure.canvas.get_supported_filetypes()
-    suffix = target.suffix.lower().lstrip(".")
-    if suffix not in known:
-        raise RomValueError(f"path: {target.name} has no known suffix of a picture; use .png, .pdf or .svg")
-    try:
-        figure.savefig(target, dpi=150)
-    except OSError as error:
-        raise RomError(f"cannot write {target}: {error}") from error
-    return figure

@@ -146,8 +146,12 @@ def plot_manifold(
     ax.set(xlabel=names[0], ylabel=names[1])
     if solid:
         space = cast(Axes3D, ax)
-        space.set_zlabel(names[2])
-        space.set_box_aspect(None, zoom=cast(int, 0.88))  # room for the label
+        for axis, name in zip((space.xaxis, space.yaxis, space.zaxis), names, strict=True):
+            axis.set_label_text(name, fontsize="small")
+            axis.labelpad = 10
+        space.locator_params(nbins=5)
+        space.ticklabel_format(scilimits=(-3, 4))
+        space.set_box_aspect(None, zoom=cast(int, 0.84))  # room for the labels
     elif components is None and flat.shape[1] > 3:
         ax.set_aspect("equal", adjustable="datalim")  # both are distances; in space a bend may need a scale of its own
     ax.grid(alpha=0.3)

@@ -25,6 +25,8 @@ NOTE = """
 
 - error: mean square error of reconstructed test images, in shares of their variance.
 - gain: what the reconstruction of test images with Gaussian noise of a quarter of the grey levels lowers the mean square error by, in dB.
+- mean of abs(z): over latent coordinates and test images, by their root mean square: 1 where all have one size, less the fewer
+  differ from zero; 0.80 for a normal distribution.
 - neighbour: the median distance of new images to the nearest test image, over that of test images to the nearest other one; below 1
   is smoother than data. recognised: the share that a logistic regression on the training images gives one digit a
   probability of 0.9 (of the test images: 0.87). kinds: exp of the entropy of the digits among these, at most 10. New images of a
@@ -35,21 +37,25 @@ NOTE = """
   curve, and the shares of the others that exceed the thresholds for false-alarm rates of 1 % and 5 %; median over the
   digits 0, 1, 4, 7, 8 left out in turn.
 
-Weights and steps were chosen on 900 and 397 of the 1,297 images.
+Weights, steps and the learning rate were chosen on 900 and 397 of the 1,297 images. There the default rate, 2e-2, never got below the
+start in closed form with d = 16.
 """
 GREY_LEVELS = 16.0
 NOISE = 0.25 * GREY_LEVELS
 LEFT_OUT = (0, 1, 4, 7, 8)
 PAIRS = 200
-STEPS = {"mlp": 600, "convolutional": 600}
+STEPS = 300
+RATE = 5e-3
 MORE = {  # the kinds, their weights and settings; all else as it is by default
     "mlp": {},
     "convolutional": {},
-    "sparse": {"sparse": 0.03},
-    "sparse_kl": {"sparse_kl": 0.03},
+    "sparse": {"sparse": 0.1},
+    "sparse_kl": {"sparse_kl": 0.1},
     "denoising": {"denoising": 1.0},
-    "contractive": {"contractive": 0.03},
-    "variational": {"variational": 0.05},
+    "denoising alone": {"denoising": 1.0, "reconstruction": 0.0},
+    "contractive": {"contractive": 0.1},
+    "variational": {"variational": 0.2},
+    "strongly variational": {"variational": 0.5},
 }
 
 
@@ -63,7 +69,7 @@ def runs(quick: bool) -> list[Run]:
             result += seeds(count, kind=kind, d=d)
     result += [run for kind in ("sparse", "sparse_kl") for run in seeds(count, kind=kind, d=100)]
     result += seeds(1, "pca", novelty=True, d=16)
-    for kind in ("mlp", "convolutional", "denoising", "variational"):
+    for kind in ("mlp", "convolutional", "denoising alone", "variational"):
         result += seeds(count, novelty=True, kind=kind, d=16)
     return result
 
@@ -83,6 +89,8 @@ def measured(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, An
     figures["signal to noise of the noisy ones, dB"] = decibels(test.images.var(axis=0).mean() / NOISE**2)
     lost = np.square(model.reconstruct(noisy) - test.images).mean()
     figures["gain, dB"] = decibels(np.square(noisy - test.images).mean() / lost)
+    latent = model.encode(test.images)
+    figures["mean of |z| by its root mean square"] = float(np.abs(latent).mean() / np.sqrt(np.square(latent).mean()))
     new, between = generated(model, train, test, run.seed)
     figures |= quality(new, test, "") | quality(between, test, ", way")
     figures["images"] = {
@@ -98,12 +106,13 @@ def fitted(run: Run, images: np.ndarray, quick: bool) -> Any:
     if run.method == "pca":
         return pca.fit(images, d)
     kind = run.get("kind", "mlp")
-    steps = 30 if quick else STEPS.get(kind, STEPS["mlp"])
+    steps = 30 if quick else STEPS
     if run.method == "plain_autoencoder":
         return plain_autoencoder.fit(images, d, run.seed, steps if quick else 2000)
     spread = np.sqrt(images.var(axis=0)[images.var(axis=0) > 0].mean())
     config = rom.FitConfig(
         steps=steps,
+        learning_rate=RATE,
         network=rom.Convolutional(channels=(16, 32)) if kind == "convolutional" else None,
         noise=NOISE / spread,
     )
@@ -172,7 +181,12 @@ def rounded(images: np.ndarray) -> list:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
-    reconstruction = {"error": "error", "gain, dB": "gain, dB", "fit seconds": "fit, s"}
+    reconstruction = {
+        "error": "error",
+        "gain, dB": "gain, dB",
+        "mean of |z| by its root mean square": "mean of abs(z) by its root mean square",
+        "fit seconds": "fit, s",
+    }
     new = {
         f"{name}{which}": f"{name}{which}" for which in ("", ", way") for name in ("neighbour", "recognised", "kinds")
     }

@@ -14,7 +14,7 @@ from sklearn.manifold import trustworthiness
 
 import report as tables
 import rom
-from methods import pca, plain_autoencoder
+from methods import isomap_autoencoder, pca, plain_autoencoder
 from problems import TEST, TRAIN
 from runs import OURS, Run, seeds
 
@@ -22,11 +22,22 @@ TITLE = "Known manifolds: a circle and a Swiss roll"
 NOTE = """
 2,000 samples to learn from, 2,000 others to test on. "circle": (cos a, sin a), d = 1. "roll": the Swiss roll, angles from 1.5 pi to
 4.5 pi and heights from 0 to 21, d = 2. "lifted roll": the same in 64 dimensions by a random orthonormal map, with noise of 0.02 in
-each. Error: mean square error of reconstructed test samples in shares of their variance. Trustworthiness of ten neighbours in the
-latent space against those on the sheet itself (arc length and height; on the circle, the circle), as Venna & Kaski have it. Folded: the
-share of the sheet on which the encoder turns it over, against the rest; a circle cannot be laid on a line without it, and
-the least is a narrow return. "plain": tanh networks of the same widths from a random start, by Adam, as many steps.
-Settings were chosen on training and test sets of other seeds.
+each.
+
+- error: mean square error of reconstructed test samples, in shares of their variance.
+- trustworthiness: of ten neighbours in the latent space against those on the sheet itself (arc length and height; on the circle, the
+  circle), as Venna & Kaski have it.
+- folded: the share of the sheet that the encoder lays with the other side up than the rest. Where it is not zero the sheet
+  is folded, or cut into pieces of which some are turned over. A circle cannot be laid on a line without a way back; the least
+  is a short one.
+
+"plain autoencoder": tanh networks of the same widths from a random start, by Adam, as many steps. "isomap autoencoder": the same, whose
+first 400 steps teach the encoder Isomap coordinates and the decoder the way back.
+
+Training of ours starts from POD and a quadratic manifold, which fold the roll and the circle; it unfolds them by cutting. Its learning
+rate (5e-3; 2e-2, the default, and 3e-3 were no better) was chosen on training and test sets of other seeds, where `smoothness`,
+`contractive` and a first layer of a single scale helped as little. From an Isomap start such a layer did: errors of 1e-6 to 2e-6
+without any fold.
 """
 SAMPLES = 2000
 NOISE = 0.02
@@ -40,7 +51,7 @@ def runs(quick: bool) -> list[Run]:
     return [
         run
         for problem in ("circle", "roll", "lifted roll")
-        for method in (OURS, "pca", "plain_autoencoder")
+        for method in (OURS, "pca", "plain_autoencoder", "isomap_autoencoder")
         for run in seeds(count, method, problem=problem)
     ]
 
@@ -61,7 +72,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "error": relative(y, test),
         "error against the samples without noise": relative(y, clean),
-        "trustworthiness": float(trustworthiness(unrolled(problem, test_places), z / z.std(axis=0), n_neighbors=10)),
+        "trustworthiness": neighbours_kept(unrolled(problem, test_places), z),
         "folded": folded(lambda p: model.encode(in_space(sheet(p), lift)), problem),
         "fit seconds": seconds,
     }
@@ -85,7 +96,9 @@ def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int) -> Any
         return pca.fit(train, d)
     if method == "plain_autoencoder":
         return plain_autoencoder.fit(train, d, seed, steps)
-    config = rom.FitConfig(steps=steps)
+    if method == "isomap_autoencoder":
+        return isomap_autoencoder.fit(train, d, seed, steps)
+    config = rom.FitConfig(steps=steps, learning_rate=5e-3)
     return rom.fit_autoencoder(train, d, config=config, seed=seed, device="cpu", verbose=False)
 
 
@@ -128,6 +141,11 @@ def in_space(points: np.ndarray, lift: np.ndarray | None, noise_seed: int | None
     if noise_seed is None:
         return lifted
     return lifted + NOISE * np.random.default_rng([noise_seed, 23]).standard_normal(lifted.shape)
+
+
+def neighbours_kept(true: np.ndarray, z: np.ndarray) -> float:
+    """Trustworthiness, each coordinate of both in units of its spread."""
+    return float(trustworthiness(true / true.std(axis=0), z / z.std(axis=0), n_neighbors=10))
 
 
 def relative(approximation: np.ndarray, truth: np.ndarray) -> float:
@@ -181,6 +199,6 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     axes.view_init(elev=5, azim=-80)
     axes = figure.add_subplot(2, 2, 4)
     shown = axes.scatter(*two["latent"].T, s=8, c=two["places"][:, 0])
-    axes.set(title="Swiss roll, latent plane", xlabel="$z_1$", ylabel="$z_2$")
+    axes.set(title="Swiss roll, latent plane", xlabel="$z_0$", ylabel="$z_1$")
     figure.colorbar(shown, label="angle")
     figure.savefig(folder / "manifolds.png", dpi=120)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -39,26 +40,37 @@ class PlainAutoencoder:
 
 def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAutoencoder:
     """The state with the least error on a tenth of the samples (N, *shape) that does not train."""
+    return fit_from(samples, latent_dim, seed, steps)
+
+
+def fit_from(
+    samples: np.ndarray, latent_dim: int, seed: int, steps: int, towards: Tensor | None = None, first_steps: int = 0
+) -> PlainAutoencoder:
+    """`towards` (N, d): latent coordinates that the encoder learns for `first_steps` before, and the decoder decodes."""
     torch.manual_seed(seed)
     x = flat(samples)
-    x = x[torch.randperm(len(x))]
+    order = torch.randperm(len(x))
     n_validating = int(VALIDATING * len(x))
-    validating, training = x[:n_validating], x[n_validating:]
+    validating, training = x[order[:n_validating]], x[order[n_validating:]]
     mean, scale = training.mean(dim=0), float(training.var(dim=0).mean().sqrt())
-    n = x.shape[1]
-    hidden = [WIDTH] * DEPTH
-    encoder, decoder = network([n, *hidden, latent_dim]), network([latent_dim, *hidden, n])
-    both = nn.Sequential(encoder, decoder)
-    optimizer = torch.optim.Adam(both.parameters(), RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     training, validating = (training - mean) / scale, (validating - mean) / scale
+    hidden = [WIDTH] * DEPTH
+    encoder = network([x.shape[1], *hidden, latent_dim])
+    decoder = network([latent_dim, *hidden, x.shape[1]])
+    both = nn.Sequential(encoder, decoder)
+    if towards is not None:
+        z = towards[order[n_validating:]]
+
+        def apart(rows: Tensor) -> Tensor:
+            encoded, decoded = encoder(training[rows]) - z[rows], decoder(z[rows]) - training[rows]
+            return encoded.square().mean() + decoded.square().mean()
+
+        for _ in descent(both, apart, len(training), first_steps):
+            pass
     least, best = math.inf, copy.deepcopy(both.state_dict())
-    for step in range(steps):
-        batch = training[torch.randint(len(training), (BATCH,))]
-        optimizer.zero_grad()
-        (both(batch) - batch).square().mean().backward()
-        optimizer.step()
-        schedule.step()
+    for step in descent(
+        both, lambda rows: (both(training[rows]) - training[rows]).square().mean(), len(training), steps
+    ):
         if (step + 1) % max(1, steps // LOOKS) == 0:
             with torch.no_grad():
                 error = float((both(validating) - validating).square().mean())
@@ -66,6 +78,18 @@ def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAut
                 least, best = error, copy.deepcopy(both.state_dict())
     both.load_state_dict(best)
     return PlainAutoencoder(mean, scale, encoder, decoder)
+
+
+def descent(module: nn.Module, loss: Callable[[Tensor], Tensor], count: int, steps: int) -> Iterator[int]:
+    """Adam with a cosine decay on random rows of `count`; yields after each step."""
+    optimizer = torch.optim.Adam(module.parameters(), RATE)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
+    for step in range(steps):
+        optimizer.zero_grad()
+        loss(torch.randint(count, (BATCH,))).backward()
+        optimizer.step()
+        schedule.step()
+        yield step
 
 
 def network(widths: list[int]) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Magnitudes of stars in five bands, made from three parameters, and of quasars, which have another spectral shape.
+"""Magnitudes of stars in five bands, made from two or three parameters, and of quasars, which have another spectral shape.
 
 No catalogue: black bodies with the strongest features of real stars, so that the true parameters and magnitudes are known.
 """
@@ -15,8 +15,10 @@ EXTINCTION = np.array(
     [4.24, 3.30, 2.29, 1.70, 1.26]
 )  # magnitudes for one of E(B - V): Schlafly & Finkbeiner 2011, ApJ 737, table 6
 BLANKETING = np.array([0.30, 0.10, 0.03, 0.015, 0.01])  # by metals, in magnitudes a dex for a star like the Sun
-PARAMETERS = ("temperature", "metallicity", "reddening")
-RANGES = ((4500.0, 10_000.0), (-2.0, 0.3), (0.0, 0.5))  # kelvin (evenly by logarithm), dex, E(B - V)
+PARAMETERS = ("temperature", "reddening", "metallicity")
+RANGES = ((3500.0, 12_000.0), (0.0, 0.5), (-2.0, 0.3))  # kelvin (evenly by logarithm), E(B - V), dex
+NOISE = 0.02  # magnitudes
+METALLICITY = -0.5  # where there are two parameters
 SUN = 5772.0
 PLANCK = 14_387_769.0  # h c / k in nm K
 
@@ -30,20 +32,21 @@ class Stars:
     observed: np.ndarray
 
 
-def stars(count: int, seed: int, noise: float = 0.03) -> Stars:
-    """Main-sequence stars at one distance."""
+def stars(count: int, seed: int, n_parameters: int = 3) -> Stars:
+    """Main-sequence stars at one distance, whose first two or three parameters vary."""
     rng = np.random.default_rng([seed, 41])
     low, high = np.array(RANGES).T
     uniform = rng.random((count, 3))
     parameters = low + (high - low) * uniform
+    parameters[:, n_parameters:] = METALLICITY
     parameters[:, 0] = low[0] * (high[0] / low[0]) ** uniform[:, 0]
     exact = magnitudes(parameters)
-    return Stars(parameters, exact, exact + noise * rng.standard_normal(exact.shape))
+    return Stars(parameters, exact, exact + NOISE * rng.standard_normal(exact.shape))
 
 
 def magnitudes(parameters: np.ndarray) -> np.ndarray:
     """AB magnitudes (N, 5) of stars with parameters (N, 3), up to a constant."""
-    temperature, metallicity, reddening = (parameters[:, k, None] for k in range(3))
+    temperature, reddening, metallicity = (parameters[:, k, None] for k in range(3))
     radius = (temperature / SUN) ** 1.2
     flux = radius**2 * WAVELENGTHS**-3 / np.expm1(PLANCK / (WAVELENGTHS * temperature)) * 1e8
     balmer = np.exp(-((np.log(temperature / 9000.0) / 0.15) ** 2)) * np.array([0.9, 0.0, 0.0, 0.0, 0.0])
@@ -51,7 +54,7 @@ def magnitudes(parameters: np.ndarray) -> np.ndarray:
     return -2.5 * np.log10(flux) + balmer + metals + reddening * EXTINCTION
 
 
-def quasars(count: int, seed: int, noise: float = 0.03) -> np.ndarray:
+def quasars(count: int, seed: int) -> np.ndarray:
     """Observed magnitudes (N, 5) of power laws with an emission line in one band, as bright as the stars in r."""
     rng = np.random.default_rng([seed, 42])
     slope = rng.normal(-0.5, 0.3, (count, 1))
@@ -59,4 +62,4 @@ def quasars(count: int, seed: int, noise: float = 0.03) -> np.ndarray:
     line[np.arange(count), rng.integers(5, size=count)] = rng.uniform(0.1, 0.4, count)
     bright = stars(count, seed + 1).exact[:, 2:3]
     shape = 2.5 * slope * np.log10(WAVELENGTHS / WAVELENGTHS[2])
-    return bright + shape - line + noise * rng.standard_normal((count, 5))
+    return bright + shape - line + NOISE * rng.standard_normal((count, 5))

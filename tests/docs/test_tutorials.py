@@ -66,6 +66,11 @@ SHORTER = {
         "max_seconds=15": "max_seconds=3",
         "max_seconds=5": "max_seconds=2",
     },
+    "tutorials/autoencoders.md": {
+        "steps=400": "steps=20",
+        "steps=250": "steps=10",
+        "steps=300": "steps=10",
+    },
     "tutorials/compiled_solver.md": {
         "n = 32": "n = 8",
         "(0, 100, 201)": "(0, 20, 41)",
@@ -85,6 +90,7 @@ PICTURES = {
     "tutorials/compiled_solver.md": 0,
     "tutorials/inputs.md": 1,
     "tutorials/other_data.md": 1,
+    "tutorials/autoencoders.md": 4,
 }
 
 

@@ -37,6 +37,9 @@ class PlainAutoencoder:
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
         return self.decode(self.encode(x)).reshape(x.shape)
 
+    def anomaly_score(self, x: np.ndarray) -> np.ndarray:
+        return np.square(self.reconstruct(x) - x).reshape(len(x), -1).mean(axis=1)
+
 
 def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAutoencoder:
     """The state with the least error on a tenth of the samples (N, *shape) that does not train."""

@@ -98,6 +98,11 @@ class Autoencoder:
         return self._layout.shape
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the variables of a sample: none, for a sample is one array."""
+        return tuple(one.name for one in self._layout.fields)
+
+    @property
     def compression_ratio(self) -> float:
         """Components of a sample over latent coordinates, n / d."""
         return self._layout.n_states / self.latent_dim

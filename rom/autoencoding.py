@@ -114,7 +114,9 @@ def fit_autoencoder(
     networks.to(target)
 
     kind = {"device": target, "dtype": getattr(torch, config.dtype)}
-    objective = AutoencoderObjective(training.to(**kind), validating.to(**kind), weights, config, seed)
+    objective = AutoencoderObjective(
+        training.to(**kind), validating.to(**kind), weights, config, samples.layout.n_states, seed
+    )
     correction = expected_correction(objective, networks)
     for part in (networks.encoder, networks.decoder):
         if part.correction is not None:
@@ -217,11 +219,20 @@ class AutoencoderObjective:
     validated_on = "held-out samples"
     advice = "More latent coordinates, more samples, or smaller weights of regularisers may help"
 
-    def __init__(self, training: Tensor, validating: Tensor, weights: LossWeights, config: FitConfig, seed: int):
+    def __init__(
+        self,
+        training: Tensor,
+        validating: Tensor,
+        weights: LossWeights,
+        config: FitConfig,
+        n_states: int,
+        seed: int,
+    ):
         self.training = training
         self.validating = validating
         self.weights = weights
         self.config = config
+        self.n_states = n_states
         self.seed = seed
         self.spread = variance_of(training)
 
@@ -237,7 +248,9 @@ class AutoencoderObjective:
     def losses_at(
         self, networks: EncoderDecoder, w: Tensor, generator: torch.Generator, progress: float
     ) -> dict[str, Tensor]:
-        regularisers = regularisation(networks, w, self.weights, self.config, self.spread, generator, progress)
+        regularisers = regularisation(
+            networks, w, self.weights, self.config, self.spread, self.n_states, generator, progress
+        )
         if "reconstruction" in regularisers:  # that of a Gaussian encoder
             return regularisers
         return {"reconstruction": self.reconstruction(networks, w)} | regularisers

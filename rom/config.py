@@ -92,8 +92,8 @@ class FitConfig(JsonSettings):
         quadratic_decoder: whether the decoder has a quadratic path.
         latent_terms: the parts of h, of "linear", "quadratic" and "neural".
     Regularisers (`LossWeights`)
-        noise: standard deviation of the noise to remove, which is the same for all POD coordinates, in units of the root mean
-            square of their standard deviations.
+        noise: standard deviation of the noise to remove, which is alike in all components of a state, in units of the root
+            mean square of their standard deviations.
         active_share: share of the states at which a latent coordinate is to be active.
         warm_up: share of the training in which the weight of the variational regulariser rises from zero.
     Training

@@ -167,7 +167,7 @@ def fit(
         seed,
         limited=max_seconds is not None,
     )
-    objective = ForecastObjective(data, held_out, weights, config, renewal)
+    objective = ForecastObjective(data, held_out, weights, config, renewal, material.layout.n_states)
     plan = Plan(
         objective,
         weights,

@@ -66,12 +66,14 @@ class ForecastObjective:
         weights: LossWeights,
         config: FitConfig,
         renewal: Renewal | None = None,
+        n_states: int = 1,
     ):
         self.data = data
         self.held_out = held_out
         self.weights = weights
         self.config = config
         self.renewal = renewal
+        self.n_states = n_states
         self.drawn = Drawn(data.collocation)
 
     def losses(self, networks: Networks, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -99,8 +101,10 @@ class ForecastObjective:
         self, networks: Networks, states: Tensor, generator: torch.Generator, progress: float, *reconstruction: str
     ) -> dict[str, Tensor]:
         """The regularisers that there is a weight for, at POD coordinates (B, r)."""
-        spread = self.data.spreads.coordinates
-        return regularisation(networks, states, self.weights, self.config, spread, generator, progress, *reconstruction)
+        spread, n = self.data.spreads.coordinates, self.n_states
+        return regularisation(
+            networks, states, self.weights, self.config, spread, n, generator, progress, *reconstruction
+        )
 
     def validate(self, networks: Networks) -> Validation:
         """How good the networks are on the held-out data."""

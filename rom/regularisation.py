@@ -31,6 +31,7 @@ def regularisation(
     weights: LossWeights,
     config: FitConfig,
     spread: float,
+    n_states: int,
     generator: torch.Generator,
     progress: float,
     reconstruction: str = "reconstruction",
@@ -42,7 +43,7 @@ def regularisation(
     encoder, decoder = networks.encoder, networks.decoder
     losses: dict[str, Tensor] = {}
     if weights.denoising > 0.0:
-        noise = config.noise * spread**0.5 * normal_like(w, generator)
+        noise = config.noise * component_spread(spread, w.shape[-1], n_states) * normal_like(w, generator)
         losses["denoising"] = denoising(encoder, decoder, w, noise, spread)
     latent = encoder(w) if weights.of_latent_states else w
     if weights.contractive > 0.0:
@@ -61,6 +62,14 @@ def regularisation(
         losses[reconstruction] = mean_square(decoder(sample) - w) / spread
         losses["variational"] = beta_factor(progress, config.warm_up) * kl_to_standard_normal(latent, log_variance)
     return losses
+
+
+def component_spread(spread: float, rank: int, n_states: int) -> float:
+    """Root mean square spread of a component of the state, in units of POD coordinates, whose mean variance is `spread`.
+
+    The r coordinates hold the variance of all n components; and noise that is alike in these is alike in every coordinate.
+    """
+    return (spread * rank / n_states) ** 0.5
 
 
 def normal_like(values: Tensor, generator: torch.Generator) -> Tensor:

@@ -71,6 +71,10 @@ SHORTER = {
         "2048": "256",
         "(32, 21, 90)": "(8, 21, 90)",
         "max_seconds=12": "max_seconds=4",
+    "tutorials/autoencoders.md": {
+        "steps=400": "steps=20",
+        "steps=250": "steps=10",
+        "steps=300": "steps=10",
     },
     "tutorials/compiled_solver.md": {
         "n = 32": "n = 8",
@@ -92,6 +96,7 @@ PICTURES = {
     "tutorials/inputs.md": 1,
     "tutorials/other_data.md": 1,
     "tutorials/grids.md": 1,
+    "tutorials/autoencoders.md": 4,
 }
 
 

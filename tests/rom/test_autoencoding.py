@@ -179,7 +179,7 @@ def objective(small, random_networks, normal):
     def make(n_validating=40, batch=64, **weights):
         config = dataclasses.replace(small, collocation_batch=batch, dtype="float64")
         parts = normal(100, 5), normal(n_validating, 5, seed=1)
-        return AutoencoderObjective(*parts, LossWeights(**weights), config, seed=0), random_networks(5, 2)
+        return AutoencoderObjective(*parts, LossWeights(**weights), config, 5, seed=0), random_networks(5, 2)
 
     return make
 

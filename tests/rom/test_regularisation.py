@@ -12,6 +12,7 @@ from rom.regularisation import FIRST_LOG_VARIANCE, normal_like, regularisation
 
 R, D, SPREAD = 6, 3, 0.7
 NAMES = ("denoising", "contractive", "sparse", "sparse_kl", "variational", "smoothness")
+N = 20  # components of a state behind R coordinates
 CONFIG = FitConfig(dtype="float64", hidden=(8,), noise=0.3, active_share=0.2, warm_up=0.5)
 
 
@@ -28,7 +29,7 @@ def asked(random_networks, normal):
         if weights.get("variational"):
             add_posterior(networks, CONFIG, w, seed=0)
         found = regularisation(
-            networks, w, LossWeights(**weights), CONFIG, SPREAD, generator(), progress, reconstruction
+            networks, w, LossWeights(**weights), CONFIG, SPREAD, N, generator(), progress, reconstruction
         )
         return found, networks, w
 
@@ -57,7 +58,7 @@ def test_losses_are_not_weighted(asked):
 
 def test_noise_is_that_of_the_configuration(asked):
     found, networks, w = asked(denoising=1.0)
-    noise = 0.3 * SPREAD**0.5 * normal_like(w, generator())
+    noise = 0.3 * (SPREAD * R / N) ** 0.5 * normal_like(w, generator())
     expected = regularisers.denoising(networks.encoder, networks.decoder, w, noise, SPREAD)
     torch.testing.assert_close(found["denoising"], expected)
 

@@ -71,6 +71,7 @@ SHORTER = {
         "2048": "256",
         "(32, 21, 90)": "(8, 21, 90)",
         "max_seconds=12": "max_seconds=4",
+    },
     "tutorials/autoencoders.md": {
         "steps=400": "steps=20",
         "steps=250": "steps=10",

@@ -26,7 +26,7 @@ BATCHES = {"collocation_batch": 64, "window_batch": 8}  # of the graph network
 
 
 def runs(quick: bool) -> list[Run]:
-    count, seconds = (1, 15) if quick else (3, 120)
+    count, seconds = (1, 15) if quick else (3, 60)
     return [run for network in ("default", "graph") for run in seeds(count, network=network, seconds=seconds)]
 
 

@@ -24,7 +24,7 @@ trajectory are relative, medians over the tests. The autoencoder of Champion et 
 of such spirals with d = 2, without their growth.
 """
 LATENT_DIMS = {"fixed": 2, "random": 8}
-SECONDS = {"fixed": 60, "random": 180}
+SECONDS = {"fixed": 120, "random": 150}
 TRAJECTORIES = {"fixed": 16, "random": 64}
 
 

@@ -108,7 +108,7 @@ def pictures(model: rom.ReducedOrderModel, tests: xr.Dataset) -> dict[str, Any]:
     if "component" in tests["state"].dims:
         truth, guess = truth[:, 0], guess[:, 0]
     times = first["time"].values[some].tolist()
-    return {"pictures": [times, np.round(truth, 2).tolist(), np.round(guess, 2).tolist()]}
+    return {"pictures": [times, np.round(truth, 3).tolist(), np.round(guess, 3).tolist()]}
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:

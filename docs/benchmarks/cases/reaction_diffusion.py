@@ -24,7 +24,7 @@ trajectory are relative, medians over the tests. The autoencoder of Champion et 
 of such spirals with d = 2, without their growth.
 """
 LATENT_DIMS = {"fixed": 2, "random": 8}
-SECONDS = {"fixed": 150, "random": 180}
+SECONDS = {"fixed": 120, "random": 180}
 TRAJECTORIES = {"fixed": 16, "random": 64}
 
 
@@ -33,7 +33,7 @@ def runs(quick: bool) -> list[Run]:
         run
         for centres in LATENT_DIMS
         for network in CONFIGS
-        for run in seeds(1 if quick else 3, centres=centres, network=network, seconds=20 if quick else SECONDS[centres])
+        for run in seeds(1 if quick else 3, centres=centres, network=network, seconds=6 if quick else SECONDS[centres])
     ]
 
 
@@ -70,5 +70,10 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
 
 CONFIGS = {
     "default": rom.FitConfig(),
-    "convolutional": rom.FitConfig(network=rom.Convolutional(padding="periodic"), collocation_batch=64, window_batch=8),
+    "convolutional": rom.FitConfig(
+        network=rom.Convolutional(channels=(8, 16, 32), padding="periodic"),
+        collocation_batch=32,
+        window_batch=4,
+        validations=10,
+    ),
 }

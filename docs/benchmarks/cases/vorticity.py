@@ -24,7 +24,7 @@ LATENT_DIM = 16
 
 
 def runs(quick: bool) -> list[Run]:
-    count, seconds = (1, 15) if quick else (2, 120)
+    count, seconds = (1, 6) if quick else (2, 120)
     return [run for network in CONFIGS for run in seeds(count, network=network, seconds=seconds)]
 
 
@@ -47,5 +47,10 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
 
 CONFIGS = {
     "default": rom.FitConfig(),
-    "convolutional": rom.FitConfig(network=rom.Convolutional(padding="periodic"), collocation_batch=64, window_batch=8),
+    "convolutional": rom.FitConfig(
+        network=rom.Convolutional(channels=(8, 16, 32), padding="periodic"),
+        collocation_batch=32,
+        window_batch=4,
+        validations=10,
+    ),
 }

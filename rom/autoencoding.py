@@ -32,9 +32,10 @@ from rom.projection import MAX_SNAPSHOTS, Projection, fit_projection
 from rom.quadratic import n_products, packed
 from rom.regularisation import regularisation
 from rom.samples import Samples, as_samples
-from rom.settings import require_integer
+from rom.settings import require_choice, require_integer
 from rom.training import Plan, train
 from rom.training_record import Progress, Training
+from rom.unfolding import unfold
 from rom.validation import Validation, bounded
 from rom.warm_start import RIDGES, Manifold, quadratic_manifold
 
@@ -42,6 +43,7 @@ __all__ = ["fit_autoencoder"]
 
 log = logging.getLogger("rom")
 
+STARTS = ("pod", "isomap")
 ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
 MOST_PRODUCTS = 2112  # of latent coordinates, those of 64: their regression takes some seconds
 TOGETHER = 512  # samples reconstructed at a time
@@ -56,6 +58,7 @@ def fit_autoencoder(
     weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
     config: FitConfig = FitConfig(),  # noqa: B008 - frozen
     modules: tuple[nn.Module, nn.Module] | None = None,
+    start: str = "pod",
     seed: int = 0,
     device: str | torch.device = "auto",
     max_seconds: float | None = None,
@@ -72,10 +75,16 @@ def fit_autoencoder(
     weights: `reconstruction`, and the regularisers; those of rollouts and physics play no role.
     config: the networks and the training, as for `rom.fit`; `collocation_batch` samples make a batch. With hidden=() and
         quadratic_decoder=False this is principal component analysis, in closed form.
+    start: where training starts. "pod": from POD and a quadratic manifold, in closed form. "isomap": encoder and decoder first
+        learn, in up to 400 steps, coordinates in which distances are those along the sheet of the data (Tenenbaum, de Silva &
+        Langford 2000), found for at most 1,600 samples. It unfolds sheets that are rolled or bent over, if the samples lie
+        closer to their neighbours than one layer to the next. "pod" is better for closed curves and surfaces, which no such
+        coordinates hold, and is kept wherever it reconstructs better. With "isomap", `FitConfig(multiscale=False)` is best: there
+        are no layers left to tell apart.
     modules, seed, device, max_seconds, checkpoint, callbacks, verbose: as for `rom.fit`.
 
     A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories where there are enough
-    of them. Training starts from POD and a quadratic manifold, in closed form; what is kept is the state with the least weighted
+    of them. What is kept is the state with the least weighted
     sum of losses on the samples that validate. A latent coordinate that these do not use, or a latent space that folds, is
     reported; `history` tells the effective dimension.
 
@@ -90,6 +99,7 @@ def fit_autoencoder(
             "config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit"
         )
     require_weight(weights)
+    require_start(start, config, modules)
     target = checked_device(device)
     samples = as_samples(data, sample_dims, seed)
     require_sparse(latent_dim, samples.layout.n_states, weights)
@@ -104,11 +114,11 @@ def fit_autoencoder(
         require_rank(d, latent_dim)
     config = without_many_products(config, d)
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
-    start = closed_form(training, validating, d, config)
+    closed = closed_form(training, validating, d, config)
     parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
     networks = EncoderDecoder(*parts).to(getattr(torch, config.dtype))
     attach(networks, projection.basis)
-    start_from(networks, start.manifold, training, seed)
+    start_from(networks, closed.manifold, training, seed)
     if weights.variational > 0.0:
         add_posterior(networks, config, training, seed)
     networks.to(target)
@@ -117,28 +127,34 @@ def fit_autoencoder(
     objective = AutoencoderObjective(
         training.to(**kind), validating.to(**kind), weights, config, samples.layout.n_states, seed
     )
-    correction = expected_correction(objective, networks)
-    for part in (networks.encoder, networks.decoder):
-        if part.correction is not None:
-            part.correction.gain.fill_(correction)
     linear = own is None and config.network is None and not config.hidden and not config.quadratic_decoder
     plan = Plan(
         objective,
         weights,
         config,
-        proportion=min(1.0, correction / LARGE_CORRECTION),
         seed=seed,
         checkpoint=path,
-        fingerprint="" if path is None else fingerprint((training, validating), weights, config, d, seed, own),
+        fingerprint="" if path is None else fingerprint((training, validating), weights, config, d, seed, own, start),
         callbacks=tuple(callbacks),
         verbose=sys.stderr.isatty() if verbose is None else verbose,
     )
+    preparation = clock.elapsed
+    begun = objective.validate(networks)
+    unfolding = None
+    if start == "isomap" and (path is None or not path.exists()):  # a checkpoint has it behind it
+        unfolding = unfold(networks, objective.training, objective.spread, plan, clock)
+    correction = expected_correction(begun if unfolding is None else unfolding.best, weights)
+    if unfolding is None or unfolding.best_step == 0:
+        expect(networks, correction)
+    interrupted = unfolding is not None and unfolding.stopped == "interrupted"
     # Of linear maps none reconstructs better than POD (Baldi & Hornik 1989).
     optimal = linear and not weights.regularised
-    done = train(networks, replace(plan, seconds=0.0 if optimal else training_seconds(clock, clock.elapsed)))
-    if optimal:
-        done.stopped = "optimal"
-    return assemble(samples, projection, networks, start, done, objective, plan, clock)
+    seconds = 0.0 if optimal or interrupted else training_seconds(clock, preparation)
+    done = train(networks, replace(plan, proportion=min(1.0, correction / LARGE_CORRECTION), seconds=seconds))
+    done.start = begun  # the closed form, wherever the training began
+    if optimal or interrupted:
+        done.stopped = "optimal" if optimal else "interrupted"
+    return assemble(samples, projection, networks, closed, done, objective, plan, clock, start)
 
 
 def require_weight(weights: LossWeights) -> None:
@@ -147,6 +163,15 @@ def require_weight(weights: LossWeights) -> None:
         raise RomValueError(
             "weights: reconstruction and denoising are both zero, so nothing asks for the data back; give one of them a positive "
             "weight (an autoencoder has no other losses but regularisers)"
+        )
+
+
+def require_start(start: str, config: FitConfig, modules: tuple[nn.Module, nn.Module] | None) -> None:
+    """Refuse an unknown start, and Isomap where no network could learn its coordinates."""
+    require_choice("start", start, STARTS)
+    if start == "isomap" and modules is None and config.network is None and not config.hidden:
+        raise RomValueError(
+            "start: 'isomap' needs networks that bend, and FitConfig.hidden is (); give them widths, or leave start at 'pod'"
         )
 
 
@@ -194,10 +219,17 @@ def generator_of(seed: int) -> torch.Generator:
 
 
 def fingerprint(
-    parts: Sequence[Tensor], weights: LossWeights, config: FitConfig, latent_dim: int, seed: int, own: OwnModules | None
+    parts: Sequence[Tensor],
+    weights: LossWeights,
+    config: FitConfig,
+    latent_dim: int,
+    seed: int,
+    own: OwnModules | None,
+    start: str,
 ) -> str:
-    """What a checkpoint must agree with: a digest of the samples in POD coordinates, of the settings and own modules."""
-    settings = [weights.to_dict(), config.to_dict(), latent_dim, seed, repr(own), *(list(part.shape) for part in parts)]
+    """What a checkpoint must agree with: a digest of the samples in POD coordinates, of the settings, start and own modules."""
+    shapes = [list(part.shape) for part in parts]
+    settings = [weights.to_dict(), config.to_dict(), latent_dim, seed, start, repr(own), *shapes]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for part in parts:
         sums = [f"{value:.6e}" for value in part.abs().sum(dim=0).tolist()]  # few digits: threads add in any order
@@ -306,15 +338,20 @@ def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: F
     return Start(best, error(best))
 
 
-def expected_correction(objective: AutoencoderObjective, networks: EncoderDecoder) -> float:
+def expected_correction(begun: Validation, weights: LossWeights) -> float:
     """The size of the corrections that the networks must learn: some times the root of what there is to gain at most.
 
     That is the weighted sum of all losses at the start, beside the weight of reconstructing: a closed form that loses nothing
     may yet be far from sparse.
     """
-    weights = objective.weights
-    losses = objective.validate(networks).error / (weights.reconstruction + weights.denoising)
-    return min(1.0, 3.0 * math.sqrt(losses))
+    return min(1.0, 3.0 * math.sqrt(begun.error / (weights.reconstruction + weights.denoising)))
+
+
+def expect(networks: EncoderDecoder, correction: float) -> None:
+    """Tell networks whose corrections are nothing yet how large these will be."""
+    for part in (networks.encoder, networks.decoder):
+        if part.correction is not None:
+            part.correction.gain.fill_(correction)
 
 
 @torch.no_grad()
@@ -359,11 +396,12 @@ def assemble(
     samples: Samples,
     projection: Projection,
     networks: EncoderDecoder,
-    start: Start,
+    closed: Start,
     training: Training,
     objective: AutoencoderObjective,
     plan: Plan,
     clock: Clock,
+    start: str,
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
     networks.posterior = None
@@ -385,9 +423,10 @@ def assemble(
         "lost_energy": projection.lost_energy,
         "validated_on": objective.validated_on,
         "reconstruction_error": of_all(training.best.median**2),
-        "closed_form_reconstruction_error": of_all(start.error),
+        "closed_form_reconstruction_error": of_all(closed.error),
         "validation_error": training.best.error,
         "closed_form_validation_error": training.start.error,
+        "start": start,
         "variational": int(plan.weights.variational > 0.0),
         "denoising": int(plan.weights.denoising > 0.0),
         "n_samples": len(samples.training),

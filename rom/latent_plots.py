@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from mpl_toolkits.mplot3d.axes3d import Axes3D
 from scipy.spatial import ConvexHull, QhullError
 
+from rom.autoencoder import Autoencoder
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.figures import BLUE, COLOURS, GREY, MOST_LINES, ORANGE, STYLES, Picture, finished, is_field, label, name_of
 from rom.latent_quality import as_array, flattened, of_trajectories, units_of
@@ -23,10 +24,12 @@ from rom.model import ReducedOrderModel
 
 __all__ = ["plot_latent", "plot_manifold", "plot_traversal", "plot_vector_field"]
 
+Model = ReducedOrderModel | Autoencoder
 Rate = Callable[[np.ndarray], np.ndarray]  # (N, d) to (N, d)
 
 FEWEST_STATES = 3
 MOST_POINTS = 5000  # that are drawn of a cloud
+MOST_DECODED = 500  # latent states, to tell which coordinates matter
 MOST_PATHS = 6  # trajectories over a vector field: more would hide it
 MOST_COORDINATES = 6
 REACH = 2.0  # standard deviations to both sides of the mean
@@ -45,6 +48,7 @@ def plot_latent(
     *,
     colour: Any = None,
     axes: tuple[int, int] | None = None,
+    model: Model | None = None,
 ) -> Figure:
     """The latent states of data: points in a plane, or of a single coordinate their distribution.
 
@@ -53,7 +57,9 @@ def plot_latent(
     colour: a number for each latent state, in an array (...) or a DataArray, whose name and units are written beside the colour
         bar; dimensions that it lacks are filled up: the time of trajectories, an energy, a parameter. With a single
         coordinate it is drawn against it.
-    axes: the two coordinates that span the plane. Default: those of the largest variance, in their order.
+    axes: the two coordinates that span the plane. Default: of more than two, those of the largest variance, or with a `model` those
+        that decide most about the decoded states (`importance` of `rom.latent_quality`), in their order.
+    model: whose latent states these are.
 
     Of more than 5,000 states some are drawn, chosen at random. Returns the Figure. Raises `RomValueError` for unusable
     arguments, `RomError` where the picture cannot be written.
@@ -70,7 +76,10 @@ def plot_latent(
     if cloud.shape[1] == 1:
         draw_coordinate(ax, cloud[chosen, 0], shades, name)
         return finished(figure, path)
-    i, j = plane_of(cloud, axes)
+    if axes is None and model is not None:
+        i, j = important(model, cloud)
+    else:
+        i, j = plane_of(cloud, axes)
     points = ax.scatter(*cloud[chosen][:, [i, j]].T, c=BLUE if shades is None else shades, cmap=colours(shades), **DOTS)
     if shades is not None:
         figure.colorbar(
@@ -82,7 +91,7 @@ def plot_latent(
 
 
 def plot_traversal(
-    model: ReducedOrderModel, states: Any, path: str | os.PathLike | None = None, *, field: str | None = None
+    model: Model, states: Any, path: str | os.PathLike | None = None, *, field: str | None = None
 ) -> Figure:
     """What each latent coordinate means: decoded states along it, the others at their means.
 
@@ -92,7 +101,8 @@ def plot_traversal(
     field: which field of a model of several, or which component of a field of vectors. Default: the first.
 
     From two standard deviations below the mean to two above. A field over one dimension is drawn as lines, one over two
-    as images with one scale of colours (of more dimensions, the plane in the middle of the others), few components against
+    as images with one scale of colours (of more dimensions, the plane in the middle of the others), their first row on top unless
+    a coordinate says that it grows upwards, few components against
     the coordinate. Of more than six coordinates, the six of the largest variance are shown. Returns the Figure. Raises
     `RomValueError` for unusable arguments, `RomError` where the picture cannot be written.
     """
@@ -111,7 +121,7 @@ def plot_traversal(
 
 
 def plot_manifold(
-    model: ReducedOrderModel,
+    model: Model,
     states: Any,
     path: str | os.PathLike | None = None,
     *,
@@ -222,13 +232,13 @@ def plot_vector_field(
 # -----------------------------------------------------------------------------------------------------------
 
 
-def cloud_of(model: ReducedOrderModel, states: Any) -> np.ndarray:
+def cloud_of(model: Model, states: Any) -> np.ndarray:
     """Latent states (N, d) of states with any leading axes."""
     values = encoded(model, states)
     return values.reshape(-1, values.shape[-1])
 
 
-def encoded(model: ReducedOrderModel, states: Any) -> np.ndarray:
+def encoded(model: Model, states: Any) -> np.ndarray:
     """Latent states (..., d) in float64."""
     return as_array(model.encode(of_trajectories(states))).astype(np.float64)
 
@@ -250,6 +260,21 @@ def drawn(count: int) -> np.ndarray:
 def largest(cloud: np.ndarray, count: int) -> list[int]:
     """The coordinates of largest variance, in their own order."""
     return sorted(np.argsort(-cloud.var(axis=0), kind="stable")[:count].tolist())
+
+
+def important(model: Model, cloud: np.ndarray) -> list[int]:
+    """The two coordinates without which decoded states change most, in their own order."""
+    if cloud.shape[1] != model.latent_dim:
+        raise RomValueError(f"latent has {cloud.shape[1]} coordinates, those of the model are {model.latent_dim}")
+    some = cloud[drawn(len(cloud))[:MOST_DECODED]]
+    states = decoded_flat(model, some)
+    unit = units_of(states, model._layout.field_groups)
+    changes = []
+    for k in range(cloud.shape[1]):
+        without = some.copy()
+        without[:, k] = cloud[:, k].mean()
+        changes.append(float(np.square((decoded_flat(model, without) - states) / unit).sum()))
+    return sorted(np.argsort(-np.array(changes), kind="stable")[:2].tolist())
 
 
 def plane_of(cloud: np.ndarray, axes: Any) -> tuple[int, int]:
@@ -315,7 +340,7 @@ def draw_coordinate(ax: Axes, z: np.ndarray, shades: np.ndarray | None, name: st
 # -----------------------------------------------------------------------------------------------------------
 
 
-def decoded(model: ReducedOrderModel, latent: np.ndarray, field: str | None) -> xr.DataArray:
+def decoded(model: Model, latent: np.ndarray, field: str | None) -> xr.DataArray:
     """One field (step, *dims) of the decoded latent states (step, d), at most two dimensions of it, with name and units."""
     states = model.decode(xr.DataArray(latent, dims=("step", "latent")))
     if isinstance(states, xr.Dataset):
@@ -343,7 +368,7 @@ def one_of_names(argument: str, name: str | None, names: list[str]) -> str:
     return names[0] if name is None else name
 
 
-def decoded_flat(model: ReducedOrderModel, latent: np.ndarray) -> np.ndarray:
+def decoded_flat(model: Model, latent: np.ndarray) -> np.ndarray:
     """Flat states (N, n)."""
     return np.asarray(model.decode(latent)).reshape(len(latent), -1)
 
@@ -406,12 +431,16 @@ def traverse_images(along: dict[int, xr.DataArray]) -> Figure:
     """A row of images for each latent coordinate, all with one scale of colours."""
     first = next(iter(along.values()))
     across, up = map(str, first.dims[1:] if first.dims[1:] == ("x", "y") else first.dims[:0:-1])
-    x, y = (first[dim].values if numbers(first, dim) else np.arange(first.sizes[dim]) for dim in (across, up))
+    x, y = (first[dim].values if increasing(first, dim) else np.arange(first.sizes[dim]) for dim in (across, up))
+    # Images and matrices have their first row on top, fields over places the largest of these.
+    downwards = not increasing(first, up)
     alike = numbers(first, across) and numbers(first, up) and first[across].attrs == first[up].attrs
     ratio = float(np.clip(np.ptp(y) / np.ptp(x), 0.4, 1.6)) if alike else 0.8
     columns, rows = first.sizes["step"], len(along)
     figure = Picture(figsize=(1.75 * columns + 1.3, 1.75 * ratio * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    if downwards:
+        axes[0, 0].invert_yaxis()  # of all of them: they share it
     low = min(float(states.min()) for states in along.values())
     high = max(float(states.max()) for states in along.values())
     for row, (k, states) in zip(axes, along.items(), strict=True):
@@ -433,11 +462,19 @@ def traverse_images(along: dict[int, xr.DataArray]) -> Figure:
 
 def numbers(state: xr.DataArray, dim: str) -> bool:
     """Whether the coordinate of `dim` holds places."""
-    return dim in state.coords and state[dim].dtype.kind == "f" and bool((np.diff(state[dim].values) > 0).all())
+    return increasing(state, dim) and state[dim].dtype.kind == "f"
+
+
+def increasing(state: xr.DataArray, dim: str) -> bool:
+    """Whether `dim` has a coordinate of numbers that grow."""
+    if dim not in state.coords or state[dim].dtype.kind not in "iuf":
+        return False
+    places = state[dim].values
+    return bool((places[1:] > places[:-1]).all())
 
 
 def view_of(
-    model: ReducedOrderModel, flat: np.ndarray, unit: np.ndarray, components: Any, most: int
+    model: Model, flat: np.ndarray, unit: np.ndarray, components: Any, most: int
 ) -> tuple[list[str], Callable[[np.ndarray], np.ndarray]]:
     """The names of the axes of a picture of flat states (N, n), and the map of such states to them.
 
@@ -460,7 +497,7 @@ def view_of(
     return [component_name(model, int(k)) for k in chosen], lambda x: x[:, chosen]
 
 
-def component_name(model: ReducedOrderModel, component: int) -> str:
+def component_name(model: Model, component: int) -> str:
     """What one component of the flat state is called, with units."""
     parts = model._layout.parts
     k, where = next((k, s) for k, s in enumerate(model._layout.field_slices) if s.start <= component < s.stop)

@@ -183,6 +183,19 @@ def test_a_labelled_colour_must_fit():
         plot_latent(z, colour=xr.DataArray(np.zeros(6), dims="time"))
 
 
+def test_a_model_tells_which_two_coordinates_matter():
+    model = Turning(*FIELD[:1], 3, FIELD[1])
+    model.latent_dim = 3
+    z = np.random.default_rng(0).standard_normal((200, 3)) * [1.0, 3.0, 2.0]
+    model.directions[1] *= 0.01  # of the largest variance, and of no effect
+    labelled = panels(plot_latent(z, model=model))[0]
+    assert (labelled.get_xlabel(), labelled.get_ylabel()) == ("$z_{0}$", "$z_{2}$")
+    labelled = panels(plot_latent(z))[0]
+    assert (labelled.get_xlabel(), labelled.get_ylabel()) == ("$z_{1}$", "$z_{2}$")
+    with pytest.raises(rom.RomError, match="latent has 2 coordinates, those of the model are 3"):
+        plot_latent(z[:, :2], model=model)
+
+
 # -- traversals -------------------------------------------------------------------------------------------------------
 
 
@@ -202,6 +215,16 @@ def test_a_traversal_of_few_components_names_them():
     model = Turning((3,), 2)
     figure = plot_traversal(model, model.states())
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["axis0 0", "axis0 1", "axis0 2"]
+
+
+@pytest.mark.parametrize(
+    ("coords", "inverted"),
+    [(PLANE[1], False), ({"y": Y[::-1], "x": X}, True), ({"y": np.arange(12), "x": X}, False), (None, True)],
+)
+def test_images_have_their_first_row_on_top_unless_a_coordinate_grows_upwards(coords, inverted):
+    model = Turning(PLANE[0], 2, coords)
+    for ax in panels(plot_traversal(model, model.states())):
+        assert ax.yaxis_inverted() == inverted
 
 
 def test_a_traversal_of_planes_is_rows_of_images_with_one_scale():

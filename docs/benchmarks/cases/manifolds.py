@@ -36,8 +36,10 @@ first 400 steps teach the encoder Isomap coordinates and the decoder the way bac
 
 Training of ours starts from POD and a quadratic manifold, which fold the roll and the circle; it unfolds them by cutting. Its learning
 rate (5e-3; 2e-2, the default, and 3e-3 were no better) was chosen on training and test sets of other seeds. Tried there, too, on the
-roll, in 75 to 800 steps: `smoothness` 0.01 and 0.003, `contractive` 0.01, a first layer of a single scale; none was better. From an
-Isomap start, in a trial that is not kept, such a layer was: errors of 1e-6 to 2e-6 after 500 steps, on two seeds, without any fold.
+roll, in 75 to 800 steps: `smoothness` 0.01 and 0.003, `contractive` 0.01, a first layer of a single scale; none was better.
+
+start isomap: ours with `start="isomap"`, whose steps towards Isomap coordinates, at most 400, come on top, and with a first layer of a
+single scale. On one other seed, in 500 steps, such a layer left 1e-6 on the roll, one of many scales 1e-4.
 """
 SAMPLES = 2000
 NOISE = 0.02
@@ -48,12 +50,12 @@ STEPS = 2000
 
 def runs(quick: bool) -> list[Run]:
     count = 1 if quick else 3
-    return [
-        run
-        for problem in ("circle", "roll", "lifted roll")
-        for method in (OURS, "pca", "plain_autoencoder", "isomap_autoencoder")
-        for run in seeds(count, method, problem=problem)
-    ]
+    found = []
+    for problem in ("circle", "roll", "lifted roll"):
+        found += seeds(count, problem=problem) + seeds(count, problem=problem, start="isomap")
+        for method in ("pca", "plain_autoencoder", "isomap_autoencoder"):
+            found += seeds(count, method, problem=problem)
+    return found
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
@@ -65,7 +67,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
     places, test_places = (drawn(problem, size, first + run.seed) for first in (TRAIN, TEST))
     train, test = (in_space(sheet(p), lift, k + run.seed) for p, k in ((places, TRAIN), (test_places, TEST)))
     started = time.perf_counter()
-    model = fitted(run.method, train, d, run.seed, 60 if quick else STEPS)
+    model = fitted(run.method, train, d, run.seed, 60 if quick else STEPS, run.get("start", "pod"))
     seconds = time.perf_counter() - started
     z, y = model.encode(test), model.reconstruct(test)
     clean = in_space(sheet(test_places), lift)
@@ -91,15 +93,15 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
     return figures
 
 
-def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int) -> Any:
+def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int, start: str) -> Any:
     if method == "pca":
         return pca.fit(train, d)
     if method == "plain_autoencoder":
         return plain_autoencoder.fit(train, d, seed, steps)
     if method == "isomap_autoencoder":
         return isomap_autoencoder.fit(train, d, seed, steps)
-    config = rom.FitConfig(steps=steps, learning_rate=5e-3)
-    return rom.fit_autoencoder(train, d, config=config, seed=seed, device="cpu", verbose=False)
+    config = rom.FitConfig(steps=steps, learning_rate=5e-3, multiscale=start == "pod")
+    return rom.fit_autoencoder(train, d, config=config, start=start, seed=seed, device="cpu", verbose=False)
 
 
 def drawn(problem: str, count: int, seed: int) -> np.ndarray:
@@ -178,7 +180,7 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     """The learned manifold over the data, and the latent space against the true coordinates, of the first seed."""
     ours = {}
     for run, figures in records.items():
-        if run.method == OURS and "curves" in figures:
+        if run.method == OURS and run.get("start") is None and "curves" in figures:
             ours.setdefault(run.get("problem"), {k: np.array(v) for k, v in figures["curves"].items()})
     if set(ours) != {"circle", "roll"}:
         return

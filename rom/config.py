@@ -38,7 +38,7 @@ class LossWeights(JsonSettings):
     contractive: |dphi/dx|_F^2, relative to the spread of z; about 0.01 to 0.1
     sparse: mean of |z| relative to its root mean square; sparse_kl: Kullback-Leibler divergence of mean activations from
         `FitConfig.active_share`; about 0.001 to 0.1
-    variational: Kullback-Leibler divergence of a Gaussian encoder from the standard normal (beta); about 2 R d / n for an
+    variational: Kullback-Leibler divergence of a Gaussian encoder from the standard normal (beta); about 2 R d / r for an
         expected reconstruction error R. Latent dynamics and physics see its mean.
     smoothness: mean square of the second derivative of psi along random latent directions; about 0.001 to 0.1
     """

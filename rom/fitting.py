@@ -116,6 +116,7 @@ def fit(
     """
     clock = Clock(max_seconds)
     path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    seed = int(seed)
     if config.space is not None:  # f takes states on its own grid, not coefficients
         config = replace(config, evaluate_system=False)
     dimension = None if latent_dim == "auto" else int(latent_dim)

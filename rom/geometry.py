@@ -10,6 +10,7 @@ import numpy as np
 from rom.errors import RomValueError
 from rom.fields import slices_of
 from rom.layout import Layout
+from rom.positions import checked_period
 
 __all__ = ["Geometry", "geometry_of"]
 
@@ -78,16 +79,20 @@ def positions_of(
     """Positions (n_points, k) and periods (k,) by the numeric coordinates of the axes; None where one has none.
 
     Of a single axis without a coordinate of its own name, or with one that only counts, such as the nodes of a mesh, the other
-    coordinates along it (x, y) tell the positions.
+    coordinates along it (x, y) tell the positions. Raises `RomValueError` for a period that is no length.
     """
     numeric = {name: c for name, c in layout.coords.items() if not is_text(c)}
+
+    def period_of(name: str) -> float | None:
+        return checked_period(f"network: the coordinate {name!r}", numeric[name]["attrs"].get("period"))
+
     own = [c if (c := numeric.get(axis)) is not None and tuple(c["dims"]) == (axis,) else None for axis in axes]
     if len(axes) == 1 and (own[0] is None or counts(own[0])):
-        along = [c for name, c in numeric.items() if tuple(c["dims"]) == axes and name != axes[0]]
+        along = [name for name, c in numeric.items() if tuple(c["dims"]) == axes and name != axes[0]]
         if along:
-            values = np.stack([np.asarray(c["data"], dtype=float) for c in along], axis=1)
-            return values, tuple(c["attrs"].get("period") for c in along)
-    periods = tuple(None if c is None else c["attrs"].get("period") for c in own)
+            values = np.stack([np.asarray(numeric[name]["data"], dtype=float) for name in along], axis=1)
+            return values, tuple(map(period_of, along))
+    periods = tuple(None if c is None else period_of(axis) for axis, c in zip(axes, own, strict=True))
     known = [np.asarray(c["data"], dtype=float) for c in own if c is not None]
     if len(known) < len(axes):
         return None, periods

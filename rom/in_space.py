@@ -91,12 +91,12 @@ class PlainDoor:
 class SpaceDoor:
     """How data come in to a model in a function space: Datasets, or lists of them, whose values become coefficients.
 
-    They are read into memory. `squares` collects, for each field, the sums of squares of what the space leaves of the values
-    and of their deviations from the mean, and their number.
+    They are read into memory. `squares` collects, for each field in their order, the sums of squares of what the space leaves
+    of the values and of their deviations from the mean, and their number.
     """
 
     space: FunctionSpace
-    squares: dict[str, np.ndarray] = field(default_factory=dict)
+    squares: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, system: systems.System | None, trajectories: Any, collocation: Any, settings: Coordinate) -> SpaceDoor:
@@ -173,7 +173,7 @@ class SpaceDoor:
     ) -> xr.Dataset:
         """`dataset` with coefficients in place of the values of `variables`."""
         made: dict[str, Any] = {}
-        for variable in variables:
+        for k, variable in enumerate(variables):
             if variable not in dataset:
                 raise RomValueError(
                     f"{name} has no variable {variable!r}; {nearest(variable, map(str, dataset.data_vars))}"
@@ -183,7 +183,7 @@ class SpaceDoor:
                 raise RomValueError(f"{name}[{variable!r}] has dimensions {array.dims}, but needs {leading[-1]!r}")
             made[variable], sums = coefficients_of(f"{name}[{variable!r}]", array, self.space, leading)
             if not is_rate and variable != "time_derivative":
-                self.squares[variable] = self.squares.get(variable, np.zeros(3)) + sums
+                self.squares[k] = self.squares.get(k, np.zeros(3)) + sums  # pairs may call a field `state`
         beside = {n: dataset[n].variable for n in BESIDE_FIELDS if n in dataset}
         known = {dim for one in (*made.values(), *beside.values()) for dim in one.dims}
         coords = {

@@ -48,7 +48,7 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
 
     model: a `ReducedOrderModel`, or any object whose `encode` takes NumPy arrays and whose `decode` torch tensors.
     states: (..., *shape), at least 10, as `model.encode` takes them, or a Dataset of trajectories. States that training
-        has not seen tell most.
+        has not seen tell most. Of a model in a function space, values at any positions; they are compared by coefficients.
 
     Returns a Dataset over `latent`, `latent_other`, and `sample`, at most 1,000 of the states chosen at random, with
         variance (latent,): of each coordinate over the states, in its own unit;
@@ -97,7 +97,7 @@ def measured(model: Autoencoder, states: Any) -> xr.Dataset:
     sample = drawn(*flat.shape)
     unit = units_of(flat[sample], groups)
     exact = flat[sample] / unit
-    decode = in_units(model, unit)
+    decode = in_units(flat_decoder(model), unit)
     view = view_of_decoder(decode, latent[sample], centre, spread, exact)
 
     root = square_root(view.metric.mean(axis=0))
@@ -162,8 +162,11 @@ def flattened(model: Any, states: Any, n_states: int) -> tuple[np.ndarray, Seque
     layout = getattr(model, "_layout", None)
     if layout is None:
         return as_array(states).reshape(n_states, -1).astype(np.float64), ((slice(None),),)
-    flat = states_of("states", states, layout, torch.empty(0, dtype=torch.float64))
-    return as_array(flat).reshape(n_states, -1), layout.field_groups
+    if layout.space is None:
+        flat = states_of("states", states, layout, torch.empty(0, dtype=torch.float64))
+    else:
+        flat, _ = model._states_of("states", states, None)
+    return as_array(flat).reshape(n_states, -1).astype(np.float64), layout.field_groups
 
 
 def drawn(n_states: int, size: int) -> np.ndarray:
@@ -200,14 +203,18 @@ class View:
     error: float
 
 
-def in_units(model: Autoencoder, unit: np.ndarray) -> Callable[[Tensor], Tensor]:
-    """The decoder, from latent states (B, d) to flat states (B, n) in the given units (n,)."""
+def flat_decoder(model: Any) -> Callable[[Tensor], Tensor]:
+    """The decoder, from latent states (B, d) to flat states (B, n): in a function space to coefficients, not to values."""
+    layout = getattr(model, "_layout", None)
+    if layout is None or layout.space is None:
+        return lambda latent: model.decode(latent).reshape(len(latent), -1)
+    return lambda latent: model._state.decode(latent.to(model._kind)).to(latent)
+
+
+def in_units(decode: Callable[[Tensor], Tensor], unit: np.ndarray) -> Callable[[Tensor], Tensor]:
+    """A decoder whose flat states (B, n) are in the given units (n,)."""
     inverse = torch.from_numpy(1.0 / unit)
-
-    def decode(latent: Tensor) -> Tensor:
-        return model.decode(latent).reshape(len(latent), -1) * inverse
-
-    return decode
+    return lambda latent: decode(latent) * inverse
 
 
 @torch.no_grad()

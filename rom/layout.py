@@ -162,8 +162,9 @@ def plain_names(count: int, letters: str = "mu") -> tuple[str, ...]:
 
 
 def plain_attrs(attrs: dict[Any, Any]) -> dict[str, Any]:
-    """The attributes that JSON can hold: text and numbers."""
-    return {str(k): v for k, v in attrs.items() if isinstance(v, str | int | float | bool)}
+    """The attributes that JSON can hold: text and numbers, those of files in NumPy's types among them."""
+    plain = {str(k): v.item() if isinstance(v, np.generic) else v for k, v in attrs.items()}
+    return {k: v for k, v in plain.items() if isinstance(v, str | int | float | bool)}
 
 
 def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:

@@ -19,7 +19,7 @@ from rom.data import plain
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.function_space import Coordinate, FunctionSpace, Positions, space_of
 
-__all__ = ["MOVING", "Place", "axes_of", "place_asked_for", "place_of", "space_for"]
+__all__ = ["MOVING", "Place", "axes_of", "checked_period", "place_asked_for", "place_of", "space_for"]
 
 MOVING = ("trajectory", "time")  # dimensions of data along which points may move
 NUMBERS = "iuf"

@@ -7,6 +7,8 @@ import math
 import operator
 from typing import Any, Self
 
+import numpy as np
+
 from rom.errors import RomError, RomTypeError, RomValueError, nearest
 
 __all__ = [
@@ -29,13 +31,24 @@ class JsonSettings:
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        return dataclasses.asdict(self, dict_factory=plain_dict)  # type: ignore[call-overload]
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
         check_keys(cls, settings, RomValueError)
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+
+
+def plain_dict(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A dictionary with numbers of NumPy as those of Python, which JSON can hold; tuples of them too."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(plain, value))
+        return value.item() if isinstance(value, np.generic) else value
+
+    return {key: plain(value) for key, value in items}
 
 
 def check_keys(cls: Any, settings: dict[str, Any], error: type[RomError]) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pickle
 
+import numpy as np
 import pytest
 
 import rom
@@ -20,6 +21,8 @@ import rom
         rom.LossWeights(denoising=0.1, variational=1e-3),
         rom.FitConfig(noise=0.2, active_share=0.1, warm_up=0.0),
         rom.FitConfig(network=rom.Convolutional(channels=(4, 8), kernel=5, axes=("y", "x"))),
+        rom.FitConfig(hidden=(np.int64(8),), steps=np.int64(7), learning_rate=np.float32(0.5)),
+        rom.FitConfig(space=rom.Coordinate(n_functions=(np.int64(8), 9))),
     ],
 )
 def test_settings_survive_json(settings):

@@ -35,6 +35,13 @@ def test_rank_is_raised_for_the_latent_dimension(small, caplog):
     assert "POD rank raised to 6" in caplog.text
 
 
+def test_numbers_may_have_types_of_numpy(runs, small, tmp_path):
+    config = dataclasses.replace(small, steps=np.int64(2))
+    model = rom.fit(None, trajectories=runs, latent_dim=np.int64(2), config=config, seed=np.int64(3))
+    model.save(tmp_path / "model.safetensors")
+    assert rom.load(tmp_path / "model.safetensors").history.attrs["seed"] == 3
+
+
 @pytest.mark.parametrize(
     "terms", [("linear",), ("linear", "quadratic"), ("linear", "neural"), ("neural",), ("quadratic",)]
 )

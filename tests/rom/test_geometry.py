@@ -49,6 +49,20 @@ def test_a_period_is_known_where_another_axis_has_no_coordinate():
     assert geometry.periods == (None, 3.0)
 
 
+@pytest.mark.parametrize("period", ["2 pi", 0.0, -1.0, np.nan])
+def test_a_period_that_is_no_length_is_refused(period):
+    state = field(("x",), {"x": 3}, x=("x", [5.0, 6.0, 7.0], {"period": period}))
+    with pytest.raises(rom.RomValueError, match=r"'x'.*period.* must be a positive number"):
+        geometry_of(layout_of_array(state, ()))
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int64])
+def test_a_period_may_have_a_type_of_numpy(kind):
+    """As attributes of files have."""
+    state = field(("x",), {"x": 3}, x=("x", [5.0, 6.0, 7.0], {"period": kind(3)}))
+    assert geometry_of(layout_of_array(state, ())).periods == (3.0,)
+
+
 @pytest.mark.parametrize("numbered", [{}, {"node": [0, 1, 2]}], ids=["without numbers", "numbered"])
 def test_nodes_of_a_mesh_lie_where_their_coordinates_say(numbered):
     state = field(("node",), {"node": 3}, px=("node", [0.0, 0.5, 1.0]), py=("node", [2.0, 2.0, 3.0]), **numbered)

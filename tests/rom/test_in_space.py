@@ -371,6 +371,27 @@ def test_a_probe_and_states_with_several_leading_dimensions(free, data):
     np.testing.assert_allclose(latent[2, 3], free.encode(runs[2, 3]), atol=1e-12)
 
 
+def test_pairs_may_call_a_field_state(data, config, tmp_path):
+    """What the space leaves is told for each field of the model, whatever the data call it."""
+    runs = [one.rename(state="u") for one in data[0]]
+    model = rom.fit(None, trajectories=runs, collocation=data[1], latent_dim=4, config=config)
+    few = runs[0]["u"].isel(time=0, x=[1, 20, 40])
+    model.save(tmp_path / "model.safetensors")
+    again = rom.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again.encode(few), model.encode(few))
+
+
+def test_the_latent_space_is_judged_alike_on_every_grid(free, data):
+    """The states are those of one set of coefficients, so nothing depends on where their values lie."""
+    latent = free.encode(data[0][0]["state"])
+    one, other = (
+        rom.latent_quality(free, free.decode(latent, at={"x": x})) for x in (data[0][1]["x"], data[0][2]["x"])
+    )
+    assert 1.0 < one.attrs["effective_dimension"] <= free.latent_dim
+    xr.testing.assert_allclose(one, other, rtol=1e-6)
+    assert one.attrs == pytest.approx(other.attrs, rel=1e-6)
+
+
 def test_nothing_else_takes_a_space_for_a_grid(config, data):
     with pytest.raises(rom.RomValueError, match="coefficients in a space have no grid that a network could act on"):
         dataclasses.replace(config, network=rom.Convolutional())

@@ -392,6 +392,22 @@ def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
     return torch.cat(errors).clamp(min=rounding).sort().values
 
 
+@torch.no_grad()
+def errors_of_state(state: AutoencoderState, closed: Start, samples: Samples, spread: float) -> tuple[float, float]:
+    """Mean square errors on the validating samples, in shares of the variance of the data: of the autoencoder, and of its start.
+
+    Of whole samples: few training samples leave much of others outside of their POD, which POD coordinates do not show.
+    """
+    projection, kind = state.projection, state.projection.mean
+    states = torch.from_numpy(samples.validating).to(kind)
+    variance = samples.training.var(axis=0).mean()
+    batches = states.split(TOGETHER)
+    missed = [(projection.lift(projection.project(x)) - x).double().square().mean(dim=1) for x in batches]
+    per_component = float(projection.scale) ** 2 * spread * projection.rank / states.shape[1]
+    start = float(torch.cat(missed).mean()) + closed.error * per_component
+    return float(calibration(state, states).mean()) / variance, start / variance
+
+
 def assemble(
     samples: Samples,
     projection: Projection,
@@ -407,10 +423,7 @@ def assemble(
     networks.posterior = None
     state = AutoencoderState(projection.to(objective.training), networks, torch.zeros(0))
     state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
-
-    def of_all(share: float) -> float:  # with the variance that the POD does not hold
-        return projection.lost_energy + (1.0 - projection.lost_energy) * share
-
+    error, closed_form_error = errors_of_state(state, closed, samples, objective.spread)
     rows = training.rows
     names = list(rows[0].losses) if rows else []
     columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
@@ -422,8 +435,8 @@ def assemble(
         "rank": projection.rank,
         "lost_energy": projection.lost_energy,
         "validated_on": objective.validated_on,
-        "reconstruction_error": of_all(training.best.median**2),
-        "closed_form_reconstruction_error": of_all(closed.error),
+        "reconstruction_error": error,
+        "closed_form_reconstruction_error": closed_form_error,
         "validation_error": training.best.error,
         "closed_form_validation_error": training.start.error,
         "start": start,

@@ -453,15 +453,32 @@ def assemble(
     }
     history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
     autoencoder = Autoencoder(state, samples.layout, plan.config, history)
-    note_quality(autoencoder, samples.validating)
+    note_quality(autoencoder, objective.validating)
     return autoencoder
 
 
-def note_quality(autoencoder: Autoencoder, states: np.ndarray) -> None:
-    """Enter into the history how the latent space is used on `states` (N, n), and warn where it is not, or folds."""
-    if len(states) < ENOUGH_FOR_NEIGHBOURS:
+@dataclass(frozen=True)
+class InCoordinates:
+    """An autoencoder between POD coordinates and latent coordinates."""
+
+    networks: EncoderDecoder
+
+    def encode(self, w: np.ndarray) -> Tensor:
+        return self.networks.encoder(torch.from_numpy(w).to(self.networks.encoder.linear.weight))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.networks.decoder(z.to(self.networks.decoder.linear.weight)).to(z)
+
+
+def note_quality(autoencoder: Autoencoder, coordinates: Tensor) -> None:
+    """Enter into the history how the latent space is used, and warn where it is not, or folds.
+
+    On samples by their POD coordinates (N, r): distances and angles are those of the samples, for the basis is orthonormal, and
+    nothing needs to be lifted once for every latent coordinate.
+    """
+    if len(coordinates) < ENOUGH_FOR_NEIGHBOURS:
         return
-    quality = measured(autoencoder, states.reshape(-1, *autoencoder.shape))
+    quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu().numpy())
     for name in ("effective_dimension", "trustworthiness"):
         autoencoder.history.attrs[name] = quality.attrs[name]
     for message in complaints(quality):

@@ -150,8 +150,10 @@ def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, 
 
 
 def n_weights(networks: EncoderDecoder) -> dict[str, int]:
-    """Weights of each part, by its name."""
-    return {name: sum(p.numel() for p in part.parameters()) for name, part in networks.named_children()}
+    """Weights of each part, by its name, on the way from a state through the networks."""
+    parts = dict(networks.named_children())
+    order = [name for name in ("encoder", "latent_dynamics", "decoder") if name in parts]
+    return {name: sum(p.numel() for p in parts[name].parameters()) for name in order}
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:

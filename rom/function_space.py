@@ -27,7 +27,7 @@ __all__ = ["Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "sp
 
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
 WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
-GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose
+GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more
 SHARE = 0.75  # functions for each point of a grid
 SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
 LOOKED_AT = 64  # sets of moving points whose condition is looked at for that choice
@@ -218,10 +218,13 @@ class FunctionSpace:
                 )
         return [inverse for inverse in made if inverse is not None]
 
-    def inverses_if_determined(self, positions: Positions) -> list[np.ndarray] | None:
-        """The same, None where the values do not determine the coefficients. Raises `RomValueError` for positions outside."""
+    def inverses_if_well_determined(self, positions: Positions) -> list[np.ndarray] | None:
+        """The same, None where errors of the values could grow tenfold in the coefficients, or these are not determined.
+
+        Raises `RomValueError` for positions outside.
+        """
         factors = self._factors(positions) if isinstance(positions, tuple) else [self.basis(positions)]
-        made = [least_squares(factor) for factor in factors]
+        made = [least_squares(factor, GOOD_CONDITION) for factor in factors]
         found = [inverse for inverse in made if inverse is not None]
         return found if len(found) == len(made) else None
 
@@ -283,15 +286,15 @@ def condition(factor: np.ndarray) -> float:
     return math.sqrt(squares[-1] / squares[0]) if squares[0] > 0 else math.inf
 
 
-def least_squares(factor: np.ndarray) -> np.ndarray | None:
-    """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is too large.
+def least_squares(factor: np.ndarray, worst: float = WORST_CONDITION) -> np.ndarray | None:
+    """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is larger than `worst`.
 
     By the normal equations, which at that condition still keep ten digits, and cost a third of a singular value decomposition.
     """
     if factor.shape[0] < factor.shape[1]:
         return None
     squares, rotation = np.linalg.eigh(factor.T @ factor)
-    if squares[0] * WORST_CONDITION**2 < squares[-1]:
+    if squares[0] * worst**2 < squares[-1]:
         return None
     return rotation / squares @ (rotation.T @ factor.T)
 

@@ -1,8 +1,8 @@
 """Fields as coefficients in a function space: at the door of a fit, and at that of a model.
 
 A Dataset whose values lie on a grid or at points becomes one with the dimension `function`, and time derivatives with it, for
-the map is linear. What a model is given, on any positions, becomes coefficients in the same way where its values determine
-them; where they are fewer, the most probable ones, with the POD coordinates of the training data as prior (gappy POD; Everson
+the map is linear. What a model is given, on any positions, becomes coefficients in the same way where its values are exact and determine
+them well; otherwise the most probable ones, with the POD coordinates of the training data as prior (gappy POD; Everson
 & Sirovich 1995, J. Opt. Soc. Am. A 12, 1657).
 """
 
@@ -307,18 +307,19 @@ def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, mi
 class Reading:
     """From the values of all fields at given positions to coefficients: an affine map.
 
-    By least squares where the positions of each field determine its coefficients. Otherwise by the mean of the posterior,
-    which is also its most probable point: w = L A^T (A L A^T + S)^-1 (y - A mean), with A the modes at the positions, L the
-    variances of w and S those of the values.
+    By the mean of the posterior, which is also its most probable point: w = L A^T (A L A^T + S)^-1 (y - A mean), with A the modes
+    at the positions, L the variances of w and S those of the values, that of their errors, `noise`^2, included. Its limit for
+    many exact values is least squares, which are taken where there is no noise and the positions of each field determine its
+    coefficients well: they also see what the POD has cut off. Just above as many values as functions they would amplify errors.
     """
 
-    def __init__(self, layout: Layout, positions: Sequence[Positions], prior: Prior):
+    def __init__(self, layout: Layout, positions: Sequence[Positions], prior: Prior, noise: float = 0.0):
         space = layout.space
         assert space is not None
         self.inverses: list[list[Tensor]] | None = None
-        inverses = [space.inverses_if_determined(where) for where in positions]
+        inverses = [space.inverses_if_well_determined(where) for where in positions]
         determined = [maps for maps in inverses if maps is not None]
-        if len(determined) == len(inverses):
+        if noise == 0.0 and len(determined) == len(inverses):
             self.inverses = [[torch.from_numpy(matrix) for matrix in maps] for maps in determined]
             return
         modes = np.concatenate([prior.mean[:, None], prior.factor], axis=1)
@@ -326,7 +327,7 @@ class Reading:
             values_of_modes(space, part, modes[where], at)
             for part, where, at in zip(layout.parts, layout.field_slices, positions, strict=True)
         ]
-        deviation = np.repeat(np.sqrt(prior.noise), [len(rows) for rows in seen])
+        deviation = np.repeat(np.sqrt(prior.noise + noise**2), [len(rows) for rows in seen])
         expected, seen = np.split(np.concatenate(seen), [1], axis=1)
         spread = np.sqrt(prior.variance)
         u, s, vt = np.linalg.svd(seen * spread / deviation[:, None], full_matrices=False)
@@ -416,16 +417,18 @@ def values_given(name: str, x: Any, at: Any, layout: Layout, like: Tensor, units
     return Given(values, places, lead, dims)
 
 
-def coefficients_given(name: str, given: Given, layout: Layout, prior: Prior, is_rate: bool = False) -> Tensor:
-    """Coefficients (*lead, n) of what was given, float64; of rates where it `is_rate`."""
+def coefficients_given(
+    name: str, given: Given, layout: Layout, prior: Prior, is_rate: bool = False, noise: float = 0.0
+) -> Tensor:
+    """Coefficients (*lead, n) of what was given with errors of standard deviation `noise`, float64; of rates where it `is_rate`."""
     with about(name):
         if not any(place.moving for place in given.places):
-            return Reading(layout, [place.positions for place in given.places], prior)(given.values, is_rate)
+            return Reading(layout, [place.positions for place in given.places], prior, noise)(given.values, is_rate)
         lead = given.values[0].shape[:-2]
         rows = []
         for moment in np.ndindex(*lead):
             where = [positions_at(place, given.lead, moment) for place in given.places]
-            rows.append(Reading(layout, where, prior)([one[moment] for one in given.values], is_rate))
+            rows.append(Reading(layout, where, prior, noise)([one[moment] for one in given.values], is_rate))
         return torch.stack(rows).reshape(*lead, -1)
 
 

@@ -43,6 +43,7 @@ from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
 from rom.rollout import roll_out, roll_out_adaptively
+from rom.settings import require_number
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
@@ -206,17 +207,19 @@ class ReducedOrderModel:
 
     # -- the three maps -----------------------------------------------------------------------------------------------
 
-    def encode(self, x: Any, at: Any = None) -> Any:
+    def encode(self, x: Any, at: Any = None, *, noise: float = 0.0) -> Any:
         """Latent states z = phi(x), (..., d), of states x (..., *shape), in the kind they were given.
 
         NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a model of
         fields, x is a Dataset or a mapping of them, or flat (..., n).
         Of a model in a function space, x holds values at any positions, those of its coordinates, or of arrays those `at` which
-        they lie (as in `forecast`). Where they are too few to determine a field, z is that of the most probable one.
-        Raises `RomValueError` for a shape that does not end in `shape`, or positions outside of the domain, `RomTypeError` for
+        they lie (as in `forecast`). Where they do not determine a field well, z is that of the most probable one, given how the
+        training data vary. `noise` is the standard deviation of the errors of the values, in their units: with it, values that
+        are many are not trusted beyond it either.
+        Raises `RomValueError` for a negative `noise`, or one of a model on a grid, a shape that does not end in `shape`, or positions outside of the domain, `RomTypeError` for
         complex or object arrays, and arrays without positions.
         """
-        states, dims = self._states_of("x", x, at)
+        states, dims = self._states_of("x", x, at, noise=noise)
         return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), dims)
 
     def decode(self, z: Any, at: Any = None) -> Any:
@@ -280,6 +283,7 @@ class ReducedOrderModel:
         inputs: Any = None,
         points: Mapping[str, Any] | None = None,
         at: Any = None,
+        noise: float = 0.0,
         method: str = "rk4",
     ) -> xr.Dataset:
         """Forecast from the state(s) `x0` at t[0] to all times `t`.
@@ -299,6 +303,7 @@ class ReducedOrderModel:
         at: of a model in a function space, the positions to forecast, by the names of its axes: {"x": numbers} or, of several
             axes, the grid that theirs span; DataArrays that share dimensions are points along these. Default: where x0 lies.
             There x0 is labelled, on any grid or at any points, few points included (see `encode`).
+        noise: the standard deviation of the errors of x0, as in `encode`.
         method: "rk4", equal steps as long as the fitted dynamics allow, or "dopri5", adaptive steps by torchdiffeq.
 
         Returns a Dataset with `state` (trajectory, time, *dims), or the fields of a model of fields, and `valid`
@@ -312,7 +317,7 @@ class ReducedOrderModel:
         if method not in METHODS:
             raise RomValueError(f"method: unknown {method!r}; {nearest(method, METHODS)}")
         times = forecast_times(t, x0, self._layout)
-        states, trajectory, places = self._initial(x0, at)
+        states, trajectory, places = self._initial(x0, at, noise)
         if places is not None:
             if points is not None:
                 raise RomTypeError("points: a model in a function space has no grid of its own; pass positions, at=...")
@@ -395,25 +400,40 @@ class ReducedOrderModel:
             )
         return self._layout.space
 
-    def _states_of(self, name: str, x: Any, at: Any, is_rate: bool = False) -> tuple[Tensor, tuple[str, ...]]:
+    def _checked_noise(self, noise: Any, in_space: bool) -> float:
+        """The standard deviation of the errors of values at positions, which other states have not."""
+        noise = require_number("noise", noise, low=0.0)
+        if noise > 0.0 and not in_space:
+            raise RomValueError(
+                "noise was given, but only a model in a function space (rom.Coordinate) weighs values at positions by their errors"
+            )
+        return noise
+
+    def _states_of(
+        self, name: str, x: Any, at: Any, is_rate: bool = False, noise: float = 0.0
+    ) -> tuple[Tensor, tuple[str, ...]]:
         """Flat states (..., n), or their rates, and the dimensions that are a state's in what was given."""
-        if self._space("at", at) is None:
+        space = self._space("at", at)
+        noise = self._checked_noise(noise, space is not None)
+        if space is None:
             return states_of(name, x, self._layout, self._kind, units=not is_rate), self.dims
         given = values_given(name, x, at, self._layout, self._kind, units=not is_rate)
-        coefficients = coefficients_given(name, given, self._layout, self._prior, is_rate)
+        coefficients = coefficients_given(name, given, self._layout, self._prior, is_rate, noise)
         return coefficients.to(self._kind), given.dims
 
-    def _initial(self, x0: Any, at: Any) -> tuple[Tensor, Any, list[Place] | None]:
+    def _initial(self, x0: Any, at: Any, noise: float = 0.0) -> tuple[Tensor, Any, list[Place] | None]:
         """States (trajectory, n) and the coordinate of `trajectory`, None for one state; where they are to be forecast.
 
         None of a model on its own grid, and of coefficients.
         """
         space = self._space("at", at)
         in_space = isinstance(x0, xr.DataArray) and FUNCTION in x0.dims
-        if space is None or (in_space and at is None):
+        is_flat = space is None or (in_space and at is None)
+        noise = self._checked_noise(noise, not is_flat)
+        if space is None or is_flat:
             return *initial_states(x0, self._layout, self._kind), None
         given = values_given("x0", x0, None, self._layout, self._kind)
-        states = coefficients_given("x0", given, self._layout, self._prior).to(self._kind)
+        states = coefficients_given("x0", given, self._layout, self._prior, noise=noise).to(self._kind)
         places = given.places if at is None else [place_asked_for(at, space)] * len(self._layout.parts)
         first, _ = one_of(x0, self._layout)
         return *trajectories_of(states, first, given.lead, "x0 has several dimensions beside positions"), places

@@ -38,7 +38,7 @@ def from_rhs(
     The rest is for special needs.
 
     dims, coords: name of each dimension, and its coordinate (1-D array); ("state_index",) and 0, 1, ... by
-    default.
+    default. A DataArray with the attribute `period` says that states repeat after that length.
     parameters: Parameters, or a mapping from names to Parameter, (default, low, high), or default.
     batched: whether f also takes many states (batch, *shape) and returns as many. By default this is found on
     the first real states, by comparing batches of 2 and 3 with single states.
@@ -80,7 +80,7 @@ def from_rhs(
     if sampler is not None and not callable(sampler):
         raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
     return BlackBox(
-        f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), declared=declared,
+        f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), lengths=_periods(coords), declared=declared,
         driven=driven, arguments=order, batched=batched, states=sampler,
         mass=None if mass is None else Mass.checked(mass, math.prod(size)), period=period,
         default_method=check_method(method),
@@ -110,6 +110,7 @@ class BlackBox(System):
     typical_time: float = 1.0
     period: float | None = None
     default_method: str | None = None
+    lengths: dict[str, float] = field(default_factory=dict)
     _finding: _Finding = field(init=False)
 
     is_black_box: ClassVar[bool] = True
@@ -136,6 +137,10 @@ class BlackBox(System):
     @property
     def coords(self) -> dict[str, np.ndarray]:
         return dict(self.grid)
+
+    @property
+    def periods(self) -> dict[str, float]:
+        return dict(self.lengths)
 
     @property
     def time_scale(self) -> float:
@@ -293,6 +298,18 @@ def _coords(coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tupl
             raise SystemsValueError(f"coords[{dim!r}] must be finite")
         grid[dim] = values
     return grid
+
+
+def _periods(coords: Mapping[str, Any] | None) -> dict[str, float]:
+    """The attribute `period` of those coordinates that have one, checked."""
+    periods = {}
+    for dim, values in (coords or {}).items():
+        attrs = getattr(values, "attrs", None)  # of a DataArray
+        if isinstance(attrs, Mapping) and attrs.get("period") is not None:
+            periods[dim] = float(check_number(attrs["period"], f"coords[{dim!r}].attrs['period']"))
+            if not periods[dim] > 0:
+                raise SystemsValueError(f"coords[{dim!r}].attrs['period'] must be positive, got {attrs['period']}")
+    return periods
 
 
 def _parameters(parameters: Any, called: str) -> tuple[Parameter, ...]:

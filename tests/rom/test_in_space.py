@@ -9,7 +9,7 @@ import xarray as xr
 
 import rom
 import systems
-from rom.in_space import Prior, Reading
+from rom.in_space import Prior, Reading, coefficients_given, values_given
 
 SIZES = (48, 64, 96)
 TIMES = np.linspace(0.0, 2.0, 21)
@@ -133,6 +133,60 @@ def test_the_estimate_from_few_values_is_the_mean_of_the_posterior(free):
     gain = covariance @ modes.T @ np.linalg.inv(modes @ covariance @ modes.T + prior.noise * np.eye(7))
     expected = prior.mean + (y - basis @ prior.mean) @ gain.T @ prior.factor.T
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+NOISE = 0.1
+
+
+def error_of_noisy_sensors(free, count, noise):
+    """Root mean square error on the whole domain of fields that are read from `count` noisy sensors, and their own spread."""
+    rng = np.random.default_rng(count)
+    field = burgers(96).sample_initial(16, seed=5)
+    misses = []
+    for _ in range(4):
+        at = rng.uniform(-np.pi, np.pi, count)
+        values = interpolated(field.values, at) + NOISE * rng.standard_normal((16, count))
+        found = free.decode(free.encode(values, at={"x": at}, noise=noise), at={"x": field["x"].values})
+        misses.append(found - field.values)
+    return float(np.sqrt(np.square(misses).mean())), float(field.std())
+
+
+def test_errors_of_noisy_sensors_are_bounded_and_fall_with_their_number(free):
+    """Also where they are about as many as the 36 functions, and least squares would amplify their errors."""
+    found = [error_of_noisy_sensors(free, count, NOISE) for count in (6, 12, 24, 38, 60, 240)]
+    errors = [error for error, _ in found]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] < found[0][1]
+    assert errors[-2] < NOISE
+    assert 5 * errors[3] < error_of_noisy_sensors(free, 38, 0.0)[0]  # what is not told cannot be weighed
+
+
+def test_many_exact_values_are_read_by_least_squares(free):
+    for n in (*SIZES, 80):
+        field = burgers(n).sample_initial(3, seed=5)
+        given = values_given("x", field, None, free._layout, free._kind)
+        found = coefficients_given("x", given, free._layout, free._prior)
+        expected = free._layout.space.coefficients(field.values, (field["x"].values,))
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+        barely = coefficients_given("x", given, free._layout, free._prior, noise=1e-6)
+        np.testing.assert_allclose(barely, expected, atol=2e-2)  # what the POD has cut off
+        np.testing.assert_array_equal(
+            free.forecast(field, [0.0], noise=0.0)["state"], free.forecast(field, [0.0])["state"]
+        )
+        assert (free.forecast(field, [0.0], noise=NOISE)["state"] != free.forecast(field, [0.0])["state"]).any()
+
+
+def test_noise_is_a_number_of_values_at_positions(free, double_model, linear):
+    x = burgers(48).sample_initial(2, seed=0)
+    for ask in (free.encode, lambda x, noise: free.forecast(x, [0.0], noise=noise)):
+        with pytest.raises(rom.RomValueError, match="noise must be finite, at least 0, got -0.1"):
+            ask(x, noise=-0.1)
+        with pytest.raises(rom.RomTypeError, match="noise must be a number, got 'much'"):
+            ask(x, noise="much")
+    x0 = linear.sample_initial(1, seed=0)
+    for ask in (double_model.encode, lambda x, noise: double_model.forecast(x, [0.0], noise=noise)):
+        with pytest.raises(rom.RomValueError, match="noise was given, but only a model in a function space"):
+            ask(x0, noise=0.1)
 
 
 def test_sensors_that_move_are_read_one_state_at_a_time(free):

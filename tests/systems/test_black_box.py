@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 import torch
+import xarray as xr
 
 import systems
 
@@ -371,3 +372,26 @@ def test_a_mass_that_fails_at_a_state():
         systems.from_rhs(one_state, 3, mass=lambda x: 1 / 0).rhs(STATES(1, 0))  # noqa: ARG005
     with pytest.raises(systems.EvaluationError, match="mass must have shape"):
         systems.from_rhs(one_state, 3, mass=lambda x: np.eye(2)).rhs(STATES(1, 0))  # noqa: ARG005
+
+
+def test_coordinates_with_a_period_say_that_states_repeat():
+    x = np.linspace(0.0, 2.0, 8, endpoint=False)
+    labelled = xr.DataArray(x, dims="x", attrs={"period": 2.0})
+    system = systems.from_rhs(
+        lambda x: -x, 8, dims=("x",), coords={"x": labelled}, sampler=systems.Box([0.0] * 8, [1.0] * 8)
+    )
+    assert system.periods == {"x": 2.0}
+    for data in (system.sample_initial(2), systems.simulate(system, 2, [0.0, 1.0]), systems.collocate(system, 3)):
+        assert data["x"].attrs["period"] == 2.0
+        np.testing.assert_array_equal(data["x"], x)
+    assert systems.from_rhs(lambda x: -x, 8, dims=("x",), coords={"x": x}).periods == {}
+
+
+@pytest.mark.parametrize(
+    ("period", "error"),
+    [(0.0, systems.SystemsValueError), (-1.0, systems.SystemsValueError), ("two", systems.SystemsTypeError)],
+)
+def test_periods_that_are_no_lengths_are_refused(period, error):
+    x = xr.DataArray(np.arange(3.0), dims="x", attrs={"period": period})
+    with pytest.raises(error, match="period"):
+        systems.from_rhs(lambda x: -x, 3, dims=("x",), coords={"x": x})

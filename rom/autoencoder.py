@@ -188,7 +188,8 @@ class Autoencoder:
         By split conformal prediction: the ceil((m + 1)(1 - rate))-th of m scores on data that were set aside before the
         training, so it holds for any distribution, for new samples that are exchangeable with these, on average over
         such sets (Vovk, Gammerman & Shafer 2005, sec. 2.2). Where whole trajectories were set aside, these are what is
-        exchangeable, so with few of them the rate on another one may be quite different.
+        exchangeable, so with few of them the rate on another one may be quite different; more so where there were fewer than
+        ten, of which stretches of time were set aside.
         Raises `RomValueError` for a rate that m scores cannot tell.
         """
         rate = require_number("false_alarm_rate", false_alarm_rate, low=0.0, high=1.0, exclusive=True)

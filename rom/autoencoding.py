@@ -37,7 +37,7 @@ from rom.training import Plan, train
 from rom.training_record import Progress, Training
 from rom.unfolding import unfold
 from rom.validation import Validation, bounded
-from rom.warm_start import RIDGES, Manifold, quadratic_manifold
+from rom.warm_start import RIDGES, Manifold, distinct_coefficients, distinct_products, quadratic_manifold
 
 __all__ = ["fit_autoencoder"]
 
@@ -83,8 +83,8 @@ def fit_autoencoder(
         are no layers left to tell apart.
     modules, seed, device, max_seconds, checkpoint, callbacks, verbose: as for `rom.fit`.
 
-    A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories where there are enough
-    of them. What is kept is the state with the least weighted
+    A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories of ten
+    or more, stretches of time of fewer. What is kept is the state with the least weighted
     sum of losses on the samples that validate. A latent coordinate that these do not use, or a latent space that folds, is
     reported; `history` tells the effective dimension.
 
@@ -92,8 +92,8 @@ def fit_autoencoder(
     dask fails.
     """
     clock = Clock(max_seconds)
-    require_integer("latent_dim", latent_dim, low=1)
-    path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    latent_dim = require_integer("latent_dim", latent_dim, low=1)
+    path, seed = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks), int(seed)
     if config.space is not None:
         raise RomValueError(
             "config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit"
@@ -328,13 +328,16 @@ def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: F
     solve = quadratic_manifold(training.numpy(), d, config.quadratic_decoder)
     w = validating.numpy()
     z = w[:, :d]
-    products = (z[:, :, None] * z[:, None, :]).reshape(len(z), -1)
+    variance = variance_of(training)
 
     def error(manifold: Manifold) -> float:
-        decoded = manifold.offset + z @ manifold.linear.T + products @ manifold.quadratic.T
-        return float(((decoded - w) ** 2).mean()) / variance_of(training)
+        decoded = manifold.offset + z @ manifold.linear.T
+        if config.quadratic_decoder:
+            decoded += distinct_products(z) @ distinct_coefficients(manifold.quadratic, d).T
+        return float(((decoded - w) ** 2).mean()) / variance
 
-    best = min((solve(ridge) for ridge in RIDGES), key=error)
+    ridges = RIDGES if config.quadratic_decoder else RIDGES[:1]  # a constant needs no ridge
+    best = min((solve(ridge) for ridge in ridges), key=error)
     return Start(best, error(best))
 
 

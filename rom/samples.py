@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell 
 SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
 FEWEST = 10
 FEWEST_TRAJECTORIES = 10  # from which whole ones are set apart
+FEWEST_STRETCHES = 20  # of fewer trajectories, which are divided in time: neighbours in time are almost the same sample
 MOST = 4096  # samples that validate, and that calibrate
 
 
@@ -64,7 +65,7 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
 def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, np.ndarray]:
     """Samples (N, *shape) of a DataArray, their layout, and the number (N,) of the group that each belongs to.
 
-    A group is a trajectory, where there are enough of them, or else a single sample.
+    A group is a trajectory, where there are enough of them, a stretch of time of fewer ones, or else a single sample.
     """
     dims = [str(d) for d in data.dims]
     leading = [d for d in dims if d in SAMPLE_DIMS] or dims[:1] if sample_dims is None else named(sample_dims, dims)
@@ -76,10 +77,20 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
     require_components(layout.shape)
     sizes = [data.sizes[d] for d in leading]
     values = in_memory(data.transpose(*leading, *own)).reshape(int(np.prod(sizes, dtype=int)), *layout.shape)
-    group = np.arange(len(values))
-    if "trajectory" in leading and data.sizes["trajectory"] >= FEWEST_TRAJECTORIES:
-        group = np.indices(sizes)[leading.index("trajectory")].ravel()
-    return values, layout, group
+    return values, layout, groups_of(dict(zip(leading, sizes, strict=True)))
+
+
+def groups_of(sizes: Mapping[str, int]) -> np.ndarray:
+    """The number (N,) of the group of each sample, over dimensions of these sizes."""
+    place = dict(zip(sizes, np.indices(tuple(sizes.values())).reshape(len(sizes), -1), strict=True))
+    n_samples, n_trajectories = int(np.prod(tuple(sizes.values()), dtype=int)), sizes.get("trajectory", 1)
+    if n_trajectories >= FEWEST_TRAJECTORIES:
+        return place["trajectory"]
+    if "time" not in sizes:
+        return np.arange(n_samples)
+    stretches = min(sizes["time"], -(-FEWEST_STRETCHES // max(n_trajectories, 1)))
+    stretch = place["time"] * stretches // max(sizes["time"], 1)
+    return place.get("trajectory", 0) * stretches + stretch
 
 
 def named(sample_dims: Any, dims: Sequence[str]) -> list[str]:

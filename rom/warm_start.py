@@ -142,6 +142,13 @@ def symmetric_quadratic(coefficients: np.ndarray, k: int) -> np.ndarray:
     return full.reshape(k * k, -1).T
 
 
+def distinct_coefficients(matrix: np.ndarray, k: int) -> np.ndarray:
+    """The inverse of `symmetric_quadratic`, transposed: of what acts on all products (m, k^2), what does on the distinct ones."""
+    i, j = np.triu_indices(k)
+    square = matrix.reshape(-1, k, k)
+    return np.where(i == j, 1.0, 2.0) * square[:, i, j]
+
+
 def ridge_regression(
     features_of: Callable[[np.ndarray], np.ndarray], inputs: np.ndarray, targets: np.ndarray, rows: int | None = None
 ) -> Callable[[float], np.ndarray]:

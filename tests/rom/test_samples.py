@@ -65,9 +65,10 @@ def test_whole_trajectories_are_set_apart_whatever_the_order(dims):
     assert samples.validating.shape == samples.calibrating.shape == (5, 3)
 
 
-def test_of_few_trajectories_single_samples_are_set_apart():
-    part = as_samples(runs(n_trajectories=4, n_times=50), None, seed=0).part.reshape(4, 50)
-    assert np.any(part != part[:, :1])
+def test_of_few_trajectories_stretches_of_time_are_set_apart():
+    part = as_samples(runs(n_trajectories=4, n_times=50), None, seed=0).part.reshape(4, 5, 10)
+    assert np.all(part == part[:, :, :1])
+    assert np.bincount(part[:, :, 0].ravel()).tolist() == [16, 2, 2]
 
 
 # -- labels -----------------------------------------------------------------------------------------------------------

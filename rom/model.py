@@ -216,8 +216,8 @@ class ReducedOrderModel:
         they lie (as in `forecast`). Where they do not determine a field well, z is that of the most probable one, given how the
         training data vary. `noise` is the standard deviation of the errors of the values, in their units: with it, values that
         are many are not trusted beyond it either.
-        Raises `RomValueError` for a negative `noise`, or one of a model on a grid, a shape that does not end in `shape`, or positions outside of the domain, `RomTypeError` for
-        complex or object arrays, and arrays without positions.
+        Raises `RomValueError` for a negative `noise`, or one of a model on a grid, a shape that does not end in `shape`, or
+        positions outside of the domain, `RomTypeError` for complex or object arrays, and arrays without positions.
         """
         states, dims = self._states_of("x", x, at, noise=noise)
         return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), dims)

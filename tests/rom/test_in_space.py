@@ -179,7 +179,7 @@ def test_many_exact_values_are_read_by_least_squares(free):
 def test_noise_is_a_number_of_values_at_positions(free, double_model, linear):
     x = burgers(48).sample_initial(2, seed=0)
     for ask in (free.encode, lambda x, noise: free.forecast(x, [0.0], noise=noise)):
-        with pytest.raises(rom.RomValueError, match="noise must be finite, at least 0, got -0.1"):
+        with pytest.raises(rom.RomValueError, match=r"noise must be finite, at least 0, got -0\.1"):
             ask(x, noise=-0.1)
         with pytest.raises(rom.RomTypeError, match="noise must be a number, got 'much'"):
             ask(x, noise="much")

@@ -103,8 +103,8 @@ def fit_autoencoder(
     target = checked_device(device)
     samples = as_samples(data, sample_dims, seed)
     require_sparse(latent_dim, samples.layout.n_states, weights)
+    own = own_modules(modules, samples.layout, latent_dim, config)
     require_network(config, samples.layout)
-    own = own_modules(modules, samples.layout, latent_dim)
 
     projection = fit_projection(
         pod_sample(samples.training, seed), config.energy_tolerance, latent_dim, config.max_rank

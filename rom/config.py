@@ -66,6 +66,7 @@ class LossWeights(JsonSettings):
         return self.denoising + self.of_latent_states > 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for field in dataclasses.fields(self):
             require_number(f"LossWeights.{field.name}", getattr(self, field.name), low=0.0)
 
@@ -141,6 +142,7 @@ class FitConfig(JsonSettings):
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_number("FitConfig.energy_tolerance", self.energy_tolerance, low=0.0, high=1.0)
         for name in ("max_rank", "collocation_batch", "window_batch", "window", "validations"):
             require_integer(f"FitConfig.{name}", getattr(self, name), low=1)

@@ -40,7 +40,8 @@ class Convolutional(JsonSettings):
     up: "resize" doubles the grid by repeating values before each convolution, which leaves no checkerboards (Odena,
         Dumoulin & Olah 2016, Distill); "transposed" by transposed convolutions.
     activation: a name of `rom.networks.ACTIVATIONS`.
-    axes: names of the axes to convolve along; the others count as channels. None means all.
+    axes: names of the axes to convolve along, or of one; the others count as channels. None means all that have numbers as
+        coordinates, or none.
     """
 
     channels: tuple[int, ...] = (16, 32)
@@ -49,9 +50,10 @@ class Convolutional(JsonSettings):
     down: str = "stride"
     up: str = "resize"
     activation: str = "tanh"
-    axes: tuple[str, ...] | None = None
+    axes: tuple[str, ...] | str | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_widths("Convolutional.channels", self.channels)
         if not self.channels:
             raise RomValueError("Convolutional.channels must have at least one level, got ()")
@@ -61,6 +63,8 @@ class Convolutional(JsonSettings):
         require_choice("Convolutional.down", self.down, DOWN)
         require_choice("Convolutional.up", self.up, UP)
         require_choice("Convolutional.activation", self.activation, ACTIVATIONS)
+        if isinstance(self.axes, str):
+            object.__setattr__(self, "axes", (self.axes,))
         if self.axes is not None:
             require_names("Convolutional.axes", self.axes)
 

@@ -127,8 +127,8 @@ def fit(
 
     def accept(layout: Layout) -> None:
         require_dimension(dimension, layout.n_states)
+        own_modules(modules, layout, dimension or 1, config)
         require_network(config, layout)
-        own_modules(modules, layout, dimension or 1)
 
     material = gather(
         system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose, accept

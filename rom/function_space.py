@@ -54,6 +54,7 @@ class Coordinate(JsonSettings):
     degree: int = 5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         degree = require_integer("Coordinate.degree", self.degree, low=1)
         counts = () if self.n_functions is None else self.n_functions
         for count in counts if isinstance(counts, tuple) else (counts,):

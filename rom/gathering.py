@@ -23,7 +23,7 @@ from rom.in_space import PlainDoor, SpaceDoor
 from rom.layout import Layout, plain_labels
 from rom.noise import noise_share
 from rom.points import Wanted
-from rom.settings import require_integer
+from rom.settings import require_integer, shortened
 from rom.split import Split, split_trajectories
 
 __all__ = ["Material", "gather"]
@@ -179,6 +179,9 @@ def check_request(
             "wrap an own right-hand side with systems.from_rhs(f, n_states)"
         )
     for name, count in (("n_collocation", n_collocation), ("n_trajectories", n_trajectories)):
+        if isinstance(count, tuple | list | xr.Dataset):
+            meant = "trajectories" if name == "n_trajectories" or trajectories is None else "collocation"
+            raise RomTypeError(f"{name} must be an integer, got {shortened(count)}; did you mean {meant}=...?")
         if count is not None:
             require_integer(name, count, low=0)
     for name, data, count in (

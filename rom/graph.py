@@ -41,6 +41,7 @@ class Graph(JsonSettings):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "edges", undirected(self.edges))
         require_widths("Graph.channels", self.channels)
         if not self.channels:

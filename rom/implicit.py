@@ -43,6 +43,7 @@ class Implicit(JsonSettings):
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_widths("Implicit.hidden", self.hidden)
         if not self.hidden:
             raise RomValueError("Implicit.hidden must have at least one layer, got ()")

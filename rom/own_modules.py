@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rom.config import FitConfig
 from rom.errors import RomTypeError, RomValueError
 from rom.geometry import Geometry
 from rom.layout import Layout
@@ -51,14 +52,18 @@ def is_own(networks: nn.Module) -> bool:
     return any(isinstance(module, Gated) for module in networks.modules())
 
 
-def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | None:
+def own_modules(modules: Any, layout: Layout, latent_dim: int, config: FitConfig | None = None) -> OwnModules | None:
     """The modules that were passed as `modules`, checked on two states; None where none were.
 
     Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that fails, gives another shape,
-    or values that are not finite.
+    or values that are not finite, and a `config` that asks for another network.
     """
     if modules is None:
         return None
+    if config is not None and config.network is not None:
+        raise RomValueError(
+            f"modules: they take the place of FitConfig.network, which is {type(config.network).__name__}; leave one of both out"
+        )
     if not isinstance(modules, Sequence) or len(modules) != 2 or not all(isinstance(m, nn.Module) for m in modules):
         raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
     encoder, decoder = modules

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
+import reprlib
 from typing import Any, Self
 
 import numpy as np
@@ -19,15 +20,22 @@ __all__ = [
     "require_names",
     "require_number",
     "require_widths",
+    "shortened",
 ]
 
 
 class JsonSettings:
-    """To and from plain dictionaries, with unknown keys refused by name."""
+    """To and from plain dictionaries, with unknown keys refused by name; lists become tuples."""
 
     def __new__(cls, *_values: Any, **settings: Any) -> Self:
         check_keys(cls, settings, RomTypeError)
         return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                object.__setattr__(self, field.name, tuple(value))
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
@@ -37,7 +45,7 @@ class JsonSettings:
     def from_dict(cls, settings: dict[str, Any]) -> Self:
         """The inverse of `to_dict`. Raises `RomValueError` for an unknown key and names the nearest valid one."""
         check_keys(cls, settings, RomValueError)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()})
+        return cls(**settings)
 
 
 def plain_dict(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -66,10 +74,22 @@ def require_integer(name: str, value: Any, low: int) -> int:
     except TypeError:
         integer = None
     if integer is None or isinstance(value, bool):
-        raise RomTypeError(f"{name} must be an integer, got {value!r}")
+        raise RomTypeError(f"{name} must be an integer, got {shortened(value)}")
     if integer < low:
         raise RomValueError(f"{name} must be at least {low}, got {value!r}")
     return integer
+
+
+def shortened(value: Any) -> str:
+    """A value on one line, arrays by their shape."""
+    if type(value).__module__.startswith("xarray"):
+        return f"{type(value).__name__} of sizes {dict(value.sizes)}"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of shape {tuple(value.shape)}"
+    if isinstance(value, tuple | list):
+        inner = ", ".join(map(shortened, value[:4])) + (", ..." if len(value) > 4 else "")
+        return f"({inner})" if isinstance(value, tuple) else f"[{inner}]"
+    return reprlib.repr(value)
 
 
 def require_number(name: str, value: Any, low: float, high: float = math.inf, exclusive: bool = False) -> float:

@@ -29,6 +29,21 @@ def test_settings_survive_json(settings):
     assert type(settings).from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "kept"),
+    [
+        (rom.FitConfig, {"hidden": [64, 64]}, {"hidden": (64, 64)}),
+        (rom.FitConfig, {"latent_terms": ["linear"]}, {"latent_terms": ("linear",)}),
+        (rom.Convolutional, {"channels": [4, 8], "axes": ["y", "x"]}, {"channels": (4, 8), "axes": ("y", "x")}),
+        (rom.Convolutional, {"axes": "x"}, {"axes": ("x",)}),
+        (rom.Implicit, {"hidden": [8]}, {"hidden": (8,)}),
+        (rom.Coordinate, {"n_functions": [8, 9]}, {"n_functions": (8, 9)}),
+    ],
+)
+def test_lists_and_single_names_are_taken_for_tuples(kind, given, kept):
+    assert kind(**given) == kind(**kept)
+
+
 def test_settings_are_frozen_and_can_be_copied():
     config = rom.FitConfig(steps=3)
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -71,7 +86,7 @@ def test_a_key_unlike_all_others_lists_the_valid_ones():
         ({"validations": True}, TypeError, "validations must be an integer, got True"),
         ({"steps": 0}, ValueError, "steps must be at least 1"),
         ({"patience": -1}, ValueError, "patience must be at least 1"),
-        ({"hidden": [16]}, TypeError, "hidden must be a tuple of layer widths"),
+        ({"hidden": 16}, TypeError, "hidden must be a tuple of layer widths"),
         ({"hidden": (16, 0)}, ValueError, r"hidden\[1\] must be at least 1, got 0"),
         ({"multiscale": 1}, TypeError, "multiscale must be True or False"),
         ({"learning_rate": 0.0}, ValueError, "learning_rate must be finite, above 0"),

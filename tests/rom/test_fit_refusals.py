@@ -175,3 +175,16 @@ def test_the_result_is_labelled_by_the_system(linear, runs, small):
     model = rom.fit(linear, trajectories=arrays, latent_dim=3, config=small)
     assert model.dims == ("state_index",)
     assert isinstance(model.history, xr.Dataset)
+
+
+@pytest.mark.parametrize(
+    "kind", [lambda t, s: (t, s), lambda t, s: xr.Dataset({"state": (("time", "x"), s)}, {"time": t})]
+)
+def test_data_in_the_place_of_a_count_are_named_in_a_few_words(kind):
+    data = kind(np.linspace(0, 1, 500), np.ones((500, 40)))
+    with pytest.raises(
+        rom.RomTypeError, match=r"n_collocation must be an integer.*did you mean trajectories=...\?"
+    ) as caught:
+        rom.fit(None, data, latent_dim=3)
+    assert "500" in str(caught.value)
+    assert len(str(caught.value)) < 200

@@ -203,3 +203,17 @@ def test_networks_that_do_not_fit_are_refused_before_f_is_asked(
     with pytest.raises(error, match=message) as caught:
         rom.fit(linear, **given, **arguments)
     assert isinstance(caught.value, rom.RomError)
+
+
+def test_modules_beside_another_network_are_refused(normal):
+    states = normal(12, 5, 6)
+    config = rom.FitConfig(network=rom.Implicit(), steps=1)
+    with pytest.raises(
+        rom.RomValueError, match=r"modules: they take the place of FitConfig.network, which is Implicit"
+    ):
+        rom.fit_autoencoder(states[:, 0], 2, modules=pair(), config=config)
+    data = (np.linspace(0, 1, 5), states)
+    with pytest.raises(
+        rom.RomValueError, match=r"modules: they take the place of FitConfig.network, which is Implicit"
+    ):
+        rom.fit(None, trajectories=data, latent_dim=2, modules=pair(), config=config)

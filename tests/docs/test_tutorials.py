@@ -66,6 +66,9 @@ SHORTER = {
         "max_seconds=15": "max_seconds=3",
         "max_seconds=5": "max_seconds=2",
     },
+    "networks.md": {
+        "steps=20": "steps=4",
+    },
     "tutorials/grids.md": {
         "simulate(system, 32": "simulate(system, 8",
         "2048": "256",
@@ -96,6 +99,7 @@ PICTURES = {
     "tutorials/compiled_solver.md": 0,
     "tutorials/inputs.md": 1,
     "tutorials/other_data.md": 1,
+    "networks.md": 0,
     "tutorials/grids.md": 1,
     "tutorials/autoencoders.md": 4,
 }

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -95,8 +95,20 @@ def keep(case: str, record: Record, folder: Path = RESULTS) -> None:
         "machine": record.machine, "made_by": record.made_by, "packages": record.packages,
     }  # fmt: skip
     aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_text(json.dumps(document, indent=1) + "\n")
+    aside.write_text(text_of(document))
     os.replace(aside, path)
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """JSON with one line for each entry of a part, however many numbers it holds."""
+    parts = []
+    for name, part in document.items():
+        if isinstance(part, dict) and part:
+            entries = ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in part.items())
+            parts.append(f" {json.dumps(name)}: {{\n{entries}\n }}")
+        else:
+            parts.append(f" {json.dumps(name)}: {json.dumps(part)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def kept(case: str, folder: Path = RESULTS) -> Iterator[Record]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from rom.batches import generator_of
 from rom.config import FitConfig
 from rom.field_correction import FieldDecoder, FieldEncoder
 from rom.geometry import geometry_of
@@ -29,6 +30,7 @@ __all__ = [
     "closed_form_config",
     "closed_form_networks",
     "n_weights",
+    "parts_of",
     "require_network",
     "scale_correction",
     "start_from",
@@ -73,7 +75,7 @@ def build_networks(
     `layout` of the states, for networks that act on fields; these also want the POD basis (`rom.field_correction.attach`).
     `own`: modules of the user in place of those of the configuration.
     """
-    generator = torch.Generator().manual_seed(seed % 2**63)
+    generator = generator_of(seed)
     encoder, decoder = build_encoder_decoder(config, rank, latent_dim, generator, layout, own)
     k = latent_dim + n_parameters
     neural = "neural" in config.latent_terms and config.latent_hidden
@@ -142,18 +144,21 @@ def corrections_of(
 def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> None:
     """Make the encoder Gaussian for a training, with the same variance everywhere at its start. `samples` (N, r)."""
     rank, latent_dim = samples.shape[1], networks.encoder.linear.out_features
-    generator = torch.Generator().manual_seed(seed % 2**63)
     widths = config.hidden or (POSTERIOR_WIDTH,)
-    networks.posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator)
+    networks.posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator_of(seed))
     networks.posterior.normalise_to(samples)
     networks.posterior.to(getattr(torch, config.dtype))
 
 
-def n_weights(networks: EncoderDecoder) -> dict[str, int]:
-    """Weights of each part, by its name, on the way from a state through the networks."""
+def parts_of(networks: EncoderDecoder) -> dict[str, nn.Module]:
+    """The parts by name, on the way from a state through the networks."""
     parts = dict(networks.named_children())
-    order = [name for name in ("encoder", "latent_dynamics", "decoder") if name in parts]
-    return {name: sum(p.numel() for p in parts[name].parameters()) for name in order}
+    return {name: parts[name] for name in ("encoder", "latent_dynamics", "decoder") if name in parts}
+
+
+def n_weights(networks: EncoderDecoder) -> dict[str, int]:
+    """Weights of each part, by its name."""
+    return {name: sum(p.numel() for p in part.parameters()) for name, part in parts_of(networks).items()}
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:

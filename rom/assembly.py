@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from rom.architecture import Networks
 from rom.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.checkpoint import digest_of
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
@@ -28,7 +28,7 @@ from rom.push_forward import push_forward
 from rom.region import fit_region
 from rom.selection import MOST_STEPS, Selection, runge_kutta_step
 from rom.training import Plan
-from rom.training_record import Training
+from rom.training_record import Training, columns_of
 from rom.validation import HeldOut, stretches
 
 __all__ = ["assemble", "fingerprint", "to_device"]
@@ -76,22 +76,12 @@ def fingerprint(
     modules: Sequence[nn.Module] | None,
 ) -> str:
     """What a checkpoint must agree with: a digest of the data, the settings, the dimension, the seed and own `modules`."""
-    digest = hashlib.sha256()
     settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed, repr(modules)]
-    digest.update(json.dumps(settings, sort_keys=True).encode())
     tensors = [prepared.states(), prepared.projection.basis, prepared.projection.mean, *prepared.rates()]
     tensors += [group.intervals for group in prepared.training]
-    for tensor in tensors:
-        digest.update(str(tuple(tensor.shape)).encode())
-        # In few digits: sums over several threads need not agree to the last bit from run to run.
-        sums = [f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()]
-        digest.update(" ".join(sums).encode())
-    # Exactly: sums would not tell one signal from another that has its values at other times.
     driving = [values for group in prepared.training for values in (group.parameters, group.forcing)]
     driving += [] if prepared.collocation is None else [prepared.collocation.parameters]
-    for values in driving:
-        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return digest_of(settings, tensors, exact=driving)
 
 
 def assemble(
@@ -191,10 +181,7 @@ def record(
 ) -> xr.Dataset:
     """The history: losses and validation error by `step`, error of closed-form models by `latent_dim`, facts as attributes."""
     rows = training.rows
-    names = list(rows[0].losses) if rows else []
-    columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
-    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", "window"):
-        columns[name] = ("step", [getattr(row, name) for row in rows])
+    columns = columns_of(rows, "window")
     # Of the points on the way, those come first that were asked for by their count.
     n_passing = prepared.n_passing
     n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)

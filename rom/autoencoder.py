@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
-import os
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
-from rom.architecture import EncoderDecoder, build_encoder_decoder, n_weights
-from rom.arguments import checked_device, latent_states, states_of
+from rom.architecture import EncoderDecoder, build_encoder_decoder
+from rom.arguments import latent_states, states_of
 from rom.config import FitConfig
 from rom.errors import RomValueError
-from rom.field_correction import attach
+from rom.fitted import Fitted, FittedState
 from rom.labelling import like
 from rom.layout import Layout
 from rom.own_modules import OwnModules
@@ -27,19 +25,13 @@ from rom.settings import require_integer, require_number
 __all__ = ["Autoencoder", "AutoencoderState"]
 
 
-class AutoencoderState(nn.Module):
-    """All numbers of an autoencoder: what `save` stores and `to` moves.
+class AutoencoderState(FittedState):
+    """All numbers of an autoencoder.
 
     Buffer: `calibration` (m,), mean square errors of reconstructed samples that took no part in training, in increasing order.
     """
 
     calibration: Tensor
-
-    def __init__(self, projection: Projection, networks: EncoderDecoder, calibration: Tensor):
-        super().__init__()
-        self.projection = projection
-        self.networks = networks
-        self.register_buffer("calibration", calibration)
 
     @staticmethod
     def empty(
@@ -50,57 +42,19 @@ class AutoencoderState(nn.Module):
         parts = build_encoder_decoder(config, rank, latent_dim, torch.Generator(), layout, own)
         projection = Projection.empty(layout.n_states, rank)
         calibration = torch.zeros(0, dtype=torch.float64)
-        return AutoencoderState(projection.to(dtype), EncoderDecoder(*parts).to(dtype), calibration)
+        return AutoencoderState(projection.to(dtype), EncoderDecoder(*parts).to(dtype), calibration=calibration)
 
     def fill(self, tensors: dict[str, Tensor]) -> None:
-        """Take all numbers from a file."""
+        """Take all numbers from a file, which alone knows how many samples calibrated."""
         self.calibration = tensors["calibration"].clone()
-        self.load_state_dict(tensors)
-        attach(self.networks, self.projection.basis)
-
-    def encode(self, states: Tensor) -> Tensor:
-        return self.networks.encoder(self.projection.project(states))
-
-    def decode(self, latent: Tensor) -> Tensor:
-        return self.projection.lift(self.networks.decoder(latent))
+        super().fill(tensors)
 
 
-class Autoencoder:
+class Autoencoder(Fitted[AutoencoderState]):
     """An encoder z = phi(x) and a decoder x = psi(z), as `rom.fit_autoencoder` and `rom.load_autoencoder` return them.
 
     `history` (xarray.Dataset) tells how it came about, and how well it reconstructs.
     """
-
-    def __init__(self, state: AutoencoderState, layout: Layout, config: FitConfig, history: xr.Dataset):
-        self._state = state.requires_grad_(False).eval()
-        self._layout = layout
-        self.config = config
-        self.history = history
-
-    @property
-    def latent_dim(self) -> int:
-        """d, the number of latent coordinates."""
-        return self._state.networks.encoder.linear.out_features
-
-    @property
-    def rank(self) -> int:
-        """r, the number of POD coordinates between a sample and the networks."""
-        return self._state.projection.rank
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Names of the dimensions of a sample."""
-        return self._layout.dims
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a sample."""
-        return self._layout.shape
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the variables of a sample: none, for a sample is one array."""
-        return tuple(one.name for one in self._layout.fields)
 
     @property
     def compression_ratio(self) -> float:
@@ -108,23 +62,9 @@ class Autoencoder:
         return self._layout.n_states / self.latent_dim
 
     @property
-    def n_weights(self) -> dict[str, int]:
-        """How many weights the "encoder" and the "decoder" have, closed-form parts included."""
-        return n_weights(self._state.networks)
-
-    @property
     def is_variational(self) -> bool:
         """Whether its latent coordinates were trained towards a standard normal distribution."""
         return bool(self.history.attrs["variational"])
-
-    @property
-    def device(self) -> torch.device:
-        return self._kind.device
-
-    @property
-    def _kind(self) -> Tensor:
-        """A tensor with the device and the dtype of the networks."""
-        return self._state.projection.mean
 
     def __repr__(self) -> str:
         grid = ", ".join(f"{dim}: {size}" for dim, size in zip(self.dims, self.shape, strict=True))
@@ -230,19 +170,6 @@ class Autoencoder:
         share = np.linspace(0.0, 1.0, count)
         z = (1.0 - share[:, None]) * first + share[:, None] * last
         return self.decode(xr.DataArray(z, dims=("step", "latent"), coords={"step": share}))
-
-    # -- files and devices --------------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the autoencoder to one safetensors file, from which `rom.load_autoencoder` makes the same, bit by bit."""
-        from rom.model_file import save_autoencoder
-
-        save_autoencoder(self, path)
-
-    def to(self, device: str | torch.device) -> Self:
-        """The same autoencoder on another device. Raises `RomValueError` for one that is not there."""
-        state = copy.deepcopy(self._state).to(checked_device(device))
-        return type(self)(state, self._layout, self.config, self.history)
 
     # -- within -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["CollocationTable", "Rollouts", "SnapshotTable", "Windows", "step_generator"]
+__all__ = ["CollocationTable", "Rollouts", "SnapshotTable", "Windows", "generator_of", "step_generator"]
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,11 @@ class SnapshotTable:
             parameters=None if self.parameters is None else self.parameters.index_select(0, rows[0]),
             forcing=forcing,
         )
+
+
+def generator_of(seed: int) -> torch.Generator:
+    """A CPU generator, of any seed that is not negative."""
+    return torch.Generator().manual_seed(seed % 2**63)
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

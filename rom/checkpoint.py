@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +18,7 @@ from rom.persistence import pack, read_sealed, unpack, write_sealed
 from rom.training_record import Progress, Training
 from rom.validation import Validation
 
-__all__ = ["resume", "write"]
+__all__ = ["digest_of", "resume", "write"]
 
 log = logging.getLogger("rom")
 
@@ -56,3 +60,18 @@ def resume(
     networks.load_state_dict(state["networks"])
     optimiser.load_state_dict(state["optimiser"])
     log.info("resumed from %s at step %d", path, training.step)
+
+
+def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor | None] = ()) -> str:
+    """A fingerprint of `settings` in JSON types, of `tensors` by the sums of their columns, and of the values of `exact` ones.
+
+    Sums are told in few digits: those over several threads need not agree to the last bit from run to run. They would not tell one
+    signal from another that has its values at other times.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(" ".join(f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()).encode())
+    for values in exact:
+        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "RomError",
@@ -12,6 +13,7 @@ __all__ = [
     "RomReadError",
     "RomTypeError",
     "RomValueError",
+    "about",
     "nearest",
 ]
 
@@ -45,3 +47,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     valid = [str(word) for word in valid]
     close = difflib.get_close_matches(str(name), valid, n=1)
     return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(valid) or 'none'}"
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Errors of values inside are told with the `name` of what they are about."""
+    try:
+        yield
+    except RomValueError as error:
+        raise RomValueError(f"{name}: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,7 +15,8 @@ from rom.errors import RomError, RomValueError
 from rom.persistence import checked_path
 
 __all__ = [
-    "BLUE", "COLOURS", "GREY", "MOST_LINES", "ORANGE", "STYLES", "Picture", "finished", "is_field", "label", "name_of",
+    "BLUE", "COLOURS", "DOTS", "GREY", "MOST_LINES", "ORANGE", "SEQUENTIAL", "STYLES", "Picture", "finished", "is_field",
+    "label", "name_of",
 ]  # fmt: skip
 
 MOST_LINES = 8  # components that are all shown as lines; of more, some are shown
@@ -23,6 +25,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 BLUE, ORANGE = COLOURS[:2]
 GREY = "0.6"
+SEQUENTIAL = "viridis"
+DOTS: dict[str, Any] = {"s": 7, "alpha": 0.7, "linewidths": 0.0, "rasterized": True}  # of clouds of points
 
 
 class Picture(Figure):

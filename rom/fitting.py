@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -29,14 +28,12 @@ from rom.own_modules import own_modules, require_rank
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
-from rom.training import Plan, train
+from rom.training import Plan, expected_correction, train
 from rom.training_record import Progress
 
 __all__ = ["fit"]
 
 log = logging.getLogger("rom")
-
-LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 
 
 def fit(
@@ -152,7 +149,7 @@ def fit(
     )
     attach(networks, prepared.projection.basis)
     states, parameters = prepared.with_parameters()
-    correction = expected_correction(selection)
+    correction = expected_correction(selection.error)
     start_from(networks, selection.closed_form, states, parameters, gain=correction)
     if weights.variational > 0.0:
         add_posterior(networks, config, states, seed)
@@ -173,7 +170,7 @@ def fit(
         objective,
         weights,
         config,
-        proportion=min(1.0, correction / LARGE_CORRECTION),
+        correction=correction,
         seed=seed,
         checkpoint=path,
         fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed, modules),
@@ -213,14 +210,6 @@ def choose(
         log.warning("latent_dim lowered from %d to %d, the POD rank", dimension, prepared.projection.rank)
     selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed, clock)
     return selection, {selection.closed_form.latent_dim: selection.error}
-
-
-def expected_correction(selection: Selection) -> float:
-    """The size of the corrections that the networks must learn: some times the relative error of the closed form.
-
-    Corrections start at this size, and for small ones the learning rate is smaller: a good start is not shaken to pieces.
-    """
-    return min(1.0, 3.0 * math.sqrt(selection.error))
 
 
 def n_parameters(prepared: Prepared) -> int:

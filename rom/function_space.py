@@ -23,8 +23,9 @@ from scipy.interpolate import BSpline
 from rom.errors import RomTypeError, RomValueError
 from rom.settings import JsonSettings, require_integer
 
-__all__ = ["Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "space_of"]
+__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "space_of"]
 
+FUNCTION = "function"  # the dimension of coefficients
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
 WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
 GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more

@@ -17,9 +17,9 @@ from rom.clock import Clock
 from rom.config import FitConfig
 from rom.consistency import warn_of_other_rates
 from rom.data import Collocation, Trajectories
+from rom.door import PlainDoor, SpaceDoor
 from rom.errors import RomTypeError, RomValueError
 from rom.full_order import evaluate_at, parameters_for
-from rom.in_space import PlainDoor, SpaceDoor
 from rom.layout import Layout, plain_labels
 from rom.noise import noise_share
 from rom.points import Wanted

@@ -19,7 +19,7 @@ from torch import Tensor
 from rom.arguments import states_of
 from rom.errors import RomValueError
 
-__all__ = ["Autoencoder", "complaints", "latent_quality", "measured"]
+__all__ = ["EncodesAndDecodes", "complaints", "latent_quality", "measured"]
 
 FEWEST_STATES = 10  # from which a latent space can be judged
 MOST_SAMPLES = 1000  # the distances between all pairs of them are compared
@@ -31,7 +31,7 @@ ROUNDING = 1e-12  # of the variance of the states, the square of what float32 le
 FOLDED = 0.9  # trustworthiness below this: many of the neighbours in the latent space are none
 
 
-class Autoencoder(Protocol):
+class EncodesAndDecodes(Protocol):
     """Whose latent space it is: a `rom.ReducedOrderModel`, or an object of your own.
 
     encode: states (N, *shape) to latent states (N, d), of NumPy arrays. decode: latent states (N, d) to states (N, *shape), of
@@ -43,7 +43,7 @@ class Autoencoder(Protocol):
     def decode(self, z: Any, /) -> Any: ...
 
 
-def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
+def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
     """How good the latent space of `model` is on `states`.
 
     model: a `ReducedOrderModel`, or any object whose `encode` takes NumPy arrays and whose `decode` torch tensors.
@@ -78,7 +78,7 @@ def latent_quality(model: Autoencoder, states: Any) -> xr.Dataset:
     return quality
 
 
-def measured(model: Autoencoder, states: Any) -> xr.Dataset:
+def measured(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
     """What `latent_quality` returns."""
     latent = as_array(model.encode(states)).astype(np.float64)
     latent = latent.reshape(-1, latent.shape[-1])

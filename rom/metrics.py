@@ -15,10 +15,10 @@ from torch import Tensor
 import systems
 from rom.architecture import closed_form_config
 from rom.data import Trajectories, as_trajectories
+from rom.door import SpaceDoor
 from rom.driving import forcing_over_time, scaled_parameters
 from rom.errors import RomValueError
 from rom.fields import stacked
-from rom.in_space import SpaceDoor
 from rom.layout import Layout, plain_names, require_same_layout
 from rom.model import ReducedOrderModel
 

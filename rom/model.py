@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 import math
-import os
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import Tensor
 
-from rom.architecture import Networks, build_networks, closed_form_config, n_weights
+from rom.architecture import Networks, build_networks, closed_form_config
 from rom.arguments import (
-    checked_device,
     forecast_times,
     initial_states,
     input_signals,
@@ -31,10 +28,10 @@ from rom.arguments import (
 from rom.config import FitConfig
 from rom.driving import Units, at_states, forcing_over_time, scaled_parameters, within_training
 from rom.errors import RomTypeError, RomValueError, nearest
-from rom.field_correction import attach
+from rom.fitted import Fitted, FittedState
 from rom.forcing import Forcing
-from rom.function_space import FunctionSpace
-from rom.in_space import FUNCTION, Prior, cells_at, coefficients_given, lifting_at, values_given
+from rom.function_space import FUNCTION, FunctionSpace
+from rom.in_space import Prior, cells_at, coefficients_given, lifting_at, values_given
 from rom.labelling import all_cells, labelled, like, like_cells, positions_of
 from rom.layout import Layout
 from rom.own_modules import OwnModules
@@ -57,8 +54,8 @@ EXACT = (  # numbers like 1e8 + 1 would be lost in float32
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
-class ModelState(nn.Module):
-    """All numbers of a model: what `save` stores and `to` moves.
+class ModelState(FittedState):
+    """All numbers of a model.
 
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
     in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p + q,), of parameters and of what drives
@@ -85,14 +82,10 @@ class ModelState(nn.Module):
         closed_form_region: Region,
         **buffers: Tensor,
     ):
-        super().__init__()
-        self.projection = projection
-        self.networks = networks
+        super().__init__(projection, networks, **buffers)
         self.closed_form = closed_form
         self.region = region
         self.closed_form_region = closed_form_region
-        for name, value in buffers.items():
-            self.register_buffer(name, value)
 
     @staticmethod
     def empty(
@@ -117,57 +110,13 @@ class ModelState(nn.Module):
             **{name: torch.zeros(shape, dtype=DOUBLE if name in EXACT else dtype) for name, shape in shapes.items()},
         )
 
-    def fill(self, tensors: dict[str, Tensor]) -> None:
-        """Take all numbers from a file."""
-        self.load_state_dict(tensors)
-        attach(self.networks, self.projection.basis)
 
-    def encode(self, states: Tensor) -> Tensor:
-        return self.networks.encoder(self.projection.project(states))
-
-    def decode(self, latent: Tensor) -> Tensor:
-        return self.projection.lift(self.networks.decoder(latent))
-
-
-class ReducedOrderModel:
+class ReducedOrderModel(Fitted[ModelState]):
     """A reduced-order model z = phi(x), dz/dt = h(z; mu), x = psi(z), as `rom.fit` and `rom.load` return it.
 
     Complete: forecasting needs neither the system nor the data. `history` (xarray.Dataset) tells how the
     model came about.
     """
-
-    def __init__(self, state: ModelState, layout: Layout, config: FitConfig, history: xr.Dataset):
-        self._state = state.requires_grad_(False).eval()
-        self._layout = layout
-        self.config = config
-        self.history = history
-
-    # -- what it is ---------------------------------------------------------------------------------------------------
-
-    @property
-    def latent_dim(self) -> int:
-        """d, the number of latent states."""
-        return len(self._state.region.centre)
-
-    @property
-    def rank(self) -> int:
-        """r, the number of POD coordinates between the state and the networks."""
-        return self._state.projection.rank
-
-    @property
-    def dims(self) -> tuple[str, ...]:
-        """Names of the dimensions of a state."""
-        return self._layout.dims
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of a state."""
-        return self._layout.shape
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Names of the variables of a state, where it is not `state` alone."""
-        return tuple(one.name for one in self._layout.fields)
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -178,20 +127,6 @@ class ReducedOrderModel:
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs u(t) that forecasts need; empty where nothing drives the model but time itself."""
         return self._layout.inputs
-
-    @property
-    def n_weights(self) -> dict[str, int]:
-        """How many weights the "encoder", the "latent_dynamics" and the "decoder" have, closed-form parts included."""
-        return n_weights(self._state.networks)
-
-    @property
-    def device(self) -> torch.device:
-        return self._kind.device
-
-    @property
-    def _kind(self) -> Tensor:
-        """A tensor with the device and the dtype of the model."""
-        return self._state.region.centre
 
     def __repr__(self) -> str:
         facts = self.history.attrs
@@ -441,20 +376,6 @@ class ReducedOrderModel:
     @functools.cached_property
     def _prior(self) -> Prior:
         return Prior.of(self._state.projection, self._state.prior_variance, self._state.prior_noise)
-
-    # -- files and devices --------------------------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Write the model to one safetensors file, from which `rom.load` makes the same forecasts, bit by bit."""
-        from rom.model_file import save_model
-
-        save_model(self, path)
-
-    def to(self, device: str | torch.device) -> Self:
-        """The same model on another device. Raises `RomValueError` for one that is not there."""
-        return type(self)(
-            copy.deepcopy(self._state).to(checked_device(device)), self._layout, self.config, self.history
-        )
 
     # -- within -------------------------------------------------------------------------------------------------------
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from rom.architecture import parts_of
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.config import FitConfig
 from rom.errors import RomError
 from rom.fields import Field
+from rom.fitted import Fitted, FittedState
 from rom.function_space import FunctionSpace
 from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
@@ -28,24 +30,27 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["load", "load_autoencoder", "save_autoencoder", "save_model"]
-
-MODEL_CLASSES = [c.__name__ for c in (Encoder, LatentDynamics, Decoder)]
-AUTOENCODER_CLASSES = [c.__name__ for c in (Encoder, Decoder)]
+__all__ = ["load", "load_autoencoder", "save"]
 
 
-def save_model(model: ReducedOrderModel, path: str | os.PathLike) -> None:
-    """Write `model` to `path`. Raises `RomError` when the file cannot be written."""
-    networks = model._state.networks
-    parts = [networks.encoder, networks.latent_dynamics, networks.decoder]
-    write_sealed(path, "model", document_of(model, parts), dict(model._state.state_dict()))
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file: its name, the classes of its networks, and what it is read into."""
+
+    name: str
+    classes: list[str]
+    state: type[ModelState] | type[AutoencoderState]
+    result: type[Fitted[Any]]
 
 
-def save_autoencoder(autoencoder: Autoencoder, path: str | os.PathLike) -> None:
-    """Write `autoencoder` to `path`. Raises `RomError` when the file cannot be written."""
-    networks = autoencoder._state.networks
-    document = document_of(autoencoder, [networks.encoder, networks.decoder])
-    write_sealed(path, "autoencoder", document, dict(autoencoder._state.state_dict()))
+MODEL = Kind("model", [c.__name__ for c in (Encoder, LatentDynamics, Decoder)], ModelState, ReducedOrderModel)
+AUTOENCODER = Kind("autoencoder", [c.__name__ for c in (Encoder, Decoder)], AutoencoderState, Autoencoder)
+
+
+def save(fit: Fitted[Any], path: str | os.PathLike) -> None:
+    """Write a model or an autoencoder to `path`. Raises `RomError` when the file cannot be written."""
+    kind = next(kind for kind in (MODEL, AUTOENCODER) if isinstance(fit, kind.result))
+    write_sealed(path, kind.name, document_of(fit), dict(fit._state.state_dict()))
 
 
 def load(
@@ -61,18 +66,7 @@ def load(
     Raises `RomFileNotFoundError`, or `RomFileError` (a `RomValueError`) for a file that is truncated, altered, foreign or
     of another schema.
     """
-    target = checked_device(device)
-    document, tensors = read_sealed(path, "model")
-    with of_this_version(path):
-        require_classes(path, document, MODEL_CLASSES)
-        layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
-    own = modules_for(path, document, layout, modules)
-    with of_this_version(path):
-        state = ModelState.empty(config, layout, document["rank"], document["latent_dim"], own)
-        fill(path, state, tensors, own)
-        state.projection.lost_energy = document["lost_energy"]
-        history = history_from_json(document["history"])
-    return ReducedOrderModel(state.to(target), layout, config, history)
+    return read(MODEL, path, device, modules)
 
 
 def load_autoencoder(
@@ -82,25 +76,30 @@ def load_autoencoder(
     modules: tuple[nn.Module, nn.Module] | None = None,
 ) -> Autoencoder:
     """The autoencoder that `Autoencoder.save` wrote to `path`; arguments and errors as those of `load`."""
+    return read(AUTOENCODER, path, device, modules)
+
+
+def read(kind: Kind, path: str | os.PathLike, device: Any, modules: Any) -> Any:
+    """What `save` wrote to `path`, which must be of this kind."""
     target = checked_device(device)
-    document, tensors = read_sealed(path, "autoencoder")
+    document, tensors = read_sealed(path, kind.name)
     with of_this_version(path):
-        require_classes(path, document, AUTOENCODER_CLASSES)
+        require_classes(path, document, kind.classes)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
     own = modules_for(path, document, layout, modules)
     with of_this_version(path):
-        state = AutoencoderState.empty(config, layout, document["rank"], document["latent_dim"], own)
+        state = kind.state.empty(config, layout, document["rank"], document["latent_dim"], own)
         fill(path, state, tensors, own)
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
-    return Autoencoder(state.to(target), layout, config, history)
+    return kind.result(state.to(target), layout, config, history)
 
 
-def document_of(model: ReducedOrderModel | Autoencoder, parts: list[nn.Module]) -> dict[str, Any]:
+def document_of(model: Fitted[Any]) -> dict[str, Any]:
     """Everything about a model but its numbers, in JSON types."""
     return {
         "config": model.config.to_dict(),
-        "classes": [type(part).__name__ for part in parts],
+        "classes": [type(part).__name__ for part in parts_of(model._state.networks).values()],
         "own_modules": is_own(model._state.networks),
         "rank": model.rank,
         "latent_dim": model.latent_dim,
@@ -140,7 +139,7 @@ def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layou
 
 def fill(
     path: str | os.PathLike,
-    state: ModelState | AutoencoderState,
+    state: FittedState,
     tensors: dict[str, torch.Tensor],
     own: OwnModules | None,
 ) -> None:

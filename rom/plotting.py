@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from rom.decoded_plots import plot_manifold, plot_traversal
 from rom.errors import RomTypeError, RomValueError
 from rom.figures import BLUE, COLOURS, GREY, MOST_LINES, ORANGE, STYLES, Picture, finished, is_field, label, name_of
-from rom.latent_plots import plot_latent, plot_manifold, plot_traversal, plot_vector_field
+from rom.latent_plots import plot_latent, plot_vector_field
 
 __all__ = ["plot_forecast", "plot_history", "plot_latent", "plot_manifold", "plot_traversal", "plot_vector_field"]
 

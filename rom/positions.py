@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from rom.data import plain
-from rom.errors import RomTypeError, RomValueError, nearest
+from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.function_space import Coordinate, FunctionSpace, Positions, space_of
 
 __all__ = ["MOVING", "Place", "axes_of", "checked_period", "place_asked_for", "place_of", "space_for"]
@@ -49,6 +49,12 @@ class Place:
     def positions(self) -> Positions:
         """The grid, or points (*moving, P, k)."""
         return self.columns if self.is_grid else np.stack(self.columns, axis=-1)
+
+    def positions_at(self, lead: tuple[str, ...], moment: tuple[int, ...]) -> Positions:
+        """The positions at one index `moment` along the dimensions `lead`, which hold those along which points move."""
+        if not self.moving:
+            return self.positions
+        return np.stack(self.columns, axis=-1)[tuple(moment[lead.index(dim)] for dim in self.moving)]
 
 
 def axes_of(name: str, array: xr.DataArray, leading: Sequence[str]) -> tuple[str, ...]:
@@ -159,10 +165,8 @@ def place_asked_for(at: Any, space: FunctionSpace) -> Place:
         dims = list(space.names)
     place = place_of("at", values.transpose(*dims).assign_coords(columns), space.names, moving=())
     for axis, column in zip(space.axes, place.columns, strict=True):
-        try:
+        with about("at"):
             axis.inside(column)
-        except RomValueError as error:
-            raise RomValueError(f"at: {error}") from error
     return place
 
 

@@ -21,7 +21,7 @@ from rom.config import FitConfig, LossWeights
 from rom.training_record import Progress, Training
 from rom.validation import Validation
 
-__all__ = ["DEFAULT_STEPS", "Objective", "Plan", "Progress", "Training", "train"]
+__all__ = ["DEFAULT_STEPS", "Objective", "Plan", "Progress", "Training", "expected_correction", "train"]
 
 log = logging.getLogger("rom")
 
@@ -29,6 +29,7 @@ DEFAULT_STEPS = 2000
 WARM_UP = 0.02  # share of the training in which the learning rate rises
 CLOSED_FORM = ("linear", "quadratic")  # the parts of a network that training does not begin at zero
 CLOSED_FORM_SHARE = 0.1  # of the learning rate, for these
+LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 MAX_RECOVERIES = 5
 PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
 
@@ -74,7 +75,7 @@ class Plan:
     objective: Objective
     weights: LossWeights
     config: FitConfig
-    proportion: float = 1.0  # of the learning rate: small where the start is good
+    correction: float = 1.0  # that is expected, in spreads of the states: where the start is good, steps are small
     seed: int = 0
     seconds: float | None = None  # of wall clock, for the training alone
     checkpoint: Path | None = None
@@ -90,13 +91,22 @@ class Plan:
         return max(by_steps, by_clock)
 
 
+def expected_correction(error: float) -> float:
+    """The size of the corrections that networks must learn: some times the relative error of the closed form.
+
+    `error` is its mean square in shares of the variance. Corrections start at this size, and for small ones the learning rate is
+    smaller: a good start is not shaken to pieces.
+    """
+    return min(1.0, 3.0 * math.sqrt(error))
+
+
 def train(networks: EncoderDecoder, plan: Plan) -> Training:
     """Train `networks` in place and leave them at the best state seen on the held-out data. Returns the record.
 
     The first look at the held-out data is at the closed-form model that training starts from, and what is kept in its
     place has to beat it there (`Validation.beats`). Ctrl-C ends the training and keeps the best state.
     """
-    rate = plan.proportion * plan.config.learning_rate
+    rate = min(1.0, plan.correction / LARGE_CORRECTION) * plan.config.learning_rate
     optimiser = make_optimiser(networks, plan.config.optimizer, rate)
     start = plan.objective.validate(networks)
     training = Training(weights_of(networks), best=start, start=start, peak_rate=rate)

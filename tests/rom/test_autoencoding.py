@@ -10,7 +10,8 @@ import xarray as xr
 from torch import nn
 
 import rom
-from rom.autoencoding import AutoencoderObjective, generator_of
+from rom.autoencoder_objective import AutoencoderObjective
+from rom.batches import generator_of
 from rom.config import LossWeights
 
 LINEAR = rom.FitConfig(hidden=(), quadratic_decoder=False, energy_tolerance=0.0, dtype="float64")

@@ -446,6 +446,18 @@ def test_the_latent_space_is_judged_alike_on_every_grid(free, data):
     assert one.attrs == pytest.approx(other.attrs, rel=1e-6)
 
 
+def test_the_latent_space_is_drawn_all_over_the_domain(free, data, tmp_path):
+    """Traversals are fields over the whole domain, whichever positions the states have."""
+    few = data[0][0]["state"].isel(x=slice(0, 40, 3))
+    axes = rom.plotting.plot_traversal(free, few, tmp_path / "traversal.png").axes[0]
+    places = axes.lines[0].get_xdata()
+    assert len(places) == 256
+    assert places[0] == pytest.approx(free._layout.space.axes[0].low)
+    assert axes.get_xlabel() == "x"
+    rom.plotting.plot_manifold(free, few, tmp_path / "manifold.png")
+    assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in ("traversal", "manifold"))
+
+
 def test_nothing_else_takes_a_space_for_a_grid(config, data):
     with pytest.raises(rom.RomValueError, match="coefficients in a space have no grid that a network could act on"):
         dataclasses.replace(config, network=rom.Convolutional())

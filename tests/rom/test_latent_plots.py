@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import rom
-from rom.latent_plots import hull_of, mesh_of, region_of
+from rom.latent_cloud import hull_of, mesh_of, region_of
 from rom.layout import Layout
 from rom.plotting import plot_latent, plot_manifold, plot_traversal, plot_vector_field
 

@@ -1,0 +1,103 @@
+"""The start of an autoencoder alone, in closed form: POD and a quadratic manifold."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rom.architecture import EncoderDecoder, scale_correction
+from rom.autoencoder_objective import variance_of
+from rom.batches import generator_of
+from rom.config import FitConfig
+from rom.projection import MAX_SNAPSHOTS
+from rom.quadratic import n_products, packed
+from rom.warm_start import RIDGES, Manifold, distinct_coefficients, distinct_products, quadratic_manifold
+
+__all__ = ["Start", "closed_form", "expect", "pod_sample", "start_from", "without_many_products"]
+
+log = logging.getLogger("rom")
+
+MOST_PRODUCTS = 2112  # of latent coordinates, those of 64: their regression takes some seconds
+
+
+@dataclass(frozen=True)
+class Start:
+    """POD and quadratic manifold in closed form, and the share of the variance that they lose on validating samples."""
+
+    manifold: Manifold
+    error: float
+
+
+def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
+    """Samples (N, n) for the POD: all where the smaller side is short, or else some of them."""
+    if min(samples.shape) <= MAX_SNAPSHOTS:
+        return samples
+    return samples[np.random.default_rng([seed, 5]).permutation(len(samples))[:MAX_SNAPSHOTS]]
+
+
+def without_many_products(config: FitConfig, latent_dim: int) -> FitConfig:
+    """`config` without a quadratic path that would take longer to fit than all else."""
+    if not config.quadratic_decoder or n_products(latent_dim) <= MOST_PRODUCTS:
+        return config
+    log.info(
+        "no quadratic path in the decoder: %d latent coordinates have %d products", latent_dim, n_products(latent_dim)
+    )
+    return replace(config, quadratic_decoder=False)
+
+
+def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig) -> Start:
+    """The quadratic manifold, or POD alone, whose ridge loses least of the validating samples (N, r)."""
+    d = min(latent_dim, training.shape[1])
+    solve = quadratic_manifold(training.numpy(), d, config.quadratic_decoder)
+    w = validating.numpy()
+    z = w[:, :d]
+    variance = variance_of(training)
+
+    def error(manifold: Manifold) -> float:
+        decoded = manifold.offset + z @ manifold.linear.T
+        if config.quadratic_decoder:
+            decoded += distinct_products(z) @ distinct_coefficients(manifold.quadratic, d).T
+        return float(((decoded - w) ** 2).mean()) / variance
+
+    ridges = RIDGES if config.quadratic_decoder else RIDGES[:1]  # a constant needs no ridge
+    best = min((solve(ridge) for ridge in ridges), key=error)
+    return Start(best, error(best))
+
+
+def expect(networks: EncoderDecoder, correction: float) -> None:
+    """Tell networks whose corrections are nothing yet how large these will be."""
+    for part in (networks.encoder, networks.decoder):
+        if part.correction is not None:
+            part.correction.gain.fill_(correction)
+
+
+@torch.no_grad()
+def start_from(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, seed: int) -> None:
+    """Make the networks equal to the closed form, with latent coordinates of unit spread; corrections begin at nothing.
+
+    Latent coordinates beyond those of the POD, of an over-complete autoencoder, are random mixtures of these, which the decoder
+    has yet to learn to use.
+    """
+    encoder, decoder = networks.encoder, networks.decoder
+    d, known = encoder.linear.out_features, manifold.linear.shape[1]
+    spread = samples[:, :known].std(dim=0).clamp(min=1e-30)
+    encode, decode = samples.new_zeros(d, samples.shape[1]), samples.new_zeros(samples.shape[1], d)
+    encode[:known, :known] = torch.diag(1.0 / spread)
+    decode[:, :known] = torch.from_numpy(manifold.linear) * spread
+    if d > known:
+        mixtures = torch.randn(d - known, known, generator=generator_of(seed), dtype=samples.dtype)
+        encode[known:, :known] = mixtures / mixtures.norm(dim=1, keepdim=True) / spread
+    encoder.linear.weight.copy_(encode)
+    decoder.linear.weight.copy_(decode)
+    decoder.linear.bias.copy_(torch.from_numpy(manifold.offset))
+    if decoder.quadratic is not None:
+        scaled = manifold.quadratic.reshape(-1, known, known) * (spread[:, None] * spread).numpy()
+        products = np.zeros((len(scaled), d, d))
+        products[:, :known, :known] = scaled
+        decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
+    scale_correction(encoder.correction, samples, 1.0)
+    scale_correction(decoder.correction, samples @ encode.T, 1.0)

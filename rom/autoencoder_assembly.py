@@ -15,6 +15,7 @@ from rom.architecture import EncoderDecoder
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.autoencoder_objective import AutoencoderObjective
 from rom.autoencoder_start import Start
+from rom.batches import generator_of
 from rom.clock import Clock
 from rom.latent_quality import complaints, measured
 from rom.projection import Projection
@@ -27,6 +28,7 @@ __all__ = ["assemble"]
 log = logging.getLogger("rom")
 
 ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
+JUDGED_TIMES_DIM = 2**14  # samples judged times latent coordinates, each of which is a derivative of all decoded
 TOGETHER = 512  # samples reconstructed at a time
 
 
@@ -123,7 +125,9 @@ def note_quality(autoencoder: Autoencoder, coordinates: Tensor) -> None:
     """
     if len(coordinates) < ENOUGH_FOR_NEIGHBOURS:
         return
-    quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu().numpy())
+    most = max(ENOUGH_FOR_NEIGHBOURS, JUDGED_TIMES_DIM // autoencoder.latent_dim)
+    some = torch.randperm(len(coordinates), generator=generator_of(0))[:most]
+    quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu()[some].numpy())
     for name in ("effective_dimension", "trustworthiness"):
         autoencoder.history.attrs[name] = quality.attrs[name]
     for message in complaints(quality):

@@ -22,6 +22,8 @@ __all__ = ["Start", "closed_form", "expect", "pod_sample", "start_from", "withou
 log = logging.getLogger("rom")
 
 MOST_PRODUCTS = 2112  # of latent coordinates, those of 64: their regression takes some seconds
+MANY_SAMPLES, MANY_FOR_A_PRODUCT = 16384, 8  # for that regression: of more, some are drawn
+ROWS = 4096  # whose products are held at a time
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,24 @@ def without_many_products(config: FitConfig, latent_dim: int) -> FitConfig:
     return replace(config, quadratic_decoder=False)
 
 
-def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig) -> Start:
-    """The quadratic manifold, or POD alone, whose ridge loses least of the validating samples (N, r)."""
+def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig, seed: int) -> Start:
+    """The quadratic manifold, or POD alone, whose ridge loses least of the validating samples (N, r).
+
+    Regressed on no more samples than tell the coefficients well.
+    """
     d = min(latent_dim, training.shape[1])
-    solve = quadratic_manifold(training.numpy(), d, config.quadratic_decoder)
+    most = max(MANY_SAMPLES, MANY_FOR_A_PRODUCT * n_products(d))
+    some = np.random.default_rng([seed, 6]).permutation(len(training))[:most] if len(training) > most else slice(None)
+    solve = quadratic_manifold(training.numpy()[some], d, config.quadratic_decoder, ROWS)
     w = validating.numpy()
     z = w[:, :d]
+    products = distinct_products(z) if config.quadratic_decoder else None
     variance = variance_of(training)
 
     def error(manifold: Manifold) -> float:
         decoded = manifold.offset + z @ manifold.linear.T
-        if config.quadratic_decoder:
-            decoded += distinct_products(z) @ distinct_coefficients(manifold.quadratic, d).T
+        if products is not None:
+            decoded += products @ distinct_coefficients(manifold.quadratic, d).T
         return float(((decoded - w) ** 2).mean()) / variance
 
     ridges = RIDGES if config.quadratic_decoder else RIDGES[:1]  # a constant needs no ridge

@@ -100,7 +100,7 @@ def fit_autoencoder(
         require_rank(d, latent_dim)
     config = without_many_products(config, d)
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
-    closed = closed_form(training, validating, d, config)
+    closed = closed_form(training, validating, d, config, seed)
 
     dtype = getattr(torch, config.dtype)
     parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)

@@ -2,9 +2,8 @@
 
 They act on standardised fields (B, channels, *shape) row by row, and start at zero: the last layers of both do.
 
-Tensors inside are channels last, (B, *grid, c), and a line is a plane of one row: torch's convolutions on the CPU are two to
-ten times as fast so. A convolution and the resampling after or before it are merged into one kernel, which is the same map
-for a third to a fifth of the time.
+Tensors inside are channels last, (B, *grid, c), and a line is a plane of one row: torch's convolutions on the CPU are faster
+so. A convolution and the resampling after or before it are merged into one kernel, which is the same map for less.
 """
 
 from __future__ import annotations

@@ -20,12 +20,11 @@ __all__ = ["FieldDecoder", "FieldEncoder", "attach"]
 class FieldCorrection(nn.Module):
     """What both directions share: the POD basis in the order of the field, and fixed scales.
 
-    `shift` and `inverse_spread` standardise the input, `gain` is the size of the correction that is expected, as in
+    `inverse_spread` is one over the unit of the input, `gain` is the size of the correction that is expected, as in
     `rom.networks.MLP`. The basis is that of the projection, and not stored twice: see `attach`.
     """
 
     basis: Tensor
-    shift: Tensor
     inverse_spread: Tensor
     gain: Tensor
 
@@ -34,7 +33,6 @@ class FieldCorrection(nn.Module):
         self.module = module
         self.geometry = geometry
         self.register_buffer("basis", torch.zeros(geometry.channels * geometry.n_points, rank), persistent=False)
-        self.register_buffer("shift", torch.zeros(n_in))
         self.register_buffer("inverse_spread", torch.ones(n_in))
         self.register_buffer("gain", torch.ones(()))
 
@@ -76,8 +74,11 @@ class FieldEncoder(FieldCorrection):
 class FieldDecoder(FieldCorrection):
     """z (..., d) to a correction of w (..., r): the module makes a field (B, channels, *shape), which is projected."""
 
+    shift: Tensor
+
     def __init__(self, module: nn.Module, geometry: Geometry, rank: int, latent_dim: int):
         super().__init__(module, geometry, rank, latent_dim)
+        self.register_buffer("shift", torch.zeros(latent_dim))
 
     def normalise_to(self, latent: Tensor) -> None:
         """Set the units of z from samples (N, d)."""

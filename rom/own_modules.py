@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rom.batches import generator_of
 from rom.config import FitConfig
 from rom.errors import RomTypeError, RomValueError
 from rom.geometry import Geometry
@@ -18,6 +19,7 @@ from rom.row_wise import require_row_wise
 
 __all__ = ["OwnModules", "is_own", "own_modules", "require_rank"]
 
+SHAKE = 0.3  # of the usual size of weights
 AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
 
 
@@ -64,6 +66,10 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int, config: FitConfig
         raise RomValueError(
             f"modules: they take the place of FitConfig.network, which is {type(config.network).__name__}; leave one of both out"
         )
+    if config is not None and config.space is not None:
+        raise RomValueError(
+            "modules: with FitConfig.space they would see coefficients of splines, not values at positions; leave one of both out"
+        )
     if not isinstance(modules, Sequence) or len(modules) != 2 or not all(isinstance(m, nn.Module) for m in modules):
         raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
     encoder, decoder = modules
@@ -87,7 +93,10 @@ def require_rank(rank: int, latent_dim: int) -> None:
 
 @torch.no_grad()
 def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: tuple[int, ...]) -> None:
-    """Refuse a module that does not take (B, *n_in) to (B, *n_out), row by row."""
+    """Refuse a module that does not take (B, *n_in) to (B, *n_out), row by row.
+
+    A layer of zeros at the end would hide what happens before it, so rows are compared by a copy with other weights, too.
+    """
     first = next(module.parameters(), torch.zeros(()))
     rows = torch.randn(2, *n_in, generator=torch.Generator().manual_seed(0)).to(first)
     try:
@@ -104,8 +113,26 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
         raise RomValueError(
             f"modules: the {name} gives values that are not finite for standard normal numbers, and it will see such"
         )
-    if not torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max())):
+    if not (treats_rows_alone(module, rows) and treats_rows_alone(shaken(module), rows)):
         raise RomTypeError(
             f"modules: the {name} gives another result for a state in a batch than for the state alone; rows must not mix, "
             "for one product along a tangent stands for that of every row"
         )
+
+
+def treats_rows_alone(module: nn.Module, rows: Tensor) -> bool:
+    """Whether the first of two rows gives the same in a batch and alone; or values that are not finite, which tell nothing."""
+    both, alone = module(rows), module(rows[:1])
+    if not (both.isfinite().all() and alone.isfinite().all()):
+        return True
+    return torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max()))
+
+
+def shaken(module: nn.Module) -> nn.Module:
+    """A copy whose weights are a little different, none of them zero."""
+    copied = copy.deepcopy(module)
+    generator = generator_of(1)
+    for parameter in copied.parameters():
+        n_in = parameter[0].numel() if parameter.ndim > 1 else 1
+        parameter += SHAKE / n_in**0.5 * torch.randn(parameter.shape, generator=generator).to(parameter)
+    return copied

@@ -77,6 +77,12 @@ def test_states_on_a_grid_keep_their_shape():
     assert (own.geometry.channels, own.geometry.shape) == (1, (4, 6))
 
 
+def zeros(layer):
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 
@@ -99,6 +105,11 @@ def test_states_on_a_grid_keep_their_shape():
             TypeError,
             "the encoder gives another result for a state in a batch than for the state alone",
         ),
+        (
+            (nn.Sequential(Centred(), zeros(nn.Linear(2, 2))), pair()[1]),
+            TypeError,
+            "the encoder gives another result for a state in a batch than for the state alone",
+        ),
         ((Two(), pair()[1]), TypeError, "the encoder must give one tensor, got tuple"),
         ((Root(), pair()[1]), ValueError, "the encoder gives values that are not finite"),
         (
@@ -117,6 +128,11 @@ def test_what_cannot_be_used_is_refused(modules, error, message):
     with pytest.raises(error, match=message) as caught:
         own_modules(modules, PLAIN, 2)
     assert isinstance(caught.value, rom.RomError)
+
+
+def test_coefficients_of_a_function_space_are_no_states_of_theirs():
+    with pytest.raises(rom.RomValueError, match="they would see coefficients of splines"):
+        own_modules(pair(), PLAIN, 2, rom.FitConfig(space=rom.Coordinate()))
 
 
 def test_no_more_latent_coordinates_than_the_data_span():

@@ -141,13 +141,14 @@ def corrections_of(
     )
 
 
-def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> None:
+def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> MLP:
     """Make the encoder Gaussian for a training, with the same variance everywhere at its start. `samples` (N, r)."""
     rank, latent_dim = samples.shape[1], networks.encoder.linear.out_features
     widths = config.hidden or (POSTERIOR_WIDTH,)
-    networks.posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator_of(seed))
-    networks.posterior.normalise_to(samples)
-    networks.posterior.to(getattr(torch, config.dtype))
+    posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator_of(seed))
+    posterior.normalise_to(samples)
+    networks.posterior = posterior.to(getattr(torch, config.dtype))
+    return posterior
 
 
 def parts_of(networks: EncoderDecoder) -> dict[str, nn.Module]:

@@ -13,11 +13,12 @@ from rom.architecture import EncoderDecoder, scale_correction
 from rom.autoencoder_objective import variance_of
 from rom.batches import generator_of
 from rom.config import FitConfig
+from rom.networks import MLP
 from rom.projection import MAX_SNAPSHOTS
 from rom.quadratic import n_products, packed
 from rom.warm_start import RIDGES, Manifold, distinct_coefficients, distinct_products, quadratic_manifold
 
-__all__ = ["Start", "closed_form", "expect", "pod_sample", "start_from", "without_many_products"]
+__all__ = ["Start", "closed_form", "expect", "pod_sample", "see_in_one_unit", "start_from", "without_many_products"]
 
 log = logging.getLogger("rom")
 
@@ -109,3 +110,14 @@ def start_from(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, se
         decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
     scale_correction(encoder.correction, samples, 1.0)
     scale_correction(decoder.correction, samples @ encode.T, 1.0)
+    if isinstance(encoder.correction, MLP):
+        see_in_one_unit(encoder.correction, samples)
+
+
+def see_in_one_unit(network: MLP, samples: Tensor) -> None:
+    """Let a network see all POD coordinates of samples (N, r) in one unit.
+
+    Each in its own unit, as states of known dynamics are seen, would make the small ones as large as the others; of measured
+    samples these are mostly noise.
+    """
+    network.normalise_to(samples, floor=1.0)

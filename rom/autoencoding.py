@@ -17,7 +17,7 @@ from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder
 from rom.autoencoder_assembly import assemble
 from rom.autoencoder_objective import AutoencoderObjective
-from rom.autoencoder_start import closed_form, expect, pod_sample, start_from, without_many_products
+from rom.autoencoder_start import closed_form, expect, pod_sample, see_in_one_unit, start_from, without_many_products
 from rom.batches import generator_of
 from rom.checkpoint import digest_of
 from rom.clock import Clock
@@ -108,7 +108,7 @@ def fit_autoencoder(
     attach(networks, projection.basis)
     start_from(networks, closed.manifold, training, seed)
     if weights.variational > 0.0:
-        add_posterior(networks, config, training, seed)
+        see_in_one_unit(add_posterior(networks, config, training, seed), training)
     networks.to(target)
 
     of_training, of_validating = (coordinates.to(target, dtype) for coordinates in (training, validating))

@@ -49,6 +49,14 @@ def fit(small):
     return run
 
 
+def test_networks_see_all_coordinates_in_one_unit(fit):
+    """Noise is most of the small ones of measured samples, and in a unit of their own they would look as large as the others."""
+    noisy = circle() + 0.01 * np.random.default_rng(1).standard_normal((400, 4))
+    unit = fit(noisy, steps=2)._state.networks.encoder.correction.inverse_spread
+    assert len(unit) == 4
+    assert (unit == unit[0]).all()
+
+
 # -- principal component analysis -------------------------------------------------------------------------------------
 
 

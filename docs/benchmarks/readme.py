@@ -179,6 +179,19 @@ def rows() -> list[tuple[str, str, str]]:
             f"PCA: {of('digits', 'pca', ['gain, dB'], d=16)}; {of('digits', 'pca', ['area under the curve'], novelty=True, d=16)}",
         ),
         (
+            "Swiss roll and the same in 64 noisy dimensions, autoencoder from Isomap coordinates, d = 2: error in shares of the variance "
+            f"({seeds('manifolds', problem='roll', start='isomap')})",
+            " / ".join(of("manifolds", figures=["error"], problem=p, start="isomap") for p in ("roll", "lifted roll")),
+            "; ".join(
+                f"{name}: " + " / ".join(of("manifolds", method, ["error"], problem=p) for p in ("roll", "lifted roll"))
+                for name, method in (
+                    ("plain autoencoder from Isomap coordinates", "isomap_autoencoder"),
+                    ("plain autoencoder", "plain_autoencoder"),
+                    ("PCA", "pca"),
+                )
+            ),
+        ),
+        (
             "lifted Duffing, plain arrays, d = 2: MSE on the training horizon / twice as long "
             f"({seeds('duffing_course', seconds=60)})",
             f"60 s: {of('duffing_course', figures=COURSE, seconds=60)}; 300 s: {of('duffing_course', figures=COURSE, seconds=300)}",

@@ -56,6 +56,8 @@ class Autoencoder(Fitted[AutoencoderState]):
     `history` (xarray.Dataset) tells how it came about, and how well it reconstructs.
     """
 
+    file_kind = "autoencoder"
+
     @property
     def compression_ratio(self) -> float:
         """Components of a sample over latent coordinates, n / d."""

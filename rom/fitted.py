@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import copy
 import os
-from typing import Any, Generic, Self, TypeVar
+from dataclasses import asdict
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rom.architecture import n_weights
+from rom.architecture import n_weights, parts_of
 from rom.arguments import checked_device
 from rom.config import FitConfig
 from rom.field_correction import attach
 from rom.layout import Layout
+from rom.own_modules import is_own
+from rom.persistence import history_to_json, write_sealed
 from rom.projection import Projection
 
 __all__ = ["Fitted", "FittedState"]
@@ -47,6 +50,8 @@ S = TypeVar("S", bound=FittedState)
 
 class Fitted(Generic[S]):
     """What models and autoencoders have in common. `history` (xarray.Dataset) tells how one came about."""
+
+    file_kind: ClassVar[str]
 
     def __init__(self, state: S, layout: Layout, config: FitConfig, history: xr.Dataset):
         self._state = state.requires_grad_(False).eval()
@@ -94,13 +99,22 @@ class Fitted(Generic[S]):
         return self._state.projection.mean
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one safetensors file, from which `rom.load`, or `rom.load_autoencoder`, makes the same, bit by bit.
+        """Write everything to one safetensors file, all but the numbers as JSON in its header.
 
-        Raises `RomError` when the file cannot be written.
+        `rom.load`, or `rom.load_autoencoder`, makes the same of it, bit by bit. Raises `RomError` when the file cannot be written.
         """
-        from rom.model_file import save
-
-        save(self, path)
+        networks, projection = self._state.networks, self._state.projection
+        document = {
+            "config": self.config.to_dict(),
+            "classes": [type(part).__name__ for part in parts_of(networks).values()],
+            "own_modules": is_own(networks),
+            "rank": self.rank,
+            "latent_dim": self.latent_dim,
+            "lost_energy": projection.lost_energy,
+            "layout": asdict(self._layout),
+            "history": history_to_json(self.history),
+        }
+        write_sealed(path, self.file_kind, document, dict(self._state.state_dict()))
 
     def to(self, device: str | torch.device) -> Self:
         """The same on another device. Raises `RomValueError` for one that is not there."""

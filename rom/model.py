@@ -118,6 +118,8 @@ class ReducedOrderModel(Fitted[ModelState]):
     model came about.
     """
 
+    file_kind = "model"
+
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters mu that forecasts need; empty where the model was fitted at fixed ones."""

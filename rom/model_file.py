@@ -1,17 +1,13 @@
-"""One file for a model: its numbers as safetensors, everything else as JSON in the header. No code runs on load."""
+"""Models and autoencoders from the files that `Fitted.save` wrote. No code runs on load."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import xarray as xr
-
-from rom.architecture import parts_of
 from rom.arguments import checked_device
 from rom.autoencoder import Autoencoder, AutoencoderState
 from rom.config import FitConfig
@@ -23,34 +19,27 @@ from rom.latent_dynamics import LatentDynamics
 from rom.layout import Layout
 from rom.model import ModelState, ReducedOrderModel
 from rom.networks import Decoder, Encoder
-from rom.own_modules import OwnModules, is_own, own_modules
-from rom.persistence import RomFileError, read_sealed, write_sealed
+from rom.own_modules import OwnModules, own_modules
+from rom.persistence import RomFileError, history_from_json, read_sealed
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["load", "load_autoencoder", "save"]
+__all__ = ["load", "load_autoencoder"]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of file: its name, the classes of its networks, and what it is read into."""
+    """One kind of file: the classes of its networks, and what it is read into."""
 
-    name: str
     classes: list[str]
     state: type[ModelState] | type[AutoencoderState]
     result: type[Fitted[Any]]
 
 
-MODEL = Kind("model", [c.__name__ for c in (Encoder, LatentDynamics, Decoder)], ModelState, ReducedOrderModel)
-AUTOENCODER = Kind("autoencoder", [c.__name__ for c in (Encoder, Decoder)], AutoencoderState, Autoencoder)
-
-
-def save(fit: Fitted[Any], path: str | os.PathLike) -> None:
-    """Write a model or an autoencoder to `path`. Raises `RomError` when the file cannot be written."""
-    kind = next(kind for kind in (MODEL, AUTOENCODER) if isinstance(fit, kind.result))
-    write_sealed(path, kind.name, document_of(fit), dict(fit._state.state_dict()))
+MODEL = Kind([c.__name__ for c in (Encoder, LatentDynamics, Decoder)], ModelState, ReducedOrderModel)
+AUTOENCODER = Kind([c.__name__ for c in (Encoder, Decoder)], AutoencoderState, Autoencoder)
 
 
 def load(
@@ -80,9 +69,9 @@ def load_autoencoder(
 
 
 def read(kind: Kind, path: str | os.PathLike, device: Any, modules: Any) -> Any:
-    """What `save` wrote to `path`, which must be of this kind."""
+    """What `Fitted.save` wrote to `path`, which must be of this kind."""
     target = checked_device(device)
-    document, tensors = read_sealed(path, kind.name)
+    document, tensors = read_sealed(path, kind.result.file_kind)
     with of_this_version(path):
         require_classes(path, document, kind.classes)
         layout, config = layout_of(document["layout"]), FitConfig.from_dict(document["config"])
@@ -93,20 +82,6 @@ def read(kind: Kind, path: str | os.PathLike, device: Any, modules: Any) -> Any:
         state.projection.lost_energy = document["lost_energy"]
         history = history_from_json(document["history"])
     return kind.result(state.to(target), layout, config, history)
-
-
-def document_of(model: Fitted[Any]) -> dict[str, Any]:
-    """Everything about a model but its numbers, in JSON types."""
-    return {
-        "config": model.config.to_dict(),
-        "classes": [type(part).__name__ for part in parts_of(model._state.networks).values()],
-        "own_modules": is_own(model._state.networks),
-        "rank": model.rank,
-        "latent_dim": model.latent_dim,
-        "lost_energy": model._state.projection.lost_energy,
-        "layout": asdict(model._layout),
-        "history": history_to_json(model.history),
-    }
 
 
 @contextmanager
@@ -162,20 +137,3 @@ def layout_of(document: dict[str, Any]) -> Layout:
     space = document.get("space")
     space = None if space is None else FunctionSpace.from_dict(space)
     return Layout(**{**document, **tuples, "fields": fields, "space": space})
-
-
-def history_to_json(history: xr.Dataset) -> dict[str, Any]:
-    variables = {
-        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype), "attrs": v.attrs}
-        for name, v in history.variables.items()
-    }
-    return {"variables": variables, "coords": [str(c) for c in history.coords], "attrs": dict(history.attrs)}
-
-
-def history_from_json(document: dict[str, Any]) -> xr.Dataset:
-    variables = {
-        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"]), v.get("attrs", {}))
-        for name, v in document["variables"].items()
-    }
-    coords = {name: variables.pop(name) for name in document["coords"]}
-    return xr.Dataset(variables, coords, attrs=document["attrs"])

@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import xarray as xr
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -22,7 +24,15 @@ from torch import Tensor
 
 from rom.errors import RomError, RomFileNotFoundError, RomTypeError, RomValueError
 
-__all__ = ["RomFileError", "pack", "read_sealed", "unpack", "write_sealed"]
+__all__ = [
+    "RomFileError",
+    "history_from_json",
+    "history_to_json",
+    "pack",
+    "read_sealed",
+    "unpack",
+    "write_sealed",
+]
 
 SCHEMA = 3
 DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
@@ -157,3 +167,20 @@ def unpack(tree: Any, tensors: dict[str, Tensor]) -> Any:
         return {key: unpack(value, tensors) for key, value in content}
     values = [unpack(value, tensors) for value in content]
     return tuple(values) if kind == "tuple" else values
+
+
+def history_to_json(history: xr.Dataset) -> dict[str, Any]:
+    variables = {
+        str(name): {"dims": list(v.dims), "data": v.values.tolist(), "dtype": str(v.dtype), "attrs": v.attrs}
+        for name, v in history.variables.items()
+    }
+    return {"variables": variables, "coords": [str(c) for c in history.coords], "attrs": dict(history.attrs)}
+
+
+def history_from_json(document: dict[str, Any]) -> xr.Dataset:
+    variables = {
+        name: (v["dims"], np.asarray(v["data"], dtype=v["dtype"]), v.get("attrs", {}))
+        for name, v in document["variables"].items()
+    }
+    coords = {name: variables.pop(name) for name in document["coords"]}
+    return xr.Dataset(variables, coords, attrs=document["attrs"])

@@ -179,12 +179,12 @@ def start_from(
     """
     d = closed_form.latent_dim
     with torch.no_grad():
-        networks.encoder.linear.weight.copy_(torch.eye(d, coordinates.shape[1]))
+        assign(networks.encoder.linear, closed_form.encoder)
         assign(networks.latent_dynamics.linear, closed_form.linear, closed_form.offset)
         assign(networks.latent_dynamics.quadratic, packed(closed_form.quadratic, closed_form.linear.shape[1]))
         assign(networks.decoder.linear, closed_form.decoder_linear, closed_form.decoder_offset)
         assign(networks.decoder.quadratic, packed(closed_form.decoder_quadratic, d))
-        latent = coordinates[:, :d]
+        latent = coordinates @ torch.from_numpy(closed_form.encoder).to(coordinates).T
         seen_by_h = latent if parameters is None else torch.cat([latent, parameters], 1)
         scale_correction(networks.encoder.correction, coordinates, gain)
         scale_correction(networks.latent_dynamics.correction, seen_by_h, gain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.field_correction import attach
-from rom.fit_arguments import checked, training_seconds
+from rom.fit_arguments import checked, lowered, require_dimension, training_seconds
 from rom.own_modules import own_modules, require_rank
 from rom.projection import fit_projection
 from rom.samples import as_samples
@@ -34,8 +33,6 @@ from rom.training_record import Progress, Training
 from rom.unfolding import unfold
 
 __all__ = ["fit_autoencoder"]
-
-log = logging.getLogger("rom")
 
 STARTS = ("pod", "isomap")
 
@@ -89,13 +86,13 @@ def fit_autoencoder(
     require_start(start, config, modules)
     target = checked_device(device)
     samples = as_samples(data, sample_dims, seed)
-    require_sparse(latent_dim, samples.layout.n_states, weights)
+    require_dimension(latent_dim, samples.layout.n_states, weights)
     own = own_modules(modules, samples.layout, latent_dim, config)
     require_network(config, samples.layout)
 
     pod_of = pod_sample(samples.training, seed)
     projection = fit_projection(pod_of, config.energy_tolerance, latent_dim, config.max_rank)
-    d = dimension(latent_dim, projection.rank, weights)
+    d = lowered(latent_dim, projection.rank, weights)
     if own is not None:
         require_rank(d, latent_dim)
     config = without_many_products(config, d)
@@ -181,20 +178,3 @@ def require_start(start: str, config: FitConfig, modules: tuple[nn.Module, nn.Mo
         raise RomValueError(
             "start: 'isomap' needs networks that bend, and FitConfig.hidden is (); give them widths, or leave start at 'pod'"
         )
-
-
-def require_sparse(latent_dim: int, n_states: int, weights: LossWeights) -> None:
-    """Refuse more latent coordinates than components where nothing keeps the identity from being learned."""
-    if latent_dim > n_states and weights.sparse + weights.sparse_kl <= 0.0:
-        raise RomValueError(
-            f"latent_dim is {latent_dim}, but a sample has only {n_states} components: an over-complete autoencoder learns the "
-            "identity; ask for fewer, or give LossWeights(sparse=...) or (sparse_kl=...) a positive weight"
-        )
-
-
-def dimension(latent_dim: int, rank: int, weights: LossWeights) -> int:
-    """The number of latent coordinates: no more than the data span, unless they are to be sparse."""
-    if latent_dim <= rank or weights.sparse + weights.sparse_kl > 0.0:
-        return latent_dim
-    log.warning("latent_dim lowered from %d to %d, the POD rank", latent_dim, rank)
-    return rank

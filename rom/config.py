@@ -61,6 +61,11 @@ class LossWeights(JsonSettings):
         return self.contractive + self.sparse + self.sparse_kl + self.variational + self.smoothness
 
     @property
+    def over_complete(self) -> bool:
+        """Whether more latent coordinates than a state has components make sense: they are to be sparse."""
+        return self.sparse + self.sparse_kl > 0.0
+
+    @property
     def regularised(self) -> bool:
         """Whether any regulariser counts."""
         return self.denoising + self.of_latent_states > 0.0

@@ -13,7 +13,7 @@ from rom.errors import RomTypeError, RomValueError
 from rom.persistence import checked_path
 from rom.settings import require_integer, require_number
 
-__all__ = ["checked", "training_seconds"]
+__all__ = ["checked", "lowered", "require_dimension", "training_seconds"]
 
 log = logging.getLogger("rom")
 
@@ -44,6 +44,23 @@ def checked(
         if not callable(callback):
             raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
     return None if checkpoint is None else checked_path(checkpoint)
+
+
+def require_dimension(latent_dim: int | None, n_states: int | None, weights: LossWeights) -> None:
+    """Refuse more latent coordinates than components where nothing keeps the identity from being learned."""
+    if latent_dim is not None and n_states is not None and latent_dim > n_states and not weights.over_complete:
+        raise RomValueError(
+            f"latent_dim is {latent_dim}, but a state has only {n_states} components: more would learn the identity; ask for "
+            "fewer, or give LossWeights(sparse=...) or (sparse_kl=...) a positive weight"
+        )
+
+
+def lowered(latent_dim: int, rank: int, weights: LossWeights) -> int:
+    """The number of latent coordinates: no more than the data span, unless they are to be sparse."""
+    if latent_dim <= rank or weights.over_complete:
+        return latent_dim
+    log.warning("latent_dim lowered from %d to %d, the POD rank", latent_dim, rank)
+    return rank
 
 
 def training_seconds(clock: Clock, preparation: float) -> float | None:

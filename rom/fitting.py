@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +18,7 @@ from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.field_correction import attach
-from rom.fit_arguments import checked, training_seconds
+from rom.fit_arguments import checked, lowered, require_dimension, training_seconds
 from rom.gathering import Material, gather
 from rom.layout import Layout
 from rom.model import ReducedOrderModel
@@ -30,10 +29,11 @@ from rom.renewal import fresh_flows
 from rom.selection import Selection, select_closed_form, select_latent_dim
 from rom.training import Plan, expected_correction, train
 from rom.training_record import Progress
+from rom.warm_start import extended
 
 __all__ = ["fit"]
 
-log = logging.getLogger("rom")
+MOST_EXTENDED = 32  # POD coordinates that an over-complete latent space begins with
 
 
 def fit(
@@ -71,7 +71,8 @@ def fit(
             (point, *shape), (point, p) and (point, m).
         Trajectories and collocation on differing, moving or scattered positions are lists of Datasets, which
             `config=FitConfig(space=rom.Coordinate())` makes one model of; they are read into memory.
-        latent_dim: d, or "auto" to choose it from closed-form models on held-out data.
+        latent_dim: d, or "auto" to choose it from closed-form models on held-out data. More than a state has components only
+            with a weight for `sparse` or `sparse_kl`.
         max_seconds: wall clock of the whole call; the training is laid out for what simulation leaves of it.
 
     What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
@@ -117,13 +118,13 @@ def fit(
     if config.space is not None:  # f takes states on its own grid, not coefficients
         config = replace(config, evaluate_system=False)
     dimension = None if latent_dim == "auto" else int(latent_dim)
-    require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None)
+    require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None, weights)
     if modules is not None and dimension is None:
         raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
     target = checked_device(device)
 
     def accept(layout: Layout) -> None:
-        require_dimension(dimension, layout.n_states)
+        require_dimension(dimension, layout.n_states, weights)
         own_modules(modules, layout, dimension or 1, config)
         require_network(config, layout)
 
@@ -134,9 +135,9 @@ def fit(
     started = clock.elapsed
     prepared = prepare(material, config, min_rank=dimension or 1)
     preparation = clock.elapsed - started
-    if modules is not None:
+    if modules is not None and not weights.over_complete:
         require_rank(prepared.projection.rank, int(latent_dim))
-    selection, curve = choose(prepared, config, dimension, seed, clock)
+    selection, curve = choose(prepared, config, dimension, weights, seed, clock)
 
     networks = build_networks(
         config,
@@ -183,11 +184,6 @@ def fit(
     return assemble(material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock)
 
 
-def require_dimension(dimension: int | None, n_states: int | None) -> None:
-    if dimension is not None and n_states is not None and dimension > n_states:
-        raise RomValueError(f"latent_dim is {dimension}, but a state has only {n_states} components; ask for fewer")
-
-
 def require_weight(material: Material, weights: LossWeights) -> None:
     """Refuse weights under which no data count."""
     of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
@@ -201,15 +197,18 @@ def require_weight(material: Material, weights: LossWeights) -> None:
 
 
 def choose(
-    prepared: Prepared, config: FitConfig, dimension: int | None, seed: int, clock: Clock
+    prepared: Prepared, config: FitConfig, dimension: int | None, weights: LossWeights, seed: int, clock: Clock
 ) -> tuple[Selection, dict[int, float]]:
     """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
     if dimension is None:
         return select_latent_dim(prepared, config, seed, clock)
-    if dimension > prepared.projection.rank:
-        log.warning("latent_dim lowered from %d to %d, the POD rank", dimension, prepared.projection.rank)
-    selection = select_closed_form(prepared, config, min(dimension, prepared.projection.rank), seed, clock)
-    return selection, {selection.closed_form.latent_dim: selection.error}
+    rank = prepared.projection.rank
+    d = lowered(dimension, rank, weights)
+    known = d if d <= rank else min(rank, MOST_EXTENDED)
+    selection = select_closed_form(prepared, config, known, seed, clock)
+    if d > known:
+        selection = replace(selection, closed_form=extended(selection.closed_form, d, seed))
+    return selection, {d: selection.error}
 
 
 def n_parameters(prepared: Prepared) -> int:

@@ -12,19 +12,21 @@ from functools import partial
 
 import numpy as np
 
-__all__ = ["RIDGES", "ClosedForm", "Manifold", "closed_form_models", "quadratic_manifold"]
+__all__ = ["RIDGES", "ClosedForm", "Manifold", "closed_form_models", "extended", "quadratic_manifold"]
 
 RIDGES = tuple(10.0**k for k in range(-10, 1, 2))
 
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """The classical ROM in POD coordinates w (r,), with latent state z = w[:d] and y = (z, mu).
+    """The classical ROM in POD coordinates w (r,), with latent state z = encoder w, encoder (d, r), and y = (z, mu).
 
+    Latent states are the first d coordinates, but where they are more than these (`extended`).
     Decoder: w = decoder_offset + decoder_linear z + decoder_quadratic (z x z), (r,), (r, d), (r, d^2).
     Dynamics: dz/dt = offset + linear y + quadratic (y x y), (d,), (d, d + p), (d, (d + p)^2).
     """
 
+    encoder: np.ndarray
     decoder_offset: np.ndarray
     decoder_linear: np.ndarray
     decoder_quadratic: np.ndarray
@@ -71,6 +73,7 @@ def closed_form_models(
         theta = operators(strength)
         models.append(
             ClosedForm(
+                encoder=np.eye(d, coordinates.shape[1]),
                 decoder_offset=manifold.offset,
                 decoder_linear=manifold.linear,
                 decoder_quadratic=manifold.quadratic,
@@ -81,6 +84,34 @@ def closed_form_models(
             )
         )
     return models
+
+
+def extended(model: ClosedForm, latent_dim: int, seed: int) -> ClosedForm:
+    """The same model with more latent coordinates: those beyond are random mixtures of the others, and change as these do.
+
+    The decoder, and dz/dt, go by the others alone.
+    """
+    k, d = model.latent_dim, latent_dim
+    p = model.linear.shape[1] - k
+    mixtures = np.random.default_rng([seed, 8]).standard_normal((d - k, k))
+    grown = np.concatenate([np.eye(k), mixtures / np.linalg.norm(mixtures, axis=1, keepdims=True)])
+    r, seen = len(model.decoder_offset), np.concatenate([np.arange(k), d + np.arange(p)])
+    decoder_linear, decoder_quadratic = np.zeros((r, d)), np.zeros((r, d, d))
+    linear, quadratic = np.zeros((d, d + p)), np.zeros((d, d + p, d + p))
+    decoder_linear[:, :k] = model.decoder_linear
+    decoder_quadratic[:, :k, :k] = model.decoder_quadratic.reshape(r, k, k)
+    linear[:, seen] = grown @ model.linear
+    quadratic[:, seen[:, None], seen] = (grown @ model.quadratic).reshape(d, k + p, k + p)
+    return ClosedForm(
+        encoder=grown @ model.encoder,
+        decoder_offset=model.decoder_offset,
+        decoder_linear=decoder_linear,
+        decoder_quadratic=decoder_quadratic.reshape(r, -1),
+        offset=grown @ model.offset,
+        linear=linear,
+        quadratic=quadratic.reshape(d, -1),
+        ridge=model.ridge,
+    )
 
 
 @dataclass(frozen=True)

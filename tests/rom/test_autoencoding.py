@@ -376,7 +376,7 @@ def test_many_latent_coordinates_have_no_quadratic_path(fit, caplog):
         (
             {"latent_dim": 5},
             ValueError,
-            "latent_dim is 5, but a sample has only 4 components: an over-complete autoencoder",
+            "latent_dim is 5, but a state has only 4 components: more would learn the identity",
         ),
         ({"latent_dim": 0}, ValueError, "latent_dim must be at least 1, got 0"),
         ({"latent_dim": "auto"}, TypeError, "latent_dim must be an integer, got 'auto'"),

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import rom
 import systems
@@ -33,6 +34,25 @@ def test_rank_is_raised_for_the_latent_dimension(small, caplog):
         model = rom.fit(None, trajectories=(t, states), latent_dim=6, config=config)
     assert (model.latent_dim, model.rank) == (6, 6)
     assert "POD rank raised to 6" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["sparse", "sparse_kl"])
+def test_more_latent_states_than_components_are_sparse(pendulum, pendulum_runs, pendulum_pairs, small, tmp_path, name):
+    """They start from the closed form of all components, forecast, and travel in a file."""
+    arguments = {"trajectories": pendulum_runs, "collocation": pendulum_pairs, "config": small}
+    n = pendulum.n_states
+    with pytest.raises(rom.RomValueError, match="a state has only 2 components: more would learn the identity"):
+        rom.fit(None, **arguments, latent_dim=n + 3)
+    model = rom.fit(None, **arguments, latent_dim=n + 3, weights=rom.LossWeights(**{name: 0.01}))
+    plain = rom.fit(None, **arguments, latent_dim=n)
+    assert (model.latent_dim, model.rank) == (n + 3, n)
+    assert model.history.attrs["closed_form_validation_error"] == pytest.approx(
+        plain.history.attrs["closed_form_validation_error"], rel=1e-2
+    )
+    model.save(tmp_path / "model.safetensors")
+    x0 = pendulum_runs["state"].isel(time=0)
+    again = rom.load(tmp_path / "model.safetensors")
+    xr.testing.assert_identical(again.forecast(x0, [0.0, 0.5]), model.forecast(x0, [0.0, 0.5]))
 
 
 def test_numbers_may_have_types_of_numpy(runs, small, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from rom.warm_start import (
     closed_form_models,
     distinct_products,
+    extended,
     ridge_regression,
     symmetric_quadratic,
 )
@@ -129,3 +130,20 @@ def test_networks_start_as_the_closed_form_model(n_parameters):
         np.testing.assert_allclose(candidate.decoder(z).detach(), decode(closed_form, w[:, :2]), atol=1e-13)
         velocity = candidate.latent_dynamics(z, tensors[1])
         np.testing.assert_allclose(velocity.detach(), rate(closed_form, w[:, :2], mu), atol=1e-13)
+
+
+@pytest.mark.parametrize("n_parameters", [0, 2])
+def test_more_latent_coordinates_than_data_span_change_nothing(n_parameters):
+    """They follow the others: h(E w) = E h(w) for the extended encoder E, and psi(E w) = psi(w)."""
+    r, k, d = 4, 3, 7
+    rng = np.random.default_rng(3)
+    w, parameters = rng.standard_normal((60, r)), rng.standard_normal((60, n_parameters))
+    (model,) = closed_form_models(w, (w, rng.standard_normal((60, r)), parameters), k, ridges=(1e-2,))
+    larger = extended(model, d, seed=1)
+    assert larger.latent_dim == d
+    assert np.linalg.matrix_rank(larger.encoder) == k
+    z, many = w @ model.encoder.T, w @ larger.encoder.T
+    np.testing.assert_array_equal(many[:, :k], z)
+    np.testing.assert_allclose(decode(larger, many), decode(model, z), atol=1e-12)
+    along = rate(model, z, parameters) @ np.linalg.pinv(model.encoder).T  # dz/dt as a change of w
+    np.testing.assert_allclose(rate(larger, many, parameters), along @ larger.encoder.T, atol=1e-10)

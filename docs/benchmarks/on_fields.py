@@ -135,7 +135,7 @@ def error_plot(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
         labelled.add(name)
     axes.set(xlabel="time", ylabel="relative error, all tests", yscale="log")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    figure.legend(loc="outside upper right", ncols=4, fontsize=8, frameon=False)
     figure.savefig(path, dpi=120)
 
 

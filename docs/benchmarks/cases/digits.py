@@ -103,6 +103,8 @@ def measured(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, An
         "reconstructed": rounded(model.reconstruct(test.images[:8])), "denoised": rounded(model.reconstruct(noisy[:8])),
         "new": rounded(new[:8]), "between": rounded(between[:7]),
     }  # fmt: skip
+    if latent.shape[1] == 2:
+        figures["scatter"] = {"latent": rounded(latent), "labels": test.labels.tolist()}
     return figures
 
 
@@ -214,6 +216,33 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    draw_images(records, folder / "digits.png")
+    draw_planes(records, folder / "digits-latent.png")
+
+
+def draw_planes(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
+    """Latent states of the test images, of the first seed, d = 2."""
+    shown = {
+        run.get("kind", run.method): f["scatter"] for run, f in records.items() if run.seed == 0 and "scatter" in f
+    }
+    kinds = {
+        "pca": "PCA", "plain_autoencoder": "plain autoencoder", "mlp": "mlp", "mlp by adam": "mlp by adam",
+        "denoising alone": "denoising alone", "variational": "variational",
+    }  # fmt: skip
+    if not set(kinds) <= set(shown):
+        return
+    figure = Figure(figsize=(10.5, 6.6), layout="constrained")
+    panels = figure.subplots(2, 3)
+    for axes, (kind, name) in zip(panels.flat, kinds.items(), strict=True):
+        points = axes.scatter(
+            *np.transpose(shown[kind]["latent"]), c=shown[kind]["labels"], cmap="tab10", vmin=-0.5, vmax=9.5, s=12
+        )
+        axes.set(title=name, xlabel="$z_0$", ylabel="$z_1$")
+    figure.colorbar(points, ax=panels, label="digit", ticks=range(10), pad=0.01)
+    figure.savefig(path, dpi=120)
+
+
+def draw_images(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
     """Images of the first seed, d = 16."""
     shown = {}
     for run, figures in records.items():
@@ -236,4 +265,4 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
         for axes, image in zip(line, images, strict=False):
             axes.imshow(np.reshape(image, (8, 8)), cmap="gray_r", vmin=0, vmax=GREY_LEVELS)
         line[0].text(-0.3, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
-    figure.savefig(folder / "digits.png", dpi=120)
+    figure.savefig(path, dpi=120)

@@ -177,30 +177,34 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """The learned manifold over the data, and the latent space against the true coordinates, of the first seed."""
-    ours = {}
+    """The learned manifolds over the data, and the latent spaces against the true coordinates, of the first seed."""
+    shown = {}
     for run, figures in records.items():
-        if run.method == OURS and run.get("start") is None and "curves" in figures:
-            ours.setdefault(run.get("problem"), {k: np.array(v) for k, v in figures["curves"].items()})
-    if set(ours) != {"circle", "roll"}:
+        if run.seed == 0 and "curves" in figures:
+            key = run.get("problem"), run.get("start", "pod") if run.method == OURS else run.method
+            shown[key] = {name: np.array(values) for name, values in figures["curves"].items()}
+    planes = {"pca": "PCA", "pod": "start in closed form", "isomap": "start isomap"}
+    if not {("circle", "pod"), *(("roll", start) for start in planes)} <= set(shown):
         return
-    figure = Figure(figsize=(10.0, 8.0), layout="constrained")
-    one, two = ours["circle"], ours["roll"]
-    axes = figure.add_subplot(2, 2, 1)
-    axes.scatter(*one["data"].T, s=6, color="0.7", label="data")
-    axes.plot(*one["manifold"].T, color="C1", label="decoded line")
+    figure = Figure(figsize=(13.0, 7.6), layout="constrained")
+    circle_, roll_ = shown["circle", "pod"], shown["roll", "isomap"]
+    axes = figure.add_subplot(2, 3, 1)
+    axes.scatter(*circle_["data"].T, s=6, color="0.7", label="data")
+    axes.plot(*circle_["manifold"].T, color="C1", label="decoded line")
     axes.set(title="circle, d = 1", aspect="equal")
-    axes.legend()
-    axes = figure.add_subplot(2, 2, 2)
-    axes.scatter(one["places"][:, 0], one["latent"][:, 0], s=6)
-    axes.set(title="circle", xlabel="angle", ylabel="z")
-    axes = figure.add_subplot(2, 2, 3, projection="3d")
-    axes.scatter(*two["data"].T, s=10, c=two["places"][:, 0], alpha=0.5)
-    axes.scatter(*two["manifold"].T, s=2, color="k")
-    axes.set(title="Swiss roll: decoded latent states in black")
+    axes.legend(loc="center")
+    axes = figure.add_subplot(2, 3, 2)
+    axes.scatter(circle_["places"][:, 0], circle_["latent"][:, 0], s=6)
+    axes.set(title="circle, latent coordinate", xlabel="angle", ylabel="$z_0$")
+    axes = figure.add_subplot(2, 3, 3, projection="3d")
+    axes.scatter(*roll_["data"].T, s=10, c=roll_["places"][:, 0], alpha=0.5)
+    axes.scatter(*roll_["manifold"].T, s=2, color="k")
+    axes.set_title("Swiss roll, start isomap: decoded states in black")
     axes.view_init(elev=12, azim=-75)
-    axes = figure.add_subplot(2, 2, 4)
-    shown = axes.scatter(*two["latent"].T, s=8, c=two["places"][:, 0])
-    axes.set(title="Swiss roll, latent plane", xlabel="$z_0$", ylabel="$z_1$")
-    figure.colorbar(shown, label="angle")
+    rows = figure.add_subplot(2, 3, 4), figure.add_subplot(2, 3, 5), figure.add_subplot(2, 3, 6)
+    for axes, (start, name) in zip(rows, planes.items(), strict=True):
+        one = shown["roll", start]
+        points = axes.scatter(*one["latent"].T, s=8, c=one["places"][:, 0])
+        axes.set(title=f"Swiss roll, latent plane: {name}", xlabel="$z_0$", ylabel="$z_1$")
+    figure.colorbar(points, ax=rows, label="angle", pad=0.01)
     figure.savefig(folder / "manifolds.png", dpi=120)

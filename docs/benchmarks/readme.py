@@ -275,11 +275,13 @@ def of_case(case: str) -> tuple[dict[Run, dict[str, Any]], dict[Run, dict[str, A
 
 
 def short(value: float) -> str:
-    """Two digits."""
+    """Two digits; three where two would make a one of what is less."""
     if not math.isfinite(value):
         return report.DIVERGED
     if value >= 10:
         return f"{value:,.0f}"
+    if 0.995 <= value < 1:
+        return f"{value:.3g}"
     if value >= 0.01:
         return f"{value:.2g}"
     mantissa, exponent = f"{value:.1e}".split("e")

@@ -59,8 +59,10 @@ def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: F
     """
     d = min(latent_dim, training.shape[1])
     most = max(MANY_SAMPLES, MANY_FOR_A_PRODUCT * n_products(d))
-    some = np.random.default_rng([seed, 6]).permutation(len(training))[:most] if len(training) > most else slice(None)
-    solve = quadratic_manifold(training.numpy()[some], d, config.quadratic_decoder, ROWS)
+    samples = training.numpy()
+    if config.quadratic_decoder and len(samples) > most:  # a constant costs nothing, and PCA is exact
+        samples = samples[np.random.default_rng([seed, 6]).permutation(len(samples))[:most]]
+    solve = quadratic_manifold(samples, d, config.quadratic_decoder, ROWS)
     w = validating.numpy()
     z = w[:, :d]
     products = distinct_products(z) if config.quadratic_decoder else None

@@ -70,10 +70,9 @@ def fit_autoencoder(
         are no layers left to tell apart.
     modules, seed, device, max_seconds, checkpoint, callbacks, verbose: as for `rom.fit`.
 
-    A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories of ten
-    or more, stretches of time of fewer. What is kept is the state with the least weighted
-    sum of losses on the samples that validate. A latent coordinate that these do not use, or a latent space that folds, is
-    reported; `history` tells the effective dimension.
+    A tenth of the samples validates, and another tenth calibrates `anomaly_score`: whole trajectories of ten or more, stretches
+    of time of fewer. What is kept is the state with the least weighted sum of losses on the samples that validate. A latent
+    coordinate that these do not use, or a latent space that folds, is reported; `history` tells the effective dimension.
 
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `RomReadError` where a computation of
     dask fails.

@@ -54,9 +54,9 @@ def plot_traversal(
 
     From two standard deviations below the mean to two above. A field over one dimension is drawn as lines, one over two
     as images with one scale of colours (of more dimensions, the plane in the middle of the others), their first row on top unless
-    a coordinate says that it grows upwards, few components against
-    the coordinate. Of more than six coordinates, the six of the largest variance are shown. Returns the Figure. Raises
-    `RomValueError` for unusable arguments, `RomError` where the picture cannot be written.
+    a coordinate says that it grows upwards, few components against the coordinate. A model in a function space is drawn all over its
+    domain. Of more than six coordinates, the six of the largest variance are shown. Returns the Figure. Raises `RomValueError` for
+    unusable arguments, `RomError` where the picture cannot be written.
     """
     latent = require_enough(cloud_of(model, states))
     centre, spread = latent.mean(axis=0), latent.std(axis=0)
@@ -83,9 +83,9 @@ def plot_manifold(
 
     states: (..., *shape) as `model.encode` takes them, or a Dataset of trajectories.
     path: where to write the picture, in the format of its suffix (.png, .pdf, .svg).
-    components: the two or three components of a state that span the picture, positions in the flat state. Default: all of
-        two or three, and of more the three principal directions of `states` (two where these lie in a plane, or the latent space
-        is a line).
+    components: the two or three components of a state that span the picture, positions in the flat state, which of a model in a
+        function space are coefficients. Default: all of two or three, and of more the three principal directions of `states`
+        (two where these lie in a plane, or the latent space is a line).
 
     A latent space of one coordinate is a curve, one of two a mesh of lines of constant z, over the region of the data. Of
     more, the two of the largest variance are drawn with the others at their means. Returns the Figure. Raises `RomValueError` for
@@ -293,4 +293,5 @@ def component_name(model: Model, component: int) -> str:
     state = xr.DataArray(np.empty((1, *parts[k].shape)), dims=("step", *parts[k].dims), attrs=parts[k].attrs)
     own = {n: c for n, c in model._layout.labels().items() if set(c.dims) <= set(parts[k].dims)}
     words = name_of(state.assign_coords(own), component - where.start)
-    return label(f"{parts[k].name} {words}".strip() if model.fields else words, state)
+    name = f"{parts[k].name} {words}".strip() if model.fields else words
+    return name if model._layout.space is not None else label(name, state)  # coefficients have no units of values

@@ -89,7 +89,8 @@ def fit(
     Further arguments
         weights, config: of the losses, and everything else about networks and training.
         modules: an encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape) of your own, in place of the networks of
-            `config`; copies of them learn what the closed form leaves. They see standardised states.
+            `config`; copies of them learn what the closed form leaves. They see standardised states. Not with
+            `FitConfig.space`, whose states are coefficients.
         seed: of all random choices. device: "auto", "cpu", "cuda", or a torch device.
         checkpoint: a file for the state of the training; the same call resumes from it.
         callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
@@ -121,6 +122,10 @@ def fit(
     require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None, weights)
     if modules is not None and dimension is None:
         raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
+    if modules is not None and config.space is not None:
+        raise RomValueError(
+            "modules: with FitConfig.space they would see coefficients of splines, not values at positions; leave one of both out"
+        )
     target = checked_device(device)
 
     def accept(layout: Layout) -> None:

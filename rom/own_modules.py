@@ -66,10 +66,6 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int, config: FitConfig
         raise RomValueError(
             f"modules: they take the place of FitConfig.network, which is {type(config.network).__name__}; leave one of both out"
         )
-    if config is not None and config.space is not None:
-        raise RomValueError(
-            "modules: with FitConfig.space they would see coefficients of splines, not values at positions; leave one of both out"
-        )
     if not isinstance(modules, Sequence) or len(modules) != 2 or not all(isinstance(m, nn.Module) for m in modules):
         raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
     encoder, decoder = modules
@@ -98,7 +94,7 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
     A layer of zeros at the end would hide what happens before it, so rows are compared by a copy with other weights, too.
     """
     first = next(module.parameters(), torch.zeros(()))
-    rows = torch.randn(2, *n_in, generator=torch.Generator().manual_seed(0)).to(first)
+    rows = torch.randn(2, *n_in, generator=generator_of(0)).to(first)
     try:
         both, alone = module(rows), module(rows[:1])
     except Exception as error:
@@ -121,8 +117,11 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
 
 
 def treats_rows_alone(module: nn.Module, rows: Tensor) -> bool:
-    """Whether the first of two rows gives the same in a batch and alone; or values that are not finite, which tell nothing."""
-    both, alone = module(rows), module(rows[:1])
+    """Whether the first of two rows gives the same in a batch and alone; or fails, or is not finite, which tells nothing."""
+    try:
+        both, alone = module(rows), module(rows[:1])
+    except Exception:  # of weights that are constrained, which a shaken copy has not
+        return True
     if not (both.isfinite().all() and alone.isfinite().all()):
         return True
     return torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max()))
@@ -133,6 +132,6 @@ def shaken(module: nn.Module) -> nn.Module:
     copied = copy.deepcopy(module)
     generator = generator_of(1)
     for parameter in copied.parameters():
-        n_in = parameter[0].numel() if parameter.ndim > 1 else 1
-        parameter += SHAKE / n_in**0.5 * torch.randn(parameter.shape, generator=generator).to(parameter)
+        n_in = parameter.numel() // max(len(parameter), 1) if parameter.ndim > 1 else 1
+        parameter += SHAKE / max(n_in, 1) ** 0.5 * torch.randn(parameter.shape, generator=generator).to(parameter)
     return copied

@@ -34,7 +34,7 @@ __all__ = [
     "write_sealed",
 ]
 
-SCHEMA = 3
+SCHEMA = 4
 DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 BLANK = b"0" * 64
 

@@ -54,7 +54,8 @@ class Place:
         """The positions at one index `moment` along the dimensions `lead`, which hold those along which points move."""
         if not self.moving:
             return self.positions
-        return np.stack(self.columns, axis=-1)[tuple(moment[lead.index(dim)] for dim in self.moving)]
+        index = tuple(moment[lead.index(dim)] for dim in self.moving)
+        return np.stack([column[index] for column in self.columns], axis=-1)
 
 
 def axes_of(name: str, array: xr.DataArray, leading: Sequence[str]) -> tuple[str, ...]:

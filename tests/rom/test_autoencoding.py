@@ -11,6 +11,7 @@ from torch import nn
 
 import rom
 from rom.autoencoder_objective import AutoencoderObjective
+from rom.autoencoding import trained
 from rom.batches import generator_of
 from rom.config import LossWeights
 
@@ -49,12 +50,20 @@ def fit(small):
     return run
 
 
-def test_networks_see_all_coordinates_in_one_unit(fit):
+def test_networks_see_all_coordinates_in_one_unit(fit, monkeypatch):
     """Noise is most of the small ones of measured samples, and in a unit of their own they would look as large as the others."""
+    units = []
+
+    def watched(networks, *rest):
+        units.extend(part.inverse_spread.clone() for part in (networks.encoder.correction, networks.posterior))
+        return trained(networks, *rest)
+
+    monkeypatch.setattr("rom.autoencoding.trained", watched)
     noisy = circle() + 0.01 * np.random.default_rng(1).standard_normal((400, 4))
-    unit = fit(noisy, steps=2)._state.networks.encoder.correction.inverse_spread
-    assert len(unit) == 4
-    assert (unit == unit[0]).all()
+    fit(noisy, steps=2, weights=LossWeights(variational=0.01))
+    for unit in units:
+        assert len(unit) == 4
+        assert (unit == unit[0]).all()
 
 
 # -- principal component analysis -------------------------------------------------------------------------------------
@@ -76,6 +85,18 @@ def test_the_linear_autoencoder_is_the_truncated_svd_of_its_training_samples(n_s
     np.testing.assert_allclose(lost, np.sum(values[d:] ** 2), rtol=1e-6)
     projected = mean + (data - mean) @ directions[:d].T @ directions[:d]
     np.testing.assert_allclose(autoencoder.reconstruct(data), projected, atol=1e-8)
+
+
+def test_it_is_exact_for_many_samples():
+    """Where a quadratic manifold would be regressed on some of them."""
+    data = cloud(24_000, 5)
+    autoencoder = rom.fit_autoencoder(data, 2, config=LINEAR)
+    training = data[autoencoder.history["part"].values == 0]
+    mean = training.mean(axis=0)
+    directions = np.linalg.svd(training - mean, full_matrices=False)[2][:2]
+    np.testing.assert_allclose(
+        autoencoder.reconstruct(data[:50]), mean + (data[:50] - mean) @ directions.T @ directions, atol=1e-9
+    )
 
 
 def test_its_latent_coordinates_have_unit_spread_and_are_uncorrelated():

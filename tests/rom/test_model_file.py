@@ -141,7 +141,7 @@ def test_an_older_schema_says_what_to_do(model, tmp_path, monkeypatch):
     model.save(tmp_path / "old")
     monkeypatch.undo()
     with pytest.raises(
-        RomFileError, match="has schema 0, this version reads schema 3; install the version that wrote it"
+        RomFileError, match="has schema 0, this version reads schema 4; install the version that wrote it"
     ):
         rom.load(tmp_path / "old")
 

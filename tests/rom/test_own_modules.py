@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 import rom
+import systems
 from rom.layout import Layout
 from rom.own_modules import is_own, own_modules, require_rank
 
@@ -131,8 +132,30 @@ def test_what_cannot_be_used_is_refused(modules, error, message):
 
 
 def test_coefficients_of_a_function_space_are_no_states_of_theirs():
+    """Also where a system makes the data, and before it does."""
+
+    def never(x):
+        raise AssertionError(x)
+
+    system = systems.from_rhs(never, n_states=6)
     with pytest.raises(rom.RomValueError, match="they would see coefficients of splines"):
-        own_modules(pair(), PLAIN, 2, rom.FitConfig(space=rom.Coordinate()))
+        rom.fit(system, 0, latent_dim=2, modules=pair(), config=rom.FitConfig(space=rom.Coordinate()))
+
+
+class Constrained(nn.Module):
+    """Solves with a matrix that must stay positive definite."""
+
+    def __init__(self):
+        super().__init__()
+        self.matrix = nn.Parameter(1e-3 * torch.eye(6))
+        self.empty = nn.Parameter(torch.zeros(0, 3))
+
+    def forward(self, x):
+        return torch.cholesky_solve(x.T, torch.linalg.cholesky(self.matrix)).T[:, :2]
+
+
+def test_weights_that_are_constrained_are_no_reason_to_refuse():
+    assert own_modules((Constrained(), pair()[1]), PLAIN, 2) is not None
 
 
 def test_no_more_latent_coordinates_than_the_data_span():

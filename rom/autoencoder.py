@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from rom.projection import Projection
 from rom.settings import require_integer, require_number
 
 __all__ = ["Autoencoder", "AutoencoderState"]
+
+FEW_GROUPS = 20  # that calibrate, below which a rate of false alarms is a guess
 
 
 class AutoencoderState(FittedState):
@@ -130,8 +133,8 @@ class Autoencoder(Fitted[AutoencoderState]):
         By split conformal prediction: the ceil((m + 1)(1 - rate))-th of m scores on data that were set aside before the
         training, so it holds for any distribution, for new samples that are exchangeable with these, on average over
         such sets (Vovk, Gammerman & Shafer 2005, sec. 2.2). Where whole trajectories were set aside, these are what is
-        exchangeable, so with few of them the rate on another one may be quite different; more so where there were fewer than
-        ten, of which stretches of time were set aside.
+        exchangeable, so with few of them the rate on another one may be several times the one asked for, and a warning says so;
+        more so where there were fewer than ten, of which stretches of time were set aside.
         Raises `RomValueError` for a rate that m scores cannot tell.
         """
         rate = require_number("false_alarm_rate", false_alarm_rate, low=0.0, high=1.0, exclusive=True)
@@ -141,6 +144,14 @@ class Autoencoder(Fitted[AutoencoderState]):
             raise RomValueError(
                 f"false_alarm_rate is {rate:g}, but {m} calibrating samples tell rates of {1 / (m + 1):.2g} and more; "
                 "ask for a larger one, or fit with more data"
+            )
+        groups = int(self.history.attrs["calibrating_groups"])
+        if groups < min(m, FEW_GROUPS):
+            warnings.warn(
+                f"{groups} trajectories or stretches of time calibrate, within which states are alike: on others, false alarms may "
+                f"be several times {rate:g}; fit with more trajectories, or choose a threshold on ones of your own",
+                RuntimeWarning,
+                stacklevel=2,
             )
         return float(self._state.calibration[max(k, 1) - 1]) / self._typical
 

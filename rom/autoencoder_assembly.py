@@ -90,6 +90,7 @@ def assemble(
         "variational": int(plan.weights.variational > 0.0),
         "denoising": int(plan.weights.denoising > 0.0),
         "n_samples": len(samples.training),
+        "calibrating_groups": samples.n_groups,
         "stopped": training.stopped,
         "interrupted": training.stopped == "interrupted",
         "steps": training.step,

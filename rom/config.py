@@ -33,7 +33,8 @@ class LossWeights(JsonSettings):
     decoded_physics: |dpsi/dz h(phi(x~)) - f(x~)|^2 at collocation points
     collocation_reconstruction: |psi(phi(x~)) - x~|^2
 
-    Regularisers (`rom/regularisers.py`), with or without latent dynamics, zero by default:
+    Regularisers (`rom/regularisers.py`), with or without latent dynamics, zero by default. Beside dynamics, the state that is
+    kept is chosen by its forecasts, whatever these weigh:
     denoising: |psi(phi(x + noise)) - x|^2, with `FitConfig.noise`
     contractive: |dphi/dx|_F^2, relative to the spread of z; about 0.01 to 0.1
     sparse: mean of |z| relative to its root mean square; sparse_kl: Kullback-Leibler divergence of mean activations from

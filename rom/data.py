@@ -108,7 +108,8 @@ def plain(array: Any) -> np.ndarray:
 def numeric(name: str, array: Any) -> np.ndarray:
     """`array` in NumPy, as real numbers. Raises `RomTypeError` for complex, object, text or boolean arrays."""
     if isinstance(array, xr.Dataset):
-        raise RomTypeError(f"{name} is a Dataset; pass one variable of it, as dataset['state']")
+        variable = "state" if "state" in array else next(map(str, array.data_vars), "state")
+        raise RomTypeError(f"{name} is a Dataset; pass one variable of it, as dataset[{variable!r}]")
     try:
         values = plain(array)
     except ValueError as error:
@@ -271,7 +272,10 @@ def trajectories_of_arrays(
         hint = "; one trajectory needs a leading axis: pass states[None]" if x.ndim == 2 else ""
         raise RomValueError(f"trajectories: states must have shape (trajectory, time, *shape), got {x.shape}{hint}")
     if x.shape[1] != len(t):
-        raise RomValueError(f"trajectories: states has {x.shape[1]} times on axis 1, but times has length {len(t)}")
+        hint = "; one trajectory needs a leading axis: pass states[None]" if x.shape[0] == len(t) else ""
+        raise RomValueError(
+            f"trajectories: states has {x.shape[1]} times on axis 1, but times has length {len(t)}{hint}"
+        )
     if 0 in x.shape[1:]:
         raise RomValueError(f"trajectories: states has an empty axis, shape {x.shape}")
     p = plain_parameters("trajectories", parameters, len(x))

@@ -221,7 +221,7 @@ def coefficients_of(
     for moment in np.ndindex(values.shape[: len(place.moving)]):
         positions = place.positions_at(place.moving, moment)
         with about(name):
-            found[moment] = space.coefficients(values[moment], positions)
-        residual += float(np.square(values[moment] - space.values(found[moment], positions)).sum())
+            found[moment], left = space.fitted(values[moment], positions)
+        residual += float(np.square(left).sum())
     sums = np.array([residual, np.square(values - values.mean()).sum(), values.size])
     return xr.Variable((*lead, *others, FUNCTION), found, array.attrs), sums

@@ -31,7 +31,9 @@ WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing 
 GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more
 SHARE = 0.75  # functions for each point of a grid
 SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
-LOOKED_AT = 64  # sets of moving points whose condition is looked at for that choice
+DAMPING = 0.1  # of the roughest function, where points leave gaps; of one with half its wave number 64 times less
+MOST_DERIVATIVES = 3
+LEAST_FREEDOM = 1e-6  # of a value that alone decides about some function
 
 Positions = np.ndarray | tuple[np.ndarray, ...]
 """Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid: P = P_1 ... P_k positions, the last running fastest."""
@@ -43,8 +45,9 @@ class Coordinate(JsonSettings):
 
     The data need positions, as coordinates of Datasets: of a grid, (trajectory, time, y, x) with y(y) and x(x); of points,
     (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) where they move. A coordinate with the
-    attribute `period` repeats. Fields become coefficients in a space of splines on the box around all positions, and everything
-    behind acts on these; forecasts are functions that can be asked anywhere in the box.
+    attribute `period` repeats; with `valid_range`, (low, high), the domain reaches so far. Fields become coefficients in a space
+    of splines on the box around all positions, and everything behind acts on these; forecasts are functions that can be asked
+    anywhere in the box.
 
     n_functions: splines along each axis, or along all of them; by default three for four points of the coarsest grid, or as
         many in all as half of the fewest scattered points.
@@ -99,7 +102,7 @@ class Axis:
             where = str(index[0]) if len(index) == 1 else str(index)
             raise RomValueError(
                 f"position {where} has {self.name} = {x[index]:g}, outside of the domain [{self.low:g}, {self.high:g}]; leave it "
-                f"out, or, if fields repeat along {self.name!r}, say so in the data: "
+                f"out, or say so in the data: dataset[{self.name!r}].attrs['valid_range'] = (low, high), or, if fields repeat, "
                 f"dataset[{self.name!r}].attrs['period'] = length"
             )
         return clipped
@@ -116,28 +119,32 @@ class Axis:
         left_out = np.r_[1 : 1 + degree // 2, self.n - 1 - (degree - 1) // 2 : self.n - 1] if degree > 1 else []
         return np.delete(even, left_out)
 
-    def splines(self, x: np.ndarray, degree: int) -> np.ndarray:
-        """The values (P, n) of the B-splines at coordinates (P,) within the axis."""
+    def splines(self, x: np.ndarray, degree: int, derivative: int = 0) -> np.ndarray:
+        """The values (P, n) of the B-splines, or of their derivatives, at coordinates (P,) within the axis."""
         breaks = self.breaks(degree)
         if not self.periodic:  # as many knots at both ends as let the splines take any value there
             knots = np.concatenate([np.full(degree, self.low), breaks, np.full(degree, self.high)])
-            return BSpline.design_matrix(x, knots, degree).toarray()
+            return splines_of(knots, x, degree, derivative)
         # The spline that leaves at one end comes in at the other.
         knots = np.concatenate([breaks[-degree - 1 : -1] - self.length, breaks, breaks[1 : degree + 1] + self.length])
-        unfolded = BSpline.design_matrix(x, knots, degree).toarray()
+        unfolded = splines_of(knots, x, degree, derivative)
         folded = unfolded[:, : self.n].copy()
         folded[:, :degree] += unfolded[:, self.n :]
         return folded
 
     def mixing(self, degree: int) -> np.ndarray:
         """The symmetric matrix (n, n) that makes the splines orthonormal in L2: the inverse root of their Gram matrix."""
+        squares, rotation = np.linalg.eigh(self.products(degree, 0))
+        return rotation / np.sqrt(squares) @ rotation.T
+
+    def products(self, degree: int, derivative: int) -> np.ndarray:
+        """Integrals (n, n) of the products of the B-splines, or of their derivatives."""
         breaks = self.breaks(degree)
         nodes, weights = np.polynomial.legendre.leggauss(degree + 1)  # exact for products of two splines
         half = 0.5 * np.diff(breaks)[:, None]
         x = 0.5 * (breaks[1:] + breaks[:-1])[:, None] + half * nodes
-        values = self.splines(np.clip(x.ravel(), self.low, self.high), degree)
-        squares, rotation = np.linalg.eigh(values.T @ ((half * weights).reshape(-1, 1) * values))
-        return rotation / np.sqrt(squares) @ rotation.T
+        values = self.splines(np.clip(x.ravel(), self.low, self.high), degree, derivative)
+        return values.T @ ((half * weights).reshape(-1, 1) * values)
 
 
 @dataclass(frozen=True)
@@ -196,20 +203,38 @@ class FunctionSpace:
     def coefficients(self, values: np.ndarray, positions: Positions) -> np.ndarray:
         """The coefficients (..., M) of the functions that come closest, in least squares, to values (..., P) at `positions`.
 
-        Exact, but for rounding, where the values are those of a function of the space. Raises `RomValueError` for positions
-        outside of the domain, or that do not tell the functions apart: too few, or with too large gaps.
+        Exact, but for rounding, where the values are those of a function of the space, unless scattered points leave gaps
+        (`inverses`). Raises `RomValueError` for positions outside of the domain, or that do not tell the functions apart: too few,
+        or of a grid with too large gaps.
         """
         return along_axes(self.inverses(positions), values)
+
+    def fitted(self, values: np.ndarray, positions: Positions) -> tuple[np.ndarray, np.ndarray]:
+        """`coefficients`, and what they leave of the values (..., P).
+
+        Of points, what is left of each by the coefficients of all others: these may follow the points and nothing between them
+        (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
+        """
+        inverses = self.inverses(positions)
+        found = along_axes(inverses, values)
+        left = values - self.values(found, positions)
+        if isinstance(positions, tuple):
+            return found, left
+        leverage = np.einsum("pm,mp->p", self.basis(positions), inverses[0])
+        return found, left / np.maximum(1.0 - leverage, LEAST_FREEDOM)
 
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.
 
-        Raises as `coefficients` does, which applies them.
+        Where points leave gaps, in which functions could take any value, roughness is penalised (smoothing splines; Wahba 1990,
+        Spline Models for Observational Data, ch. 1). Raises as `coefficients` does, which applies them.
         """
-        factors, names = self._factors(positions), list(self.names)
-        if not isinstance(positions, tuple):
+        if isinstance(positions, tuple):
+            factors, names = self._factors(positions), list(self.names)
+            made = [least_squares(factor) for factor in factors]
+        else:
             factors, names = [self.basis(positions)], [", ".join(self.names)]
-        made = [least_squares(factor) for factor in factors]
+            made = [self._of_points(factors[0])]
         for factor, inverse, name in zip(factors, made, names, strict=True):
             if inverse is None:
                 n_positions, count = factor.shape
@@ -229,6 +254,28 @@ class FunctionSpace:
         made = [least_squares(factor, GOOD_CONDITION) for factor in factors]
         found = [inverse for inverse in made if inverse is not None]
         return found if len(found) == len(made) else None
+
+    def _of_points(self, basis: np.ndarray) -> np.ndarray | None:
+        """The map (M, P) from values at points to coefficients, None of fewer points than functions."""
+        if basis.shape[0] < basis.shape[1]:
+            return None
+        inverse = least_squares(basis, GOOD_CONDITION)
+        if inverse is not None:
+            return inverse
+        squares = basis.T @ basis
+        return np.linalg.solve(squares + DAMPING * np.trace(squares) / len(squares) * self._roughness, basis.T)
+
+    @cached_property
+    def _roughness(self) -> np.ndarray:
+        """Integrals (M, M) of products of third derivatives along the axes, in shares of the roughest function's."""
+        derivative = min(MOST_DERIVATIVES, self.degree)
+        total = np.zeros((self.n_functions, self.n_functions))
+        for k, axis in enumerate(self.axes):
+            along = self._mixing[k] @ axis.products(self.degree, derivative) @ self._mixing[k]
+            # In units of the distance of knots: an axis may be in others than the next.
+            along *= (axis.length / axis.n) ** (2 * derivative)
+            total += kronecker([along if i == k else np.eye(other.n) for i, other in enumerate(self.axes)])
+        return total / np.linalg.eigvalsh(total)[-1]
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
@@ -255,6 +302,13 @@ class FunctionSpace:
             axis.splines(axis.inside(np.asarray(column, dtype=np.float64)), self.degree) @ mixing
             for axis, column, mixing in zip(self.axes, columns, self._mixing, strict=True)
         ]
+
+
+def splines_of(knots: np.ndarray, x: np.ndarray, degree: int, derivative: int) -> np.ndarray:
+    """The values (P, K) at coordinates x (P,) of all B-splines on `knots`, or of their derivatives."""
+    if derivative == 0:
+        return BSpline.design_matrix(x, knots, degree).toarray()
+    return BSpline(knots, np.eye(len(knots) - degree - 1), degree)(x, nu=derivative)
 
 
 def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
@@ -307,18 +361,22 @@ def space_of(
     periods: Sequence[float | None],
     n_functions: int | Sequence[int] | None,
     degree: int,
+    ranges: Sequence[tuple[float, float] | None] | None = None,
 ) -> FunctionSpace:
-    """The space on the box around all `sets` of positions, with as many functions as the coarsest of them determines.
+    """The space on the box around all `sets` of positions and `ranges`, with as many functions as the coarsest set determines.
 
     A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
     of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
-    of the coarsest grid, one for two of the fewest scattered points, and fewer where gaps ask for that.
+    of the coarsest grid, fewer where gaps ask for that, and one for two of the fewest scattered points.
     Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
     """
     bounds = []
     for k, (name, period) in enumerate(zip(names, periods, strict=True)):
         columns = [one[k] if isinstance(one, tuple) else one[..., k] for one in sets]
         low, high = float(min(c.min() for c in columns)), float(max(c.max() for c in columns))
+        wide = None if ranges is None or period is not None else ranges[k]
+        if wide is not None:
+            low, high = min(low, wide[0]), max(high, wide[1])
         bounds.append((name, low, high if period is None else low + period, period is not None))
 
     def space(counts: Sequence[int]) -> FunctionSpace:
@@ -357,13 +415,9 @@ def most_functions(k: int, n_axes: int, sets: Sequence[Positions]) -> int:
 
 
 def poorly_determined(space: FunctionSpace, sets: Sequence[Positions]) -> list[bool]:
-    """Of each axis, whether some of the sets leave its functions poorly determined; of scattered points, all axes together."""
+    """Of each axis, whether some of the grids leave its functions poorly determined."""
     poor = np.zeros(len(space.axes), dtype=bool)
     for one in sets:
         if isinstance(one, tuple):
             poor |= [condition(factor) > GOOD_CONDITION for factor in space._factors(one)]
-            continue
-        moments = one.reshape(-1, *one.shape[-2:])
-        some = moments[:: max(1, len(moments) // LOOKED_AT)]
-        poor |= any(condition(space.basis(points)) > GOOD_CONDITION for points in some)
     return poor.tolist()

@@ -17,6 +17,7 @@ import xarray as xr
 from torch import Tensor
 
 from rom.arguments import as_tensor, ordered
+from rom.data import numeric
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import Field
 from rom.function_space import FUNCTION, FunctionSpace, Positions, along_axes
@@ -163,6 +164,8 @@ def values_given(name: str, x: Any, at: Any, layout: Layout, like: Tensor, units
         if not single and part.name not in x:
             raise RomValueError(f"{name} has no field {part.name!r}; {nearest(part.name, map(str, x))}")
         one = x if single else x[part.name]
+        if isinstance(one, xr.Dataset):
+            numeric(called, one)  # tells which variable to pass
         channels = part.dims[:-1]
         if isinstance(one, xr.DataArray):
             if at is not None:

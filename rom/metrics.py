@@ -66,7 +66,7 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                     warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
                     initial: Any = states[:, 0].reshape(-1, *layout.shape)
                     if space is not None:  # which takes coefficients by the name of their dimension alone
-                        initial = xr.DataArray(initial, dims=("trajectory", *layout.dims))
+                        initial = coefficients_of(states[:, 0], layout)
                     forecast = method.forecast(initial, group.times, mu, inputs=inputs)
                 values = stacked(forecast, model._layout.parts, ("trajectory", "time"))
                 flags = forecast["valid"].values
@@ -107,6 +107,15 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
             "trajectory": trajectory_labels(trajectories, len(group)),
         },
     )
+
+
+def coefficients_of(states: np.ndarray, layout: Layout) -> xr.DataArray | xr.Dataset:
+    """States (trajectory, n) of a model in a function space, labelled as its coefficients."""
+    parts = {
+        one.name: xr.DataArray(states[:, where].reshape(-1, *one.shape), dims=("trajectory", *one.dims))
+        for one, where in zip(layout.parts, layout.field_slices, strict=True)
+    }
+    return xr.Dataset(parts) if layout.fields else next(iter(parts.values()))
 
 
 def signals_of(group: Trajectories, chosen: slice, layout: Layout) -> systems.Signals:

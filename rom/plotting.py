@@ -74,15 +74,18 @@ def plot_forecast(
 def plot_history(history: xr.Dataset, path: str | os.PathLike | None = None) -> Figure:
     """How a training went: validation error, losses, and how the latent dimension was chosen.
 
-    history: `model.history`. path: where to write the picture. The last panel is there where several
+    history: `model.history`, or that of an autoencoder. path: where to write the picture. The last panel is there where several
     dimensions were tried, the first two where there were steps of training.
 
     Returns the Figure. Raises `RomTypeError` for anything but a history, `RomError` where the picture cannot
     be written.
     """
-    if not isinstance(history, xr.Dataset) or "closed_form_error" not in history:
-        raise RomTypeError(f"history must be model.history, an xarray.Dataset, got {type(history).__name__}")
-    trained, searched = history.sizes.get("step", 0) > 0, history.sizes["latent_dim"] > 1
+    if not isinstance(history, xr.Dataset) or "validation_error" not in history:
+        words = "another Dataset" if isinstance(history, xr.Dataset) else type(history).__name__
+        raise RomTypeError(f"history must be the history of a model or an autoencoder, got {words}")
+    trained, searched = history.sizes.get("step", 0) > 0, history.sizes.get("latent_dim", 1) > 1
+    if not trained and "closed_form_error" not in history:
+        raise RomValueError("history: this autoencoder took no steps of training, so there is nothing to draw")
     draws = [draw_validation, draw_losses] * trained + [draw_search] * (searched or not trained)
     figure = Picture(figsize=(4.2 * len(draws) + 0.8, 3.8), layout="constrained")
     for ax, draw in zip(figure.subplots(1, len(draws), squeeze=False)[0], draws, strict=True):

@@ -26,13 +26,17 @@ MOST = 4096  # samples that validate, and that calibrate
 
 @dataclass(frozen=True)
 class Samples:
-    """Flat samples (N, n) in float64, in three parts, and their labels. `part` (N,) is 0, 1 or 2: to which each belongs."""
+    """Flat samples (N, n) in float64, in three parts, and their labels.
+
+    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate.
+    """
 
     training: np.ndarray
     validating: np.ndarray
     calibrating: np.ndarray
     layout: Layout
     part: np.ndarray
+    n_groups: int
 
 
 def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Samples:
@@ -59,7 +63,7 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
         raise RomValueError(
             f"data does not vary: all {len(training)} samples to train on are equal; there is nothing to encode"
         )
-    return Samples(training, validating, calibrating, layout, part)
+    return Samples(training, validating, calibrating, layout, part, len(np.unique(group[part == 2])))
 
 
 def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, np.ndarray]:
@@ -116,6 +120,10 @@ def in_memory(data: xr.DataArray) -> np.ndarray:
 
 def plain_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:
     """The same of an array, whose samples are groups of their own."""
+    if isinstance(data, tuple):
+        raise RomTypeError(
+            "data must be samples (N, *shape), got a tuple; an autoencoder alone knows no times, pass states"
+        )
     values = numeric("data", data)
     if values.ndim < 2:
         raise RomValueError(f"data has shape {values.shape}; samples (N, *shape) are needed")

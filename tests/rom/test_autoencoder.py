@@ -325,3 +325,10 @@ def test_well_sealed_files_that_make_no_autoencoder_are_refused(plain, tmp_path,
     write_sealed(tmp_path / "a", "autoencoder", document, tensors)
     with pytest.raises(RomFileError, match=message):
         rom.load_autoencoder(tmp_path / "a")
+
+
+def test_few_trajectories_tell_little_of_the_rate(small):
+    rng = np.random.default_rng(0)
+    states = xr.DataArray(rng.standard_normal((20, 30, 4)), dims=("trajectory", "time", "x"))
+    with pytest.warns(RuntimeWarning, match="2 trajectories or stretches of time calibrate.*several times 0.1"):
+        rom.fit_autoencoder(states, 2, config=small).anomaly_threshold(0.1)

@@ -152,6 +152,49 @@ def test_of_scattered_points_there_are_no_more_functions_than_they_determine():
         np.testing.assert_allclose(found.reshape(20, 21), exact, atol=0.05)
 
 
+def rough(points, phase=0.3):
+    """A field on [-1, 2] x [0, 1], of which no set of a few hundred points knows everything."""
+    return np.sin(4 * points[..., 0] + phase) * np.exp(-(((points[..., 1] - 0.4) / 0.3) ** 2))
+
+
+@pytest.mark.parametrize("n", [200, 400])
+def test_gaps_between_scattered_points_are_filled_smoothly(n):
+    """Least squares would take any value there; and what is told of the loss is near what is lost."""
+    rng = np.random.default_rng(1)
+    sets = [np.stack([rng.uniform(-1, 2, n), rng.uniform(0, 1, n)], axis=1) for _ in range(8)]
+    space = space_of(["x", "y"], sets, [None, None], None, 5, [(-1.0, 2.0), (0.0, 1.0)])
+    grid = (line(40)[0], line(30, 0, 1)[0])
+    truth = rough(np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)).ravel()
+    lost, told = [], []
+    for points in sets:
+        coefficients, left = space.fitted(rough(points), points)
+        lost.append(np.square(space.values(coefficients, grid) - truth).mean() / truth.var())
+        told.append(np.square(left).mean() / truth.var())
+    assert np.mean(lost) < 0.05
+    assert np.mean(lost) / 10 < np.mean(told) < 10 * np.mean(lost)
+
+
+def test_what_is_told_of_points_is_what_leaving_one_out_would_tell():
+    rng = np.random.default_rng(2)
+    space = FunctionSpace((BOX,))
+    points = rng.uniform(-1, 2, (40, 1))
+    values = rng.standard_normal(40)
+    _, left = space.fitted(values, points)
+    basis = space.basis(points)
+    assert np.linalg.cond(basis) < 10  # so that nothing is penalised
+    for k in (0, 17, 39):
+        others = np.delete(np.arange(40), k)
+        rest = np.linalg.lstsq(basis[others], values[others], rcond=None)[0]
+        assert left[k] == pytest.approx(values[k] - basis[k] @ rest, rel=1e-8)
+
+
+def test_the_domain_reaches_as_far_as_it_is_said_to():
+    points = np.random.default_rng(3).uniform(0.1, 0.9, (50, 1))
+    assert space_of(["x"], [points], [None], None, 5, [(0.0, 1.0)]).axes[0].low == 0.0
+    assert space_of(["x"], [points], [None], None, 5, [(0.5, 0.6)]).axes[0].high == points.max()
+    assert space_of(["x"], [points], [2.0], None, 5, [(-9.0, 9.0)]).axes[0].length == pytest.approx(2.0)
+
+
 def test_positions_outside_of_the_domain_are_named():
     space = FunctionSpace((BOX, dataclasses.replace(RING, name="angle")))
     points = np.array([[0.0, 9.0], [2.5, 0.0]])

@@ -297,6 +297,12 @@ def test_fields_under_names_of_their_own(data, config):
     forecast = model.forecast(start, TIMES, at={"x": UNSEEN})
     assert forecast["heat"].dims == ("trajectory", "time", "x")
     assert forecast["u"].attrs["units"] == "m s-1"
+    truth = fields(data[0][2])
+    there = model.forecast(start, TIMES)
+    squares = [sum(float((one[name] ** 2).sum()) for name in ("u", "heat")) for one in (there - truth, truth)]
+    errors = rom.evaluate(model, truth).sel(rom="fitted")
+    told = np.sqrt(float(errors["trajectory_mse"].sum()) / (squares[1] / truth["u"].size / 2))
+    assert told / np.sqrt(6) == pytest.approx(np.sqrt(squares[0] / squares[1]), rel=0.02)
     latent = model.encode(start)
     assert set(model.decode(latent, at={"x": UNSEEN})) == {"u", "heat"}
     few = {"u": start["u"].isel(x=[1, 40]), "heat": start["heat"].isel(x=[1, 30, 60])}

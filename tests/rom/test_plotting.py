@@ -234,5 +234,14 @@ def test_the_closed_form_and_all_losses_are_named():
 
 
 def test_only_a_history_is_drawn():
-    with pytest.raises(rom.RomTypeError, match=r"model\.history"):
+    with pytest.raises(rom.RomTypeError, match="history of a model or an autoencoder, got another Dataset"):
         plot_history(xr.Dataset())
+
+
+def test_the_history_of_an_autoencoder(small):
+    samples = np.random.default_rng(0).standard_normal((200, 5))
+    history = rom.fit_autoencoder(samples, 2, config=small).history
+    assert [ax.get_title() for ax in plot_history(history).axes] == ["Error on held-out samples", "Training losses"]
+    linear = rom.fit_autoencoder(samples, 2, config=rom.FitConfig(hidden=(), quadratic_decoder=False)).history
+    with pytest.raises(rom.RomValueError, match="took no steps of training"):
+        plot_history(linear)

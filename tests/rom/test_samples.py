@@ -202,3 +202,14 @@ def test_samples_that_differ_only_where_they_are_held_out_are_refused():
     data[int(np.argmax(as_samples(numbers(10, 3), None, seed=0).part == 2))] = 2.0
     with pytest.raises(rom.RomValueError, match="all 8 samples to train on are equal"):
         as_samples(data, None, seed=0)
+
+
+def test_what_calibrates_is_counted_by_trajectories():
+    assert as_samples(runs(), None, 0).n_groups == 1
+    assert as_samples(runs(n_trajectories=40), None, 0).n_groups == 4
+    assert as_samples(np.random.default_rng(0).standard_normal((300, 3)), None, 0).n_groups == 30
+
+
+def test_times_are_none_of_an_autoencoder():
+    with pytest.raises(rom.RomTypeError, match="got a tuple; an autoencoder alone knows no times"):
+        as_samples((np.arange(5.0), np.zeros((3, 5, 2))), None, 0)

@@ -26,6 +26,8 @@ from rom.figures import (
     STYLES,
     Picture,
     finished,
+    has_places,
+    increasing,
     is_field,
     label,
     name_of,
@@ -134,7 +136,7 @@ def decoded(model: Model, latent: np.ndarray, field: str | None) -> xr.DataArray
     else:
         state = states.rename("state").assign_attrs(model._layout.attrs).transpose("step", ...)
     dim = state.dims[1]
-    if state.ndim > 2 and not numbers(state, str(dim)) and state.sizes[dim] <= MOST_LINES:
+    if state.ndim > 2 and not has_places(state, str(dim)) and state.sizes[dim] <= MOST_LINES:
         names = [str(value) for value in (state[dim].values if dim in state.coords else range(state.sizes[dim]))]
         chosen = one_of_names("field", field, names)
         state = state.isel({dim: names.index(chosen)}, drop=True).rename(f"{state.name} {chosen}")
@@ -223,7 +225,7 @@ def traverse_images(along: dict[int, xr.DataArray]) -> Figure:
     x, y = (first[dim].values if increasing(first, dim) else np.arange(first.sizes[dim]) for dim in (across, up))
     # Images and matrices have their first row on top, fields over places the largest of these.
     downwards = not increasing(first, up)
-    alike = numbers(first, across) and numbers(first, up) and first[across].attrs == first[up].attrs
+    alike = has_places(first, across) and has_places(first, up) and first[across].attrs == first[up].attrs
     ratio = float(np.clip(np.ptp(y) / np.ptp(x), 0.4, 1.6)) if alike else 0.8
     columns, rows = first.sizes["step"], len(along)
     figure = Picture(figsize=(1.75 * columns + 1.3, 1.75 * ratio * rows + 0.8), layout="constrained")
@@ -247,19 +249,6 @@ def traverse_images(along: dict[int, xr.DataArray]) -> Figure:
         ax.set_xlabel(label(across, first[across]))
     figure.colorbar(image, ax=axes, label=label(str(first.name), first), pad=0.01)
     return figure
-
-
-def numbers(state: xr.DataArray, dim: str) -> bool:
-    """Whether the coordinate of `dim` holds places."""
-    return increasing(state, dim) and state[dim].dtype.kind == "f"
-
-
-def increasing(state: xr.DataArray, dim: str) -> bool:
-    """Whether `dim` has a coordinate of numbers that grow."""
-    if dim not in state.coords or state[dim].dtype.kind not in "iuf":
-        return False
-    places = state[dim].values
-    return bool((places[1:] > places[:-1]).all())
 
 
 def view_of(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -15,8 +16,8 @@ from rom.errors import RomError, RomValueError
 from rom.persistence import checked_path
 
 __all__ = [
-    "BLUE", "COLOURS", "DOTS", "GREY", "MOST_LINES", "ORANGE", "SEQUENTIAL", "STYLES", "Picture", "finished", "is_field",
-    "label", "name_of",
+    "BLUE", "COLOURS", "DOTS", "GREY", "MOST_LINES", "ORANGE", "SEQUENTIAL", "STYLES", "Picture", "finished", "has_places",
+    "increasing", "is_field", "label", "name_of", "panels", "times_of",
 ]  # fmt: skip
 
 MOST_LINES = 8  # components that are all shown as lines; of more, some are shown
@@ -79,3 +80,28 @@ def name_of(state: xr.DataArray, flat: int) -> str:
         return str(values[0])
     words = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in values]
     return ", ".join(f"{dim.replace('_', ' ')} {word}" for dim, word in zip(dims, words, strict=True))
+
+
+def panels(heights: list[float], height: float) -> tuple[Figure, list[Axes]]:
+    """Rows of the given relative heights that share the axis of time."""
+    figure = Picture(figsize=(8.0, height * sum(heights) + 0.9), layout="constrained")
+    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    return figure, list(axes)
+
+
+def times_of(states: xr.DataArray) -> np.ndarray:
+    """The times (T,) of states."""
+    return states["time"].values.astype(float)
+
+
+def has_places(state: xr.DataArray, dim: str) -> bool:
+    """Whether the coordinate of `dim` holds places."""
+    return increasing(state, dim) and state[dim].dtype.kind == "f"
+
+
+def increasing(state: xr.DataArray, dim: str) -> bool:
+    """Whether `dim` has a coordinate of numbers that grow."""
+    if dim not in state.coords or state[dim].dtype.kind not in "iuf":
+        return False
+    places = state[dim].values
+    return bool((places[1:] > places[:-1]).all())

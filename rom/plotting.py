@@ -13,7 +13,22 @@ from matplotlib.lines import Line2D
 
 from rom.decoded_plots import plot_manifold, plot_traversal
 from rom.errors import RomTypeError, RomValueError
-from rom.figures import BLUE, COLOURS, GREY, MOST_LINES, ORANGE, STYLES, Picture, finished, is_field, label, name_of
+from rom.field_panels import draw_field, draw_snapshots, is_plane
+from rom.figures import (
+    BLUE,
+    COLOURS,
+    GREY,
+    MOST_LINES,
+    ORANGE,
+    STYLES,
+    Picture,
+    finished,
+    is_field,
+    label,
+    name_of,
+    panels,
+    times_of,
+)  # fmt: skip
 from rom.latent_plots import plot_latent, plot_vector_field
 
 __all__ = ["plot_forecast", "plot_history", "plot_latent", "plot_manifold", "plot_traversal", "plot_vector_field"]
@@ -38,8 +53,9 @@ def plot_forecast(
     trajectory: position of the one to show; the errors of the others are thin lines in the last panel.
     training_horizon: the time up to which there were training data; marked in every panel.
 
-    A field over one dimension (a coordinate of real numbers that increases) is an image over time and space,
-    with one colour scale for truth and forecast and a scale symmetric about zero for their difference. Other
+    A field over one dimension (a coordinate of real numbers that increases) is an image over time and space, one over two
+    (each with such a coordinate) a row of images at four times, with one colour scale for truth and forecast and a scale
+    symmetric about zero for their difference; of a field of vectors, draw one component: forecast.isel(component=0). Other
     states are lines: all components up to eight, else six of them, evenly spread. The error is
     |forecast - truth| over |truth|, with the Euclidean norm over components, at each time, as
     `relative_error` of `rom.evaluate`. From where `valid` turns false, the panels are shaded.
@@ -56,12 +72,18 @@ def plot_forecast(
     shown = states.isel(trajectory=trajectory)
     exact_shown = None if exact is None else exact.isel(trajectory=trajectory)
 
-    draw = draw_field if is_field(shown) else draw_lines
-    figure, axes = draw(exact_shown, shown)
+    flags = valid.isel(trajectory=trajectory).values
+    if is_plane(shown):
+        figure, axes = draw_snapshots(exact_shown, shown, flags)
+        if exact is None:  # no panel over time
+            return finished(figure, path)
+        of_forecast = axes
+    else:
+        draw = draw_field if is_field(shown) else draw_lines
+        figure, axes = draw(exact_shown, shown)
+        of_forecast = axes[1:] if exact is not None and draw is draw_field else axes
     if exact is not None:
         draw_errors(axes[-1], exact, states, trajectory)
-    of_forecast = axes[1:] if exact is not None and draw is draw_field else axes
-    flags = valid.isel(trajectory=trajectory).values
     marks = mark_times(axes, of_forecast, times_of(states), flags, training_horizon)
     figure.align_ylabels(axes)
     handles = [*axes[-1].get_legend_handles_labels()[0], *marks] if exact is not None else marks
@@ -155,10 +177,6 @@ def truth_of(truth: Any, states: xr.DataArray, names: list[str]) -> xr.DataArray
     return truth
 
 
-def times_of(states: xr.DataArray) -> np.ndarray:
-    return states["time"].values.astype(float)
-
-
 def norms(values: np.ndarray) -> np.ndarray:
     """Euclidean norms (trajectory, time) of states (trajectory, time, *shape)."""
     return np.linalg.norm(values.reshape(*values.shape[:2], -1).astype(float), axis=-1)
@@ -167,40 +185,6 @@ def norms(values: np.ndarray) -> np.ndarray:
 # -----------------------------------------------------------------------------------------------------------
 # Panels of a forecast: rows that share the axis of time
 # -----------------------------------------------------------------------------------------------------------
-
-
-def draw_field(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
-    """Images over time and space; where there is a truth, an empty last row for the errors."""
-    space = str(forecast.dims[1])
-    rows = 1 if truth is None else 4
-    figure, axes = panels([1.0] * min(rows, 3) + [0.9] * (rows - min(rows, 3)), height=1.9)
-    t, x = times_of(forecast), forecast[space].values
-    both = [forecast.values] if truth is None else [truth.values, forecast.values]
-    # The truth sets the scale: a forecast that runs away must not wash the picture out.
-    finite = both[0][np.isfinite(both[0])]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    names = ["forecast"] if truth is None else ["truth", "forecast"]
-    # "nearest" puts every value at the centre of its cell.
-    style: dict[str, Any] = {"shading": "nearest", "rasterized": True}
-    for ax, name, values in zip(axes, names, both, strict=False):
-        image = ax.pcolormesh(t, x, values.T, vmin=low, vmax=high, cmap="viridis", **style)
-        ax.set_title(name, loc="left", fontsize="medium")
-    beyond = 0.05 * (high - low)
-    clipped = bool((both[-1] < low - beyond).any() or (both[-1] > high + beyond).any())
-    bar: dict[str, Any] = {"pad": 0.01, "extend": "both" if clipped else "neither"}
-    figure.colorbar(image, ax=axes[: len(names)], label=label(str(forecast.name or "state"), forecast), **bar)
-    if truth is not None:
-        error = forecast.values - truth.values
-        limit = float(np.nanmax(np.abs(error), initial=0.0)) or 1.0
-        limit = min(limit, high - low) if high > low else limit
-        image = axes[2].pcolormesh(t, x, error.T, vmin=-limit, vmax=limit, cmap="RdBu_r", **style)
-        axes[2].set_title("forecast minus truth", loc="left", fontsize="medium")
-        figure.colorbar(image, ax=axes[2], label=label("difference", forecast), **bar)
-    for ax in axes[:3]:
-        ax.set_ylabel(label(space, forecast[space]))
-        ax.set_facecolor("0.8")  # where the forecast is NaN
-    axes[-1].set_xlabel(label("time", forecast["time"]))
-    return figure, axes
 
 
 def draw_lines(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
@@ -229,13 +213,6 @@ def draw_lines(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figu
         figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize="small", frameon=False)
     axes[-1].set_xlabel(label("time", forecast["time"]))
     return figure, axes
-
-
-def panels(heights: list[float], height: float) -> tuple[Figure, list[Axes]]:
-    """Rows of the given relative heights that share the axis of time."""
-    figure = Picture(figsize=(8.0, height * sum(heights) + 0.9), layout="constrained")
-    axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    return figure, list(axes)
 
 
 def draw_errors(ax: Axes, truth: xr.DataArray, forecast: xr.DataArray, trajectory: int) -> None:

@@ -245,3 +245,29 @@ def test_the_history_of_an_autoencoder(small):
     linear = rom.fit_autoencoder(samples, 2, config=rom.FitConfig(hidden=(), quadratic_decoder=False)).history
     with pytest.raises(rom.RomValueError, match="took no steps of training"):
         plot_history(linear)
+
+
+def plane(n_times=9, n_trajectories=2, shift=0.0):
+    """A wave over a plane, (trajectory, time, y, x)."""
+    coords = {"time": np.linspace(0, 2, n_times), "y": np.linspace(0, 1, 12), "x": np.linspace(0, 2, 20)}
+    t, y, x = np.meshgrid(*coords.values(), indexing="ij")
+    state = np.stack([np.sin(3 * (x - t) + k + shift) * np.cos(y) for k in range(n_trajectories)])
+    return xr.DataArray(state, coords, ("trajectory", "time", "y", "x"), "vorticity", {"units": "1/s"})
+
+
+def test_a_field_over_a_plane_is_drawn_at_some_times(tmp_path):
+    """Rows of truth, forecast and difference at four times, and the errors over all times below."""
+    valid = xr.DataArray(np.arange(9) < 6, dims="time").expand_dims(trajectory=2)
+    forecast = xr.Dataset({"state": plane(shift=0.1), "valid": valid})
+    figure = plot_forecast(plane(), forecast, tmp_path / "plane.png", training_horizon=1.0)
+    images = [ax for ax in figure.axes if ax.collections and ax.get_label() != "<colorbar>"]
+    assert len(images) == 12
+    assert images[0].get_title() == "t = 0"
+    assert images[7].get_title(loc="right") == "not valid"
+    assert images[4].get_title(loc="right") == ""
+    np.testing.assert_allclose(images[0].collections[0].get_array(), plane()[0, 0])
+    assert {"not valid from 1.5 on", "training horizon", "this trajectory"} <= set(texts(figure))
+    alone = plot_forecast(None, forecast.isel(trajectory=0))
+    assert len([ax for ax in alone.axes if ax.get_label() != "<colorbar>"]) == 4
+    many = plane().transpose("trajectory", "time", "x", "y").isel(y=slice(0, 3))  # three rows are components
+    assert len(plot_forecast(None, xr.Dataset({"state": many, "valid": valid})).axes) == 6

@@ -33,6 +33,7 @@ from rom.warm_start import extended
 
 __all__ = ["fit"]
 
+MOST_OVER_COMPLETE = 128  # latent states, where they are more than the data span
 MOST_EXTENDED = 32  # POD coordinates that an over-complete latent space begins with
 
 
@@ -210,6 +211,11 @@ def choose(
     rank = prepared.projection.rank
     d = lowered(dimension, rank, weights)
     known = d if d <= rank else min(rank, MOST_EXTENDED)
+    if known < d > MOST_OVER_COMPLETE:
+        raise RomValueError(
+            f"latent_dim is {d}, of data that span {rank} dimensions; with dynamics, whose quadratic terms grow with its cube, take "
+            f"at most {MOST_OVER_COMPLETE}, or rom.fit_autoencoder alone"
+        )
     selection = select_closed_form(prepared, config, known, seed, clock)
     if d > known:
         selection = replace(selection, closed_form=extended(selection.closed_form, d, seed))

@@ -242,6 +242,7 @@ class FunctionSpace:
                     f"{n_positions} positions along {name} "
                     + ("are fewer than" if n_positions < count else "leave gaps that are too wide for")
                     + f" the {count} functions there; choose fewer functions, rom.Coordinate(n_functions=...), or more positions"
+                    + (", which must not lie along a line" if len(self.axes) > len(factors) else "")
                 )
         return [inverse for inverse in made if inverse is not None]
 
@@ -256,14 +257,20 @@ class FunctionSpace:
         return found if len(found) == len(made) else None
 
     def _of_points(self, basis: np.ndarray) -> np.ndarray | None:
-        """The map (M, P) from values at points to coefficients, None of fewer points than functions."""
+        """The map (M, P) from values at points to coefficients; None of fewer points than functions, or points along few lines.
+
+        Smoothness fills gaps between points, but a slope across a line of them is as smooth as any other.
+        """
         if basis.shape[0] < basis.shape[1]:
             return None
         inverse = least_squares(basis, GOOD_CONDITION)
         if inverse is not None:
             return inverse
         squares = basis.T @ basis
-        return np.linalg.solve(squares + DAMPING * np.trace(squares) / len(squares) * self._roughness, basis.T)
+        squares, rotation = np.linalg.eigh(squares + DAMPING * np.trace(squares) / len(squares) * self._roughness)
+        if squares[0] * WORST_CONDITION**2 < squares[-1]:
+            return None
+        return rotation / squares @ (rotation.T @ basis.T)
 
     @cached_property
     def _roughness(self) -> np.ndarray:

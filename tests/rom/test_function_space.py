@@ -174,6 +174,16 @@ def test_gaps_between_scattered_points_are_filled_smoothly(n):
     assert np.mean(lost) / 10 < np.mean(told) < 10 * np.mean(lost)
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+def test_points_along_few_lines_do_not_tell_a_plane(rows):
+    """A slope across a line is as smooth as any other, so smoothness says nothing of it."""
+    rng = np.random.default_rng(4)
+    points = np.stack([rng.uniform(-1, 2, 200), np.array([0.3, 0.7])[rng.integers(rows, size=200)]], axis=1)
+    space = FunctionSpace((BOX, dataclasses.replace(BOX, name="y", low=0.0, high=1.0, n=8)))
+    with pytest.raises(rom.RomValueError, match=r"200 positions along x, y leave gaps.*must not lie along a line"):
+        space.fitted(rough(points), points)
+
+
 def test_what_is_told_of_points_is_what_leaving_one_out_would_tell():
     rng = np.random.default_rng(2)
     space = FunctionSpace((BOX,))

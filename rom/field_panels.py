@@ -58,8 +58,9 @@ def draw_snapshots(truth: xr.DataArray | None, forecast: xr.DataArray, valid: np
     across, up = dims if dims == ("x", "y") else dims[::-1]
     chosen = np.unique(np.linspace(0, forecast.sizes["time"] - 1, SNAPSHOTS).round().astype(int))
     x, y = forecast[across].values, forecast[up].values
-    alike = forecast[across].attrs.get("units") == forecast[up].attrs.get("units")
-    ratio = float(np.clip(np.ptp(y) / np.ptp(x), 0.4, 1.6)) if alike else 0.8
+    ratio = float(np.ptp(y) / np.ptp(x))
+    alike = forecast[across].attrs.get("units") == forecast[up].attrs.get("units") and 0.2 <= ratio <= 5.0
+    ratio = float(np.clip(ratio, 0.4, 1.6)) if alike else 0.8
     low, high, limit, extend = limits(truth, forecast)
     rows: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
     values = {"truth": truth, "forecast": forecast}

@@ -89,7 +89,7 @@ class SpaceDoor:
 
     @property
     def misfit(self) -> tuple[float, ...]:
-        """Mean square of what the space leaves of the values of each field."""
+        """Mean square of what the space leaves of the values of each field, as `FunctionSpace.fitted` tells."""
         return tuple(float(sums[0] / sums[2]) for sums in self.squares.values())
 
     @property
@@ -138,8 +138,9 @@ class SpaceDoor:
         """Say so where the space does not hold the values."""
         if self.lost > MUCH_LOST:
             log.warning(
-                "the function space of %d splines leaves %.1f %% of the variance of the values; choose more, "
-                "rom.Coordinate(n_functions=...), or leave the coarsest data out", self.space.n_functions, 100 * self.lost
+                "the function space of %d splines leaves %.1f %% of the variance of the values, of scattered points what the others "
+                "tell wrongly; choose more of grids, fewer of scattered points, rom.Coordinate(n_functions=...), or leave the coarsest "
+                "data out", self.space.n_functions, 100 * self.lost
             )  # fmt: skip
 
     def converted(

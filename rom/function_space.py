@@ -221,7 +221,11 @@ class FunctionSpace:
         if isinstance(positions, tuple):
             return found, left
         leverage = np.einsum("pm,mp->p", self.basis(positions), inverses[0])
-        return found, left / np.maximum(1.0 - leverage, LEAST_FREEDOM)
+        freedom = 1.0 - leverage
+        alone = freedom < LEAST_FREEDOM  # of these the others tell nothing but the mean
+        return found, np.where(
+            alone, values - values.mean(axis=-1, keepdims=True), left / np.where(alone, 1.0, freedom)
+        )
 
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.
@@ -404,7 +408,7 @@ def space_of(
         if small:
             raise RomValueError(
                 f"there are too few positions along {small[0]!r} for splines of degree {degree}; choose a lower degree, "
-                "rom.Coordinate(degree=...), or leave the coarsest data out"
+                "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
             )
         chosen = space(counts)
         poor = poorly_determined(chosen, sets)

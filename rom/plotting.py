@@ -58,7 +58,8 @@ def plot_forecast(
     symmetric about zero for their difference; of a field of vectors, draw one component: forecast.isel(component=0). Other
     states are lines: all components up to eight, else six of them, evenly spread. The error is
     |forecast - truth| over |truth|, with the Euclidean norm over components, at each time, as
-    `relative_error` of `rom.evaluate`. From where `valid` turns false, the panels are shaded.
+    `relative_error` of `rom.evaluate`. From where `valid` turns false, the panels are shaded; of images over a plane, which have
+    no axis of time, the title says so, and the horizon is marked in the panel of errors alone.
 
     Returns the Figure. Raises `RomValueError` where truth and forecast do not fit together, `RomError` where
     the picture cannot be written.

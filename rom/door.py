@@ -28,7 +28,8 @@ from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import BESIDE_FIELDS, field_names
 from rom.function_space import FUNCTION, Coordinate, FunctionSpace
 from rom.layout import Layout, require_same_layout
-from rom.positions import MOVING, place_of, space_for
+from rom.positions import MOVING, place_of
+from rom.space_choice import space_for
 
 __all__ = ["PlainDoor", "SpaceDoor"]
 

@@ -18,7 +18,7 @@ from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.field_correction import attach
-from rom.fit_arguments import checked, lowered, require_dimension, training_seconds
+from rom.fit_arguments import checked, require_dimension, training_seconds
 from rom.gathering import Material, gather
 from rom.layout import Layout
 from rom.model import ReducedOrderModel
@@ -26,15 +26,11 @@ from rom.objective import ForecastObjective, window_steps
 from rom.own_modules import own_modules, require_rank
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
-from rom.selection import Selection, select_closed_form, select_latent_dim
+from rom.selection import choose, require_affordable
 from rom.training import Plan, expected_correction, train
 from rom.training_record import Progress
-from rom.warm_start import extended
 
 __all__ = ["fit"]
-
-MOST_OVER_COMPLETE = 128  # latent states, where they are more than the data span
-MOST_EXTENDED = 32  # POD coordinates that an over-complete latent space begins with
 
 
 def fit(
@@ -131,6 +127,7 @@ def fit(
 
     def accept(layout: Layout) -> None:
         require_dimension(dimension, layout.n_states, weights)
+        require_affordable(dimension, layout.n_states)
         own_modules(modules, layout, dimension or 1, config)
         require_network(config, layout)
 
@@ -200,26 +197,6 @@ def require_weight(material: Material, weights: LossWeights) -> None:
             "weights are zero for all losses of the data that there are (regularisers alone make no model); give one of them a "
             "positive weight"
         )
-
-
-def choose(
-    prepared: Prepared, config: FitConfig, dimension: int | None, weights: LossWeights, seed: int, clock: Clock
-) -> tuple[Selection, dict[int, float]]:
-    """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
-    if dimension is None:
-        return select_latent_dim(prepared, config, seed, clock)
-    rank = prepared.projection.rank
-    d = lowered(dimension, rank, weights)
-    known = d if d <= rank else min(rank, MOST_EXTENDED)
-    if known < d > MOST_OVER_COMPLETE:
-        raise RomValueError(
-            f"latent_dim is {d}, of data that span {rank} dimensions; with dynamics, whose quadratic terms grow with its cube, take "
-            f"at most {MOST_OVER_COMPLETE}, or rom.fit_autoencoder alone"
-        )
-    selection = select_closed_form(prepared, config, known, seed, clock)
-    if d > known:
-        selection = replace(selection, closed_form=extended(selection.closed_form, d, seed))
-    return selection, {d: selection.error}
 
 
 def n_parameters(prepared: Prepared) -> int:

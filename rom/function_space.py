@@ -20,17 +20,15 @@ from typing import Any
 import numpy as np
 from scipy.interpolate import BSpline
 
-from rom.errors import RomTypeError, RomValueError
+from rom.errors import RomValueError
 from rom.settings import JsonSettings, require_integer
 
-__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "space_of"]
+__all__ = ["FUNCTION", "GOOD_CONDITION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "condition"]
 
 FUNCTION = "function"  # the dimension of coefficients
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
 WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
 GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more
-SHARE = 0.75  # functions for each point of a grid
-SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
 DAMPING = 0.1  # of the roughest function, where points leave gaps; of one with half its wave number 64 times less
 MOST_DERIVATIVES = 3
 LEAST_FREEDOM = 1e-6  # of a value that alone decides about some function
@@ -364,71 +362,3 @@ def least_squares(factor: np.ndarray, worst: float = WORST_CONDITION) -> np.ndar
     if squares[0] * worst**2 < squares[-1]:
         return None
     return rotation / squares @ (rotation.T @ factor.T)
-
-
-def space_of(
-    names: Sequence[str],
-    sets: Sequence[Positions],
-    periods: Sequence[float | None],
-    n_functions: int | Sequence[int] | None,
-    degree: int,
-    ranges: Sequence[tuple[float, float] | None] | None = None,
-) -> FunctionSpace:
-    """The space on the box around all `sets` of positions and `ranges`, with as many functions as the coarsest set determines.
-
-    A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
-    of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
-    of the coarsest grid, fewer where gaps ask for that, and one for two of the fewest scattered points.
-    Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
-    """
-    bounds = []
-    for k, (name, period) in enumerate(zip(names, periods, strict=True)):
-        columns = [one[k] if isinstance(one, tuple) else one[..., k] for one in sets]
-        low, high = float(min(c.min() for c in columns)), float(max(c.max() for c in columns))
-        wide = None if ranges is None or period is not None else ranges[k]
-        if wide is not None:
-            low, high = min(low, wide[0]), max(high, wide[1])
-        bounds.append((name, low, high if period is None else low + period, period is not None))
-
-    def space(counts: Sequence[int]) -> FunctionSpace:
-        made = (
-            Axis(name, low, high, int(n), periodic)
-            for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
-        )
-        return FunctionSpace(tuple(made), degree)
-
-    if n_functions is not None:
-        counts = list(n_functions) if isinstance(n_functions, Sequence) else [n_functions] * len(names)
-        if len(counts) != len(names):
-            raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
-        return space(counts)
-    counts = [most_functions(k, len(names), sets) for k in range(len(names))]
-    while True:
-        small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
-        if small:
-            raise RomValueError(
-                f"there are too few positions along {small[0]!r} for splines of degree {degree}; choose a lower degree, "
-                "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
-            )
-        chosen = space(counts)
-        poor = poorly_determined(chosen, sets)
-        if not any(poor):
-            return chosen
-        counts = [int(0.9 * n) if reduce else n for n, reduce in zip(counts, poor, strict=True)]
-
-
-def most_functions(k: int, n_axes: int, sets: Sequence[Positions]) -> int:
-    """How many functions the k-th axis has at most, by the numbers of points in all sets."""
-    return min(
-        int(SHARE * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
-        for one in sets
-    )
-
-
-def poorly_determined(space: FunctionSpace, sets: Sequence[Positions]) -> list[bool]:
-    """Of each axis, whether some of the grids leave its functions poorly determined."""
-    poor = np.zeros(len(space.axes), dtype=bool)
-    for one in sets:
-        if isinstance(one, tuple):
-            poor |= [condition(factor) > GOOD_CONDITION for factor in space._factors(one)]
-    return poor.tolist()

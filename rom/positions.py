@@ -3,8 +3,7 @@
 On a grid, each axis is a dimension with a numeric coordinate of its name: state (trajectory, time, y, x) with y(y) and x(x). At
 points, one dimension has no such coordinate, and others lie along it: state (trajectory, time, point) with x(point) and y(point),
 or x(trajectory, time, point) where points move; on a curvilinear grid they lie along several, x(j, i) and y(j, i). A coordinate whose
-attribute `period` is a length repeats after it; the domain reaches over the attribute `valid_range`, (low, high), as the CF
-conventions call it, where positions alone would leave its ends out. Dimensions with text labels are components.
+attribute `period` is a length repeats after it. Dimensions with text labels are components.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ import xarray as xr
 
 from rom.data import plain
 from rom.errors import RomTypeError, RomValueError, about, nearest
-from rom.function_space import Coordinate, FunctionSpace, Positions, space_of
+from rom.function_space import FunctionSpace, Positions
 
-__all__ = ["MOVING", "Place", "axes_of", "checked_period", "place_asked_for", "place_of", "space_for"]
+__all__ = ["MOVING", "NUMBERS", "Place", "axes_of", "checked_period", "place_asked_for", "place_of"]
 
 MOVING = ("trajectory", "time")  # dimensions of data along which points may move
 NUMBERS = "iuf"
@@ -172,43 +171,6 @@ def place_asked_for(at: Any, space: FunctionSpace) -> Place:
     return place
 
 
-def space_for(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], settings: Coordinate) -> FunctionSpace:
-    """The function space of all fields of a fit: named arrays with their leading dimensions.
-
-    The axes are those of the first; periods, where one array tells them, hold for all. Raises `RomValueError` where arrays do
-    not agree on them, and as `function_space.space_of`.
-    """
-    axes = axes_of(*arrays[0])
-    periods: dict[str, float | None] = dict.fromkeys(axes)
-    ranges: dict[str, tuple[float, float] | None] = dict.fromkeys(axes)
-    positions: list[Positions] = []
-    for name, array, leading in arrays:
-        own = axes_of(name, array, leading)
-        if set(own) != set(axes):
-            raise RomValueError(
-                f"{name} lies on the axes {', '.join(own)}, but {arrays[0][0]} on {', '.join(axes)}; rename its coordinates, or "
-                "drop those that are no positions: dataset.drop_vars(...)"
-            )
-        positions.append(place_of(name, array, axes, leading).positions)
-        for axis in axes:
-            period = checked_period(f"{name}[{axis!r}]", array[axis].attrs.get("period"))
-            known = periods[axis]
-            if known is not None and period is not None and not np.isclose(known, period, rtol=1e-6):
-                raise RomValueError(f"{name}: {axis!r} has the period {period:g}, but {known:g} in other data")
-            periods[axis] = period if known is None else known
-            told = [checked_range(f"{name}[{axis!r}]", array[axis].attrs.get("valid_range")), ranges[axis]]
-            ends = np.array([one for one in told if one is not None])
-            ranges[axis] = (float(ends.min()), float(ends.max())) if len(ends) else None
-    return space_of(
-        axes,
-        positions,
-        [periods[axis] for axis in axes],
-        settings.n_functions,
-        settings.degree,
-        [ranges[axis] for axis in axes],
-    )
-
-
 def checked_period(name: str, period: Any) -> float | None:
     """The attribute `period` of a coordinate; a `RomValueError` for one that is no length."""
     if period is None:
@@ -216,13 +178,3 @@ def checked_period(name: str, period: Any) -> float | None:
     if not isinstance(period, int | float | np.number) or not 0 < float(period) < np.inf:
         raise RomValueError(f"{name}.attrs['period'] must be a positive number, got {period!r}")
     return float(period)
-
-
-def checked_range(name: str, limits: Any) -> tuple[float, float] | None:
-    """The attribute `valid_range` of a coordinate; a `RomValueError` for one that is not two numbers, the lower first."""
-    if limits is None:
-        return None
-    values = np.asarray(limits)
-    if values.shape != (2,) or values.dtype.kind not in NUMBERS or not -np.inf < values[0] < values[1] < np.inf:
-        raise RomValueError(f"{name}.attrs['valid_range'] must be two numbers, (low, high), got {limits!r}")
-    return float(values[0]), float(values[1])

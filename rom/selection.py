@@ -12,14 +12,16 @@ from torch import Tensor
 
 from rom.architecture import Networks, closed_form_networks
 from rom.clock import Clock
-from rom.config import FitConfig
+from rom.config import FitConfig, LossWeights
+from rom.errors import RomValueError
+from rom.fit_arguments import lowered
 from rom.integrators import rk4_rollout
 from rom.preparation import Prepared
 from rom.push_forward import push_forward
 from rom.validation import stretches, validate
-from rom.warm_start import ClosedForm, closed_form_models
+from rom.warm_start import ClosedForm, closed_form_models, extended
 
-__all__ = ["Selection", "select_closed_form", "select_latent_dim"]
+__all__ = ["Selection", "choose", "require_affordable", "select_closed_form", "select_latent_dim"]
 
 log = logging.getLogger("rom")
 
@@ -40,6 +42,8 @@ DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory give
 SAMPLE = 512
 FEW = 32  # states at which eigenvalues are looked at
 FEATURE_ROWS = 8192  # of large sets, whose features are formed some at a time
+MOST_OVER_COMPLETE = 128  # latent states, where they are more than the data span
+MOST_EXTENDED = 32  # POD coordinates that an over-complete latent space begins with
 MANY = 4096  # at most, at which a decoder is judged
 
 
@@ -57,6 +61,31 @@ class Selection:
     substeps: int
     stride: int
     max_step: float
+
+
+def choose(
+    prepared: Prepared, config: FitConfig, dimension: int | None, weights: LossWeights, seed: int, clock: Clock
+) -> tuple[Selection, dict[int, float]]:
+    """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
+    if dimension is None:
+        return select_latent_dim(prepared, config, seed, clock)
+    rank = prepared.projection.rank
+    d = lowered(dimension, rank, weights)
+    require_affordable(d, rank)
+    known = d if d <= rank else min(rank, MOST_EXTENDED)
+    selection = select_closed_form(prepared, config, known, seed, clock)
+    if d > known:
+        selection = replace(selection, closed_form=extended(selection.closed_form, d, seed))
+    return selection, {d: selection.error}
+
+
+def require_affordable(dimension: int | None, span: int) -> None:
+    """Refuse many more latent states than data span: what is quadratic in the latent dynamics grows with their cube."""
+    if dimension is not None and span < dimension > MOST_OVER_COMPLETE:
+        raise RomValueError(
+            f"latent_dim is {dimension}, of data that span {span} dimensions; with dynamics, whose quadratic terms grow with its "
+            f"cube, take at most {MOST_OVER_COMPLETE}, or rom.fit_autoencoder alone"
+        )
 
 
 def select_latent_dim(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,8 +89,9 @@ class Made:
 def run(executor: Executor | None, blocks: Iterable[Block]) -> Iterator[tuple[Block, Made]]:
     """Make blocks, here or by the executor, and yield each once it is finished.
 
-    Raises SystemsOSError if a file cannot be written; SystemsTypeError if the work cannot be sent to the workers;
-    ExecutorError if the executor fails. Blocks that were finished by then stay in their files.
+    Raises SystemsOSError if a file cannot be written, once no worker writes any more; SystemsTypeError if the work
+    cannot be sent to the workers; ExecutorError if the executor fails. Blocks that were finished by then stay in their
+    files.
     """
     if executor is None:
         for block in blocks:
@@ -110,6 +111,7 @@ def run(executor: Executor | None, blocks: Iterable[Block]) -> Iterator[tuple[Bl
             made = future.result()
             yield under_way.pop(future), made
     except SystemsError:
+        wait([future for future in under_way if not future.cancel()])
         raise
     except (PicklingError, AttributeError, TypeError) as error:  # f's own exceptions are among the failures
         raise SystemsTypeError(

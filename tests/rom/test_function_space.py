@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import rom
-from rom.function_space import Axis, FunctionSpace, space_of
+from rom.function_space import Axis, FunctionSpace
+from rom.space_choice import space_of
 
 BOX = Axis("x", -1.0, 2.0, 12)
 RING = Axis("x", -np.pi, np.pi, 12, periodic=True)

@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -98,6 +99,27 @@ def test_blocks_are_submitted_a_few_at_a_time(monkeypatch):
     assert len(outstanding) == 10
     assert max(most) <= 3
     xr.testing.assert_identical(shared, systems.simulate(lorenz, 320, T[:2]))
+
+
+def test_nobody_writes_any_more_once_a_file_was_refused(tmp_path, monkeypatch):
+    real, begun, ended = generation.write_shard, threading.Event(), []
+
+    def refused(path, dataset):
+        if path.name.startswith("trajectories-0000000"):
+            begun.wait()
+            raise systems.SystemsOSError("the disk is full")
+        begun.set()
+        time.sleep(0.2)
+        failed = real(path, dataset)
+        ended.append(path.name)
+        return failed
+
+    monkeypatch.setattr(generation, "write_shard", refused)
+    with ThreadPoolExecutor(2) as executor:
+        with pytest.raises(systems.SystemsOSError, match="the disk is full"):
+            systems.simulate(lorenz, 96, T, path=tmp_path, executor=executor)
+        assert ended
+        assert sorted(ended) == sorted(digests(tmp_path))
 
 
 # f fails

@@ -1,0 +1,137 @@
+"""Which function space the data of a fit have in common: as wide as their positions, as fine as the coarsest of them allow.
+
+A coordinate whose attribute `period` is a length repeats after it; the domain reaches over the attribute `valid_range`,
+(low, high), as the CF conventions call it, where positions alone would leave its ends out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rom.errors import RomTypeError, RomValueError
+from rom.function_space import GOOD_CONDITION, Axis, Coordinate, FunctionSpace, Positions, condition
+from rom.positions import NUMBERS, axes_of, checked_period, place_of
+
+__all__ = ["space_for", "space_of"]
+
+SHARE = 0.75  # functions for each point of a grid
+SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
+
+
+def space_for(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], settings: Coordinate) -> FunctionSpace:
+    """The function space of all fields of a fit: named arrays with their leading dimensions.
+
+    The axes are those of the first; periods, where one array tells them, hold for all. Raises `RomValueError` where arrays do
+    not agree on them, and as `space_of`.
+    """
+    axes = axes_of(*arrays[0])
+    periods: dict[str, float | None] = dict.fromkeys(axes)
+    ranges: dict[str, tuple[float, float] | None] = dict.fromkeys(axes)
+    positions: list[Positions] = []
+    for name, array, leading in arrays:
+        own = axes_of(name, array, leading)
+        if set(own) != set(axes):
+            raise RomValueError(
+                f"{name} lies on the axes {', '.join(own)}, but {arrays[0][0]} on {', '.join(axes)}; rename its coordinates, or "
+                "drop those that are no positions: dataset.drop_vars(...)"
+            )
+        positions.append(place_of(name, array, axes, leading).positions)
+        for axis in axes:
+            period = checked_period(f"{name}[{axis!r}]", array[axis].attrs.get("period"))
+            known = periods[axis]
+            if known is not None and period is not None and not np.isclose(known, period, rtol=1e-6):
+                raise RomValueError(f"{name}: {axis!r} has the period {period:g}, but {known:g} in other data")
+            periods[axis] = period if known is None else known
+            told = [checked_range(f"{name}[{axis!r}]", array[axis].attrs.get("valid_range")), ranges[axis]]
+            ends = np.array([one for one in told if one is not None])
+            ranges[axis] = (float(ends.min()), float(ends.max())) if len(ends) else None
+    return space_of(
+        axes,
+        positions,
+        [periods[axis] for axis in axes],
+        settings.n_functions,
+        settings.degree,
+        [ranges[axis] for axis in axes],
+    )
+
+
+def checked_range(name: str, limits: Any) -> tuple[float, float] | None:
+    """The attribute `valid_range` of a coordinate; a `RomValueError` for one that is not two numbers, the lower first."""
+    if limits is None:
+        return None
+    values = np.asarray(limits)
+    if values.shape != (2,) or values.dtype.kind not in NUMBERS or not -np.inf < values[0] < values[1] < np.inf:
+        raise RomValueError(f"{name}.attrs['valid_range'] must be two numbers, (low, high), got {limits!r}")
+    return float(values[0]), float(values[1])
+
+
+def space_of(
+    names: Sequence[str],
+    sets: Sequence[Positions],
+    periods: Sequence[float | None],
+    n_functions: int | Sequence[int] | None,
+    degree: int,
+    ranges: Sequence[tuple[float, float] | None] | None = None,
+) -> FunctionSpace:
+    """The space on the box around all `sets` of positions and `ranges`, with as many functions as the coarsest set determines.
+
+    A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
+    of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
+    of the coarsest grid, fewer where gaps ask for that, and one for two of the fewest scattered points.
+    Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
+    """
+    bounds = []
+    for k, (name, period) in enumerate(zip(names, periods, strict=True)):
+        columns = [one[k] if isinstance(one, tuple) else one[..., k] for one in sets]
+        low, high = float(min(c.min() for c in columns)), float(max(c.max() for c in columns))
+        wide = None if ranges is None or period is not None else ranges[k]
+        if wide is not None:
+            low, high = min(low, wide[0]), max(high, wide[1])
+        bounds.append((name, low, high if period is None else low + period, period is not None))
+
+    def space(counts: Sequence[int]) -> FunctionSpace:
+        made = (
+            Axis(name, low, high, int(n), periodic)
+            for (name, low, high, periodic), n in zip(bounds, counts, strict=True)
+        )
+        return FunctionSpace(tuple(made), degree)
+
+    if n_functions is not None:
+        counts = list(n_functions) if isinstance(n_functions, Sequence) else [n_functions] * len(names)
+        if len(counts) != len(names):
+            raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
+        return space(counts)
+    counts = [most_functions(k, len(names), sets) for k in range(len(names))]
+    while True:
+        small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
+        if small:
+            raise RomValueError(
+                f"there are too few positions along {small[0]!r} for splines of degree {degree}; choose a lower degree, "
+                "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
+            )
+        chosen = space(counts)
+        poor = poorly_determined(chosen, sets)
+        if not any(poor):
+            return chosen
+        counts = [int(0.9 * n) if reduce else n for n, reduce in zip(counts, poor, strict=True)]
+
+
+def most_functions(k: int, n_axes: int, sets: Sequence[Positions]) -> int:
+    """How many functions the k-th axis has at most, by the numbers of points in all sets."""
+    return min(
+        int(SHARE * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
+        for one in sets
+    )
+
+
+def poorly_determined(space: FunctionSpace, sets: Sequence[Positions]) -> list[bool]:
+    """Of each axis, whether some of the grids leave its functions poorly determined."""
+    poor = np.zeros(len(space.axes), dtype=bool)
+    for one in sets:
+        if isinstance(one, tuple):
+            poor |= [condition(factor) > GOOD_CONDITION for factor in space._factors(one)]
+    return poor.tolist()

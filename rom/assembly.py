@@ -20,7 +20,7 @@ from rom.checkpoint import digest_of
 from rom.clock import Clock
 from rom.config import FitConfig, LossWeights
 from rom.gathering import Material
-from rom.in_space import prior_noise
+from rom.in_space import prior_of
 from rom.model import DOUBLE, EXACT, ModelState, ReducedOrderModel
 from rom.objective import ForecastObjective, TrainingData
 from rom.preparation import Prepared
@@ -100,11 +100,9 @@ def assemble(
     """The finished model: networks with the projection around them, the region they were trained in, and the record."""
     target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
     regions = [fit_region(latent_states(n, prepared, target)).to(**target) for n in (networks, closed_form)]
-    observed: dict[str, Any] = {}
+    prior: dict[str, Any] = {}
     if material.layout.space is not None:
-        variance = prepared.states().square().mean(dim=0).numpy()
-        noise = prior_noise(material.layout, prepared.projection, variance, material.misfit)
-        observed = {"prior_variance": variance, "prior_noise": noise}
+        prior = prior_of(material.layout, prepared.projection, prepared.states(), material.misfit)
     state = ModelState(
         prepared.projection.to(**target),
         networks,
@@ -119,7 +117,7 @@ def assemble(
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
                 "parameter_range": prepared.parameter_range,
-                **observed,
+                **prior,
             }.items()
         },
     )

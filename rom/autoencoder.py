@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 import warnings
 from typing import Any
@@ -13,10 +14,11 @@ import xarray as xr
 from torch import Tensor
 
 from rom.architecture import EncoderDecoder, build_encoder_decoder
-from rom.arguments import latent_states, states_of
+from rom.arguments import states_of
 from rom.config import FitConfig
 from rom.errors import RomValueError
-from rom.fitted import Fitted, FittedState
+from rom.fitted import Fitted, FittedState, prior_shapes
+from rom.in_space import Given, values_where
 from rom.labelling import like
 from rom.layout import Layout
 from rom.own_modules import OwnModules
@@ -31,7 +33,8 @@ FEW_GROUPS = 20  # that calibrate, below which a rate of false alarms is a guess
 class AutoencoderState(FittedState):
     """All numbers of an autoencoder.
 
-    Buffer: `calibration` (m,), mean square errors of reconstructed samples that took no part in training, in increasing order.
+    Buffer: `calibration` (m,), mean square errors of reconstructed samples that took no part in training, in increasing order; in a
+    function space, of their values.
     """
 
     calibration: Tensor
@@ -44,8 +47,9 @@ class AutoencoderState(FittedState):
         dtype = getattr(torch, config.dtype)
         parts = build_encoder_decoder(config, rank, latent_dim, torch.Generator(), layout, own)
         projection = Projection.empty(layout.n_states, rank)
-        calibration = torch.zeros(0, dtype=torch.float64)
-        return AutoencoderState(projection.to(dtype), EncoderDecoder(*parts).to(dtype), calibration=calibration)
+        shapes = {"calibration": (0,)} | prior_shapes(layout, rank)
+        buffers = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+        return AutoencoderState(projection.to(dtype), EncoderDecoder(*parts).to(dtype), **buffers)
 
     def fill(self, tensors: dict[str, Tensor]) -> None:
         """Take all numbers from a file, which alone knows how many samples calibrated."""
@@ -81,51 +85,47 @@ class Autoencoder(Fitted[AutoencoderState]):
             f"{facts['closed_form_reconstruction_error']:.2e}), POD rank {self.rank}>"
         )
 
-    # -- the two maps -------------------------------------------------------------------------------------------------
-
-    def encode(self, x: Any) -> Any:
-        """Latent coordinates z = phi(x), (..., d), of samples x (..., *shape), in the kind they were given.
-
-        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a variational
-        autoencoder, the mean.
-        Raises `RomValueError` for a shape that does not end in `shape`, `RomTypeError` for complex or object arrays.
-        """
-        latent = self._state.encode(states_of("x", x, self._layout, self._kind))
-        return like(x, latent, self._layout, ("latent",), (self.latent_dim,), self.dims)
-
-    def decode(self, z: Any) -> Any:
-        """Samples x = psi(z), (..., *shape), of latent coordinates z (..., d), in the kind they were given."""
-        latent = latent_states(z, self.latent_dim, self._kind)
-        return like(z, self._state.decode(latent), self._layout, self.dims, self.shape, ("latent",))
-
-    def reconstruct(self, x: Any) -> Any:
-        """psi(phi(x)), (..., *shape): what the latent coordinates hold of x, in the kind it was given."""
-        return like(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
-
     # -- what it is for -----------------------------------------------------------------------------------------------
 
-    def denoise(self, x: Any) -> Any:
+    def reconstruct(self, x: Any, at: Any = None, *, noise: float = 0.0) -> Any:
+        """psi(phi(x)), (..., *shape): what the latent coordinates hold of x, in the kind it was given.
+
+        Of one in a function space, x is labelled, on any grid or at any points, and the result lies there too, or `at` other
+        positions as in `decode`. `noise` is that of `encode`.
+        """
+        space = self._space("at", at)
+        if space is None:
+            self._checked_noise(noise, in_space=False)
+            return like(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
+        if at is not None:
+            return self.decode(self.encode(x, noise=noise), at=at)
+        given = self._given("x", x, None)
+        values = self._values_where(given, self._checked_noise(noise, in_space=True))
+        shape = values.shape[:-1] + tuple(x.sizes[dim] for dim in given.dims)
+        return x.transpose(*given.lead, *given.dims).copy(data=values.reshape(shape).cpu().numpy()).transpose(*x.dims)
+
+    def denoise(self, x: Any, at: Any = None, *, noise: float = 0.0) -> Any:
         """Samples (..., *shape) with the noise removed that this autoencoder was trained to remove (`FitConfig.noise`).
 
-        Raises `RomValueError` for one that was fitted without a weight for `denoising`.
+        Arguments are those of `reconstruct`. Raises `RomValueError` for one that was fitted without a weight for `denoising`.
         """
         if not self.history.attrs["denoising"]:
             raise RomValueError(
                 "this autoencoder was not trained to remove noise: fit it with LossWeights(denoising=1.0), "
                 "or use reconstruct for the nearest state that it knows"
             )
-        return self.reconstruct(x)
+        return self.reconstruct(x, at, noise=noise)
 
-    def anomaly_score(self, x: Any) -> Any:
+    def anomaly_score(self, x: Any, at: Any = None) -> Any:
         """The mean square error of the reconstruction, (...), over its median on data that took no part in the training.
 
         About 1 for data of the same kind, infinite for samples with values that are not finite. Compare it with
-        `anomaly_threshold`. In the kind that x was given, torch with gradients.
+        `anomaly_threshold`. In the kind that x was given, torch with gradients. Of one in a function space, x and `at` are those of
+        `encode`, and errors those of the values: fewer of them than in training fit more easily, and score less.
         """
-        states, reconstructed = self._reconstructed(x)
-        errors = (reconstructed - states).double().square().mean(dim=-1)
+        errors, dims = self._squared_errors("x", x, at)
         scores = (errors / self._typical).nan_to_num(nan=math.inf, posinf=math.inf)
-        return like(x, scores[..., None], self._layout, (), (), self.dims)
+        return like(x, scores[..., None], self._layout, (), (), dims)
 
     def anomaly_threshold(self, false_alarm_rate: float = 0.01) -> float:
         """The score that data of the same kind exceed with a probability of at most `false_alarm_rate`.
@@ -155,10 +155,11 @@ class Autoencoder(Fitted[AutoencoderState]):
             )
         return float(self._state.calibration[max(k, 1) - 1]) / self._typical
 
-    def sample(self, n: int, seed: int = 0) -> xr.DataArray:
+    def sample(self, n: int, seed: int = 0, at: Any = None) -> xr.DataArray:
         """New samples (sample, *dims): decoded standard normal latent coordinates of a variational autoencoder.
 
-        Raises `RomValueError` for another one, whose latent coordinates have no known distribution.
+        Of one in a function space, `at` positions as in `decode`. Raises `RomValueError` for one that is not variational, whose
+        latent coordinates have no known distribution.
         """
         count = require_integer("n", n, low=1)
         if not self.is_variational:
@@ -166,25 +167,33 @@ class Autoencoder(Fitted[AutoencoderState]):
                 "only a variational autoencoder can be sampled: fit it with LossWeights(variational=...), for instance 0.01"
             )
         z = np.random.default_rng(require_integer("seed", seed, low=0)).standard_normal((count, self.latent_dim))
-        return self.decode(xr.DataArray(z, dims=("sample", "latent")))
+        return self.decode(xr.DataArray(z, dims=("sample", "latent")), at)
 
-    def interpolate(self, a: Any, b: Any, n: int) -> xr.DataArray:
+    def interpolate(self, a: Any, b: Any, n: int, at: Any = None) -> xr.DataArray:
         """n states (step, *dims) on the way from a to b, each (*shape): decoded latent states on the line between theirs.
 
         The first and the last are the reconstructions of a and b. Between samples of a variational autoencoder such a line
-        passes where there are data; of others it need not.
+        passes where there are data; of others it need not. Of one in a function space, a and b are labelled, and states lie where
+        a does, or `at` positions as in `decode`.
         """
         count = require_integer("n", n, low=2)
-        ends = [states_of(name, x, self._layout, self._kind) for name, x in (("a", a), ("b", b))]
+        space = self._space("at", at)
+        ends = [self._states_of(name, x, None)[0] for name, x in (("a", a), ("b", b))]
         for name, end in zip("ab", ends, strict=True):
             if end.ndim != 1:
-                raise RomValueError(f"{name} must be one state of shape {self.shape}")
+                raise RomValueError(f"{name} must be one state" + ("" if space else f" of shape {self.shape}"))
         first, last = (self._state.encode(end).detach().cpu().numpy() for end in ends)
         share = np.linspace(0.0, 1.0, count)
         z = (1.0 - share[:, None]) * first + share[:, None] * last
-        return self.decode(xr.DataArray(z, dims=("step", "latent"), coords={"step": share}))
+        if space is not None and at is None:
+            at = {axis: a[axis] for axis in space.names}
+        return self.decode(xr.DataArray(z, dims=("step", "latent"), coords={"step": share}), at)
 
     # -- within -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _moving(self) -> tuple[str, ...]:
+        return tuple(json.loads(self.history.attrs["sample_dims"]))
 
     @functools.cached_property
     def _typical(self) -> float:
@@ -194,3 +203,17 @@ class Autoencoder(Fitted[AutoencoderState]):
         """Flat states (..., n) of x, and those that the autoencoder makes of them."""
         states = states_of("x", x, self._layout, self._kind)
         return states, self._state.decode(self._state.encode(states))
+
+    def _values_where(self, given: Given, noise: float = 0.0) -> Tensor:
+        """Decoded values (*lead, m) where others were given, of one in a function space."""
+        latent = self._state.encode(self._coefficients("x", given, noise=noise))
+        return values_where(given, self._layout, self._state.projection, self._scaled_coordinates(latent))
+
+    def _squared_errors(self, name: str, x: Any, at: Any = None) -> tuple[Tensor, tuple[str, ...]]:
+        """Mean square errors (...) of the reconstruction, and the dimensions that are a state's in what was given."""
+        if self._space("at", at) is None:
+            states, reconstructed = self._reconstructed(x)
+            return (reconstructed - states).double().square().mean(dim=-1), self.dims
+        given = self._given(name, x, at)
+        values = torch.cat([one.flatten(-2) for one in given.values], dim=-1)
+        return (self._values_where(given) - values).double().square().mean(dim=-1), given.dims

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from rom.autoencoder_objective import AutoencoderObjective
 from rom.autoencoder_start import Start
 from rom.batches import generator_of
 from rom.clock import Clock
+from rom.in_space import prior_of
 from rom.latent_quality import complaints, measured
 from rom.projection import Projection
-from rom.samples import Samples
+from rom.samples import Samples, Seen
 from rom.training import Plan
 from rom.training_record import Training, columns_of
 
@@ -38,8 +40,21 @@ def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
     errors = [
         (state.decode(state.encode(batch)) - batch).double().square().mean(dim=1) for batch in samples.split(TOGETHER)
     ]
-    rounding = torch.finfo(samples.dtype).eps ** 2 * float(samples.double().square().mean())
-    return torch.cat(errors).clamp(min=rounding).sort().values
+    return ordered(torch.cat(errors), float(samples.double().square().mean()), samples.dtype)
+
+
+@torch.no_grad()
+def calibration_at_positions(autoencoder: Autoencoder, seen: Seen, chosen: np.ndarray) -> Tensor:
+    """The same of the values that were `seen` of the `chosen` samples (N,): scores are those of values, noise and all."""
+    errors = [autoencoder._squared_errors("data", array)[0].flatten() for array in seen.arrays]
+    size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.arrays]))
+    kind = autoencoder._kind
+    return ordered(torch.cat(errors)[torch.from_numpy(chosen).to(kind.device)], size, kind.dtype)
+
+
+def ordered(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
+    """Square errors in increasing order, none below the rounding of values with the mean square `size`."""
+    return errors.clamp(min=torch.finfo(dtype).eps ** 2 * size).sort().values
 
 
 @torch.no_grad()
@@ -71,8 +86,11 @@ def assemble(
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
     networks.posterior = None
-    state = AutoencoderState(projection.to(objective.training), networks, calibration=torch.zeros(0))
-    state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
+    prior: dict[str, Tensor] = {}
+    if samples.seen is not None:
+        numbers = prior_of(samples.layout, projection, objective.training.double().cpu(), [samples.seen.misfit])
+        prior = {name: torch.from_numpy(value).to(objective.training.device) for name, value in numbers.items()}
+    state = AutoencoderState(projection.to(objective.training), networks, calibration=torch.zeros(0), **prior)
     error, closed_form_error = errors_of_state(state, closed, samples, objective.spread)
     rows = training.rows
     columns = columns_of(rows)
@@ -91,6 +109,7 @@ def assemble(
         "denoising": int(plan.weights.denoising > 0.0),
         "n_samples": len(samples.training),
         "calibrating_groups": samples.n_groups,
+        **({} if samples.seen is None else of_space(samples.seen)),
         "stopped": training.stopped,
         "interrupted": training.stopped == "interrupted",
         "steps": training.step,
@@ -101,8 +120,17 @@ def assemble(
     }
     history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
     autoencoder = Autoencoder(state, samples.layout, plan.config, history)
+    if samples.seen is None:
+        state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
+    else:
+        state.calibration = calibration_at_positions(autoencoder, samples.seen, samples.part == 2)
     note_quality(autoencoder, objective.validating)
     return autoencoder
+
+
+def of_space(seen: Seen) -> dict[str, Any]:
+    """What the history tells of data in a function space."""
+    return {"lost_in_space": seen.lost, "sample_dims": json.dumps(seen.dims)}
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from rom.config import FitConfig, LossWeights
 from rom.errors import RomValueError
 from rom.field_correction import attach
 from rom.fit_arguments import checked, lowered, require_dimension, training_seconds
-from rom.own_modules import own_modules, require_rank
+from rom.own_modules import own_modules, require_field, require_rank
 from rom.projection import fit_projection
 from rom.samples import as_samples
+from rom.samples_in_space import samples_at_positions
 from rom.settings import require_choice, require_integer
 from rom.training import Plan, expected_correction, train
 from rom.training_record import Progress, Training
@@ -56,7 +57,10 @@ def fit_autoencoder(
     """Fit an encoder z = phi(x) and a decoder x = psi(z) to data, without dynamics.
 
     data: samples (N, *shape), NumPy or torch, or a DataArray whose `sample_dims` tell samples apart; by default those of
-        `sample`, `trajectory`, `time` and `point` that it has, or else its first. They are taken into memory.
+        `sample`, `trajectory`, `time` and `point` that it has, or else its first. They are taken into memory. With
+        `FitConfig.space`, a DataArray or a list of them, whose coordinates are positions, which may differ from one array, or one
+        sample, to the next; `point` is then a dimension of positions, and an array of a list that has none of the others is one
+        sample.
     latent_dim: d. More than a sample has components (an over-complete autoencoder) only with a weight for `sparse` or
         `sparse_kl`.
     weights: `reconstruction`, and the regularisers; those of rollouts and physics play no role.
@@ -80,11 +84,15 @@ def fit_autoencoder(
     clock = Clock(max_seconds)
     latent_dim = require_integer("latent_dim", latent_dim, low=1)
     path, seed = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks), int(seed)
-    require_one_grid(config)
+    require_field(modules, config)
     require_weight(weights)
     require_start(start, config, modules)
     target = checked_device(device)
-    samples = as_samples(data, sample_dims, seed)
+    samples = (
+        as_samples(data, sample_dims, seed)
+        if config.space is None
+        else samples_at_positions(data, sample_dims, seed, config.space)
+    )
     require_dimension(latent_dim, samples.layout.n_states, weights)
     own = own_modules(modules, samples.layout, latent_dim, config)
     require_network(config, samples.layout)
@@ -151,14 +159,6 @@ def trained(
     if optimal or interrupted:
         done.stopped = "optimal" if optimal else "interrupted"
     return done
-
-
-def require_one_grid(config: FitConfig) -> None:
-    """Refuse a function space, which an autoencoder alone does not know."""
-    if config.space is not None:
-        raise RomValueError(
-            "config: an autoencoder alone takes states on one grid; leave FitConfig.space out, or use rom.fit"
-        )
 
 
 def require_weight(weights: LossWeights) -> None:

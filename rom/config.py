@@ -84,7 +84,7 @@ class FitConfig(JsonSettings):
     Projection
         energy_tolerance: share of the variance of the states that the POD coordinates may lose.
         max_rank: largest number of POD coordinates.
-        space: `Coordinate(...)` for data on differing, moving or scattered positions, which are the coordinates of Datasets;
+        space: `Coordinate(...)` for data on differing, moving or scattered positions, which are the coordinates of labelled data;
             forecasts can then be asked at any. f is not evaluated at further states (`evaluate_system` is taken as False): a
             given system simulates, and is collocated, on its own grid. Data are read into memory.
     Networks

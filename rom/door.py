@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,35 @@ from rom.layout import Layout, require_same_layout
 from rom.positions import MOVING, place_of
 from rom.space_choice import space_for
 
-__all__ = ["PlainDoor", "SpaceDoor"]
+__all__ = ["PlainDoor", "SpaceDoor", "Squares", "coefficients_of", "warn_of_loss"]
 
 log = logging.getLogger("rom")
 
 MUCH_LOST = 0.01  # share of the variance of the values that the space may lose without a warning
 PAIR = ("state", "time_derivative")
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Sums over values of their number, of squares of what a space leaves of them, of their errors and of what they vary."""
+
+    count: float = 0.0
+    left: float = 0.0
+    errors: float = 0.0
+    deviations: float = 0.0
+
+    def __add__(self, other: Squares) -> Squares:
+        return Squares(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    @property
+    def misfit(self) -> float:
+        """Variance of the errors of the values."""
+        return self.errors / self.count
+
+    @property
+    def lost(self) -> float:
+        """Share of the variance of the values that the space does not hold."""
+        return self.left / max(self.deviations, 1e-300)
 
 
 class PlainDoor:
@@ -66,12 +89,11 @@ class PlainDoor:
 class SpaceDoor:
     """How data come in to a model in a function space: Datasets, or lists of them, whose values become coefficients.
 
-    They are read into memory. `squares` collects, for each field in their order, the sums of squares of what the space leaves
-    of the values and of their deviations from the mean, and their number.
+    They are read into memory. `squares` collects `coefficients_of` each field, in their order.
     """
 
     space: FunctionSpace
-    squares: dict[int, np.ndarray] = field(default_factory=dict)
+    squares: dict[int, Squares] = field(default_factory=dict)
 
     @classmethod
     def of(cls, system: systems.System | None, trajectories: Any, collocation: Any, settings: Coordinate) -> SpaceDoor:
@@ -90,13 +112,13 @@ class SpaceDoor:
 
     @property
     def misfit(self) -> tuple[float, ...]:
-        """Mean square of what the space leaves of the values of each field, as `FunctionSpace.fitted` tells."""
-        return tuple(float(sums[0] / sums[2]) for sums in self.squares.values())
+        """Variance of the errors of the values of each field, as far as the space tells them from what it holds."""
+        return tuple(one.misfit for one in self.squares.values())
 
     @property
     def lost(self) -> float:
         """Share of the variance of the values that the space does not hold, of the worst field."""
-        return max((float(sums[0] / max(sums[1], 1e-300)) for sums in self.squares.values()), default=0.0)
+        return max((one.lost for one in self.squares.values()), default=0.0)
 
     def trajectories(self, data: Any) -> tuple[list[Trajectories], Layout]:
         """As `PlainDoor.trajectories`, of coefficients. Raises `RomTypeError` for arrays, which have no positions."""
@@ -137,12 +159,7 @@ class SpaceDoor:
 
     def warn(self) -> None:
         """Say so where the space does not hold the values."""
-        if self.lost > MUCH_LOST:
-            log.warning(
-                "the function space of %d splines leaves %.1f %% of the variance of the values, of scattered points what the others "
-                "tell wrongly; choose more of grids, fewer of scattered points, rom.Coordinate(n_functions=...), or leave the coarsest "
-                "data out", self.space.n_functions, 100 * self.lost
-            )  # fmt: skip
+        warn_of_loss(self.lost, self.space)
 
     def converted(
         self, name: str, dataset: xr.Dataset, variables: Sequence[str], leading: tuple[str, ...], is_rate: bool = False
@@ -159,13 +176,23 @@ class SpaceDoor:
                 raise RomValueError(f"{name}[{variable!r}] has dimensions {array.dims}, but needs {leading[-1]!r}")
             made[variable], sums = coefficients_of(f"{name}[{variable!r}]", array, self.space, leading)
             if not is_rate and variable != "time_derivative":
-                self.squares[k] = self.squares.get(k, np.zeros(3)) + sums  # pairs may call a field `state`
+                self.squares[k] = self.squares.get(k, Squares()) + sums  # pairs may call a field `state`
         beside = {n: dataset[n].variable for n in BESIDE_FIELDS if n in dataset}
         known = {dim for one in (*made.values(), *beside.values()) for dim in one.dims}
         coords = {
             str(n): c.variable for n, c in dataset.coords.items() if set(c.dims) <= known and n not in self.space.names
         }
         return xr.Dataset(made | beside, coords)
+
+
+def warn_of_loss(lost: float, space: FunctionSpace) -> None:
+    """Say so where `lost`, the share of the variance of the values that the space does not hold, is large."""
+    if lost > MUCH_LOST:
+        log.warning(
+            "the function space of %d splines leaves %.1f %% of the variance of the values, of scattered points what the others "
+            "tell wrongly; choose more of grids, fewer of scattered points, rom.Coordinate(n_functions=...), or leave the coarsest "
+            "data out", space.n_functions, 100 * lost
+        )  # fmt: skip
 
 
 def grid_of(system: systems.System) -> xr.DataArray:
@@ -206,8 +233,10 @@ def state_names(name: str, dataset: xr.Dataset) -> list[str]:
 
 def coefficients_of(
     name: str, array: xr.DataArray, space: FunctionSpace, leading: tuple[str, ...]
-) -> tuple[xr.Variable, np.ndarray]:
-    """Coefficients (*leading, *components, M) of the values of `array`, and what `SpaceDoor.squares` collects of it.
+) -> tuple[xr.Variable, Squares]:
+    """Coefficients (*leading, *components, M) of the values of `array`, and sums of squares over these.
+
+    Those of `leading` along which points move come first.
 
     Raises `RomValueError` for values that are not finite and positions that do not determine the coefficients.
     """
@@ -219,11 +248,13 @@ def coefficients_of(
     values = values.reshape(*values.shape[: len(lead) + len(others)], place.size)
     require_finite(name, values, [f"{dim} index" for dim in lead])
     found = np.empty((*values.shape[:-1], space.n_functions))
-    residual = 0.0
+    left = errors = 0.0
     for moment in np.ndindex(values.shape[: len(place.moving)]):
         positions = place.positions_at(place.moving, moment)
         with about(name):
-            found[moment], left = space.fitted(values[moment], positions)
-        residual += float(np.square(left).sum())
-    sums = np.array([residual, np.square(values - values.mean()).sum(), values.size])
+            projected = space.fitted(values[moment], positions)
+        found[moment] = projected.coefficients
+        left += float(np.square(projected.left).sum())
+        errors += float(projected.variance.sum()) * place.size
+    sums = Squares(values.size, left, errors, float(np.square(values - values.mean()).sum()))
     return xr.Variable((*lead, *others, FUNCTION), found, array.attrs), sums

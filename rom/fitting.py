@@ -23,7 +23,7 @@ from rom.gathering import Material, gather
 from rom.layout import Layout
 from rom.model import ReducedOrderModel
 from rom.objective import ForecastObjective, window_steps
-from rom.own_modules import own_modules, require_rank
+from rom.own_modules import own_modules, require_field, require_rank
 from rom.preparation import Prepared, prepare
 from rom.renewal import fresh_flows
 from rom.selection import choose, require_affordable
@@ -119,10 +119,7 @@ def fit(
     require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None, weights)
     if modules is not None and dimension is None:
         raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
-    if modules is not None and config.space is not None:
-        raise RomValueError(
-            "modules: with FitConfig.space they would see coefficients of splines, not values at positions; leave one of both out"
-        )
+    require_field(modules, config)
     target = checked_device(device)
 
     def accept(layout: Layout) -> None:

@@ -41,14 +41,14 @@ Positions = np.ndarray | tuple[np.ndarray, ...]
 class Coordinate(JsonSettings):
     """One model for data on differing, moving or scattered positions: x = psi(z, position), as `FitConfig(space=Coordinate())`.
 
-    The data need positions, as coordinates of Datasets: of a grid, (trajectory, time, y, x) with y(y) and x(x); of points,
-    (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) where they move. A coordinate with the
-    attribute `period` repeats; with `valid_range`, (low, high), the domain reaches so far. Fields become coefficients in a space
-    of splines on the box around all positions, and everything behind acts on these; forecasts are functions that can be asked
-    anywhere in the box.
+    The data need positions, as coordinates of Datasets, or of DataArrays for an autoencoder: of a grid, (trajectory, time, y, x)
+    with y(y) and x(x); of points, (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) where they
+    move. A coordinate with the attribute `period` repeats; with `valid_range`, (low, high), the domain reaches so far. Fields
+    become coefficients in a space of splines on the box around all positions, and everything behind acts on these; what is
+    decoded are functions that can be asked anywhere in the box.
 
-    n_functions: splines along each axis, or along all of them; by default three for four points of the coarsest grid, or as
-        many in all as half of the fewest scattered points.
+    n_functions: splines along each axis, or along all of them; by default three for four points of the coarsest grid,
+        fewer where it is uneven, or in all half as many as the fewest scattered points.
     degree: of the splines.
     """
 
@@ -146,6 +146,20 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Projected:
+    """Coefficients (..., M) of values (..., P), and what they leave of these.
+
+    left: (..., P); of points, what is left of each by the coefficients of all others: these may follow the points and nothing
+    between them (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
+    variance: (...), of errors of the values, by their squares over the degrees of freedom that are left (Wahba 1990, ch. 4.7).
+    """
+
+    coefficients: np.ndarray
+    left: np.ndarray
+    variance: np.ndarray
+
+
+@dataclass(frozen=True)
 class FunctionSpace:
     """Tensor products of splines of one `degree` on a box, orthonormal in L2: M = n_1 ... n_k continuous functions.
 
@@ -207,36 +221,33 @@ class FunctionSpace:
         """
         return along_axes(self.inverses(positions), values)
 
-    def fitted(self, values: np.ndarray, positions: Positions) -> tuple[np.ndarray, np.ndarray]:
-        """`coefficients`, and what they leave of the values (..., P).
-
-        Of points, what is left of each by the coefficients of all others: these may follow the points and nothing between them
-        (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
-        """
+    def fitted(self, values: np.ndarray, positions: Positions) -> Projected:
+        """`coefficients` of values (..., P), what these leave of them, and what that says of the errors of the values."""
         inverses = self.inverses(positions)
         found = along_axes(inverses, values)
-        left = values - self.values(found, positions)
+        left, count = values - self.values(found, positions), values.shape[-1]
+        squares = np.square(left).sum(axis=-1)
         if isinstance(positions, tuple):
-            return found, left
-        leverage = np.einsum("pm,mp->p", self.basis(positions), inverses[0])
-        freedom = 1.0 - leverage
-        alone = freedom < LEAST_FREEDOM  # of these the others tell nothing but the mean
-        return found, np.where(
-            alone, values - values.mean(axis=-1, keepdims=True), left / np.where(alone, 1.0, freedom)
-        )
+            leverage = np.full(count, self.n_functions / count)
+        else:
+            leverage = np.einsum("pm,mp->p", self.basis(positions), inverses[0])
+            alone = 1.0 - leverage < LEAST_FREEDOM  # of these the others tell nothing but the mean
+            about_mean = values - values.mean(axis=-1, keepdims=True)
+            left = np.where(alone, about_mean, left / np.where(alone, 1.0, 1.0 - leverage))
+        freedom = count - leverage.sum()
+        return Projected(found, left, squares / (freedom if freedom > LEAST_FREEDOM else count))
 
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.
 
-        Where points leave gaps, in which functions could take any value, roughness is penalised (smoothing splines; Wahba 1990,
+        Where positions leave gaps, in which functions could take any value, roughness is penalised (smoothing splines; Wahba 1990,
         Spline Models for Observational Data, ch. 1). Raises as `coefficients` does, which applies them.
         """
         if isinstance(positions, tuple):
-            factors, names = self._factors(positions), list(self.names)
-            made = [least_squares(factor) for factor in factors]
+            factors, roughness, names = self._factors(positions), self._roughness, list(self.names)
         else:
-            factors, names = [self.basis(positions)], [", ".join(self.names)]
-            made = [self._of_points(factors[0])]
+            factors, roughness, names = [self.basis(positions)], [self._roughness_of_all], [", ".join(self.names)]
+        made = [smooth_least_squares(*one) for one in zip(factors, roughness, strict=True)]
         for factor, inverse, name in zip(factors, made, names, strict=True):
             if inverse is None:
                 n_positions, count = factor.shape
@@ -258,33 +269,24 @@ class FunctionSpace:
         found = [inverse for inverse in made if inverse is not None]
         return found if len(found) == len(made) else None
 
-    def _of_points(self, basis: np.ndarray) -> np.ndarray | None:
-        """The map (M, P) from values at points to coefficients; None of fewer points than functions, or points along few lines.
-
-        Smoothness fills gaps between points, but a slope across a line of them is as smooth as any other.
-        """
-        if basis.shape[0] < basis.shape[1]:
-            return None
-        inverse = least_squares(basis, GOOD_CONDITION)
-        if inverse is not None:
-            return inverse
-        squares = basis.T @ basis
-        squares, rotation = np.linalg.eigh(squares + DAMPING * np.trace(squares) / len(squares) * self._roughness)
-        if squares[0] * WORST_CONDITION**2 < squares[-1]:
-            return None
-        return rotation / squares @ (rotation.T @ basis.T)
+    @cached_property
+    def _roughness(self) -> list[np.ndarray]:
+        """Integrals (n_i, n_i) of products of third derivatives along each axis, in shares of the roughest function's."""
+        derivative = min(MOST_DERIVATIVES, self.degree)
+        along = [
+            mixing @ axis.products(self.degree, derivative) @ mixing
+            for axis, mixing in zip(self.axes, self._mixing, strict=True)
+        ]
+        return [matrix / np.linalg.eigvalsh(matrix)[-1] for matrix in along]
 
     @cached_property
-    def _roughness(self) -> np.ndarray:
-        """Integrals (M, M) of products of third derivatives along the axes, in shares of the roughest function's."""
-        derivative = min(MOST_DERIVATIVES, self.degree)
-        total = np.zeros((self.n_functions, self.n_functions))
-        for k, axis in enumerate(self.axes):
-            along = self._mixing[k] @ axis.products(self.degree, derivative) @ self._mixing[k]
-            # In units of the distance of knots: an axis may be in others than the next.
-            along *= (axis.length / axis.n) ** (2 * derivative)
-            total += kronecker([along if i == k else np.eye(other.n) for i, other in enumerate(self.axes)])
-        return total / np.linalg.eigvalsh(total)[-1]
+    def _roughness_of_all(self) -> np.ndarray:
+        """The mean (M, M) of those along the axes: an axis may be in other units than the next."""
+        along = [
+            kronecker([roughness if i == k else np.eye(axis.n) for i, axis in enumerate(self.axes)])
+            for k, roughness in enumerate(self._roughness)
+        ]
+        return np.mean(along, axis=0)
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of JSON types."""
@@ -351,7 +353,25 @@ def condition(factor: np.ndarray) -> float:
     return math.sqrt(squares[-1] / squares[0]) if squares[0] > 0 else math.inf
 
 
-def least_squares(factor: np.ndarray, worst: float = WORST_CONDITION) -> np.ndarray | None:
+def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarray | None:
+    """The map (n, P) from values to coefficients, with a penalty on `roughness` (n, n) where positions leave gaps.
+
+    None of fewer positions than functions, of gaps too wide to be filled, and of points along few lines: a slope across a line of
+    them is as smooth as any other.
+    """
+    if factor.shape[0] < factor.shape[1]:
+        return None
+    inverse = least_squares(factor, GOOD_CONDITION)
+    if inverse is not None:
+        return inverse
+    squares = factor.T @ factor
+    squares, rotation = np.linalg.eigh(squares + DAMPING * np.trace(squares) / len(squares) * roughness)
+    if squares[0] * WORST_CONDITION**2 < squares[-1]:
+        return None
+    return rotation / squares @ (rotation.T @ factor.T)
+
+
+def least_squares(factor: np.ndarray, worst: float) -> np.ndarray | None:
     """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is larger than `worst`.
 
     By the normal equations, which at that condition still keep ten digits, and cost a third of a singular value decomposition.

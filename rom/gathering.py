@@ -45,8 +45,8 @@ class Material:
 
     `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
     of f at collocation states; `origin` says where each kind of data came from. `wanted`: the points on and near trajectories
-    whose states are too large to be kept; f is asked there when they are projected. `misfit`: the mean square of what the
-    function space leaves of each field, where states are coefficients in one; `lost_in_space`: its share of the variance.
+    whose states are too large to be kept; f is asked there when they are projected. `misfit`: variance of the errors of the
+    values of each field, where states are coefficients in a function space; `lost_in_space`: the share that this leaves.
     """
 
     split: Split

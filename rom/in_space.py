@@ -22,7 +22,7 @@ from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import Field
 from rom.function_space import FUNCTION, FunctionSpace, Positions, along_axes
 from rom.layout import Layout, require_same_units
-from rom.positions import Place, place_asked_for, place_of
+from rom.positions import MOVING, Place, place_asked_for, place_of
 from rom.projection import Projection
 
 __all__ = [
@@ -33,7 +33,9 @@ __all__ = [
     "coefficients_given",
     "lifting_at",
     "prior_noise",
+    "prior_of",
     "values_given",
+    "values_where",
 ]
 
 LEAST_NOISE = 1e-12  # of the variance: as exact as values in float32 are
@@ -69,6 +71,14 @@ def affine(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
         value.cpu().numpy().astype(np.float64) for value in (projection.mean, projection.unit, projection.basis)
     )
     return mean, unit[:, None] * basis
+
+
+def prior_of(
+    layout: Layout, projection: Projection, coordinates: Tensor, misfit: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """What `Prior.of` takes from a model in a function space, of the POD coordinates (N, r) of its training."""
+    variance = coordinates.square().mean(dim=0).numpy()
+    return {"prior_variance": variance, "prior_noise": prior_noise(layout, projection, variance, misfit)}
 
 
 def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, misfit: Sequence[float]) -> np.ndarray:
@@ -141,12 +151,25 @@ class Given:
     lead: tuple[str, ...]
     dims: tuple[str, ...]
 
+    def positions_at(self, moment: tuple[int, ...]) -> list[Positions]:
+        """The positions of each field at one index along the leading dimensions."""
+        return [place.positions_at(self.lead, moment) for place in self.places]
 
-def values_given(name: str, x: Any, at: Any, layout: Layout, like: Tensor, units: bool = True) -> Given:
+
+def values_given(
+    name: str,
+    x: Any,
+    at: Any,
+    layout: Layout,
+    like: Tensor,
+    units: bool = True,
+    moving: tuple[str, ...] = MOVING,
+) -> Given:
     """What was given as states: DataArrays with positions, or arrays (..., *components, *positions) with `at`.
 
-    Of a model of fields, a Dataset or a mapping of them. `units` of the values are compared with those of the model. Raises
-    `RomValueError` or `RomTypeError` for what has no positions, or other components than the model.
+    Of a model of fields, a Dataset or a mapping of them. `units` of the values are compared with those of the model. Points may
+    move along the dimensions `moving`. Raises `RomValueError` or `RomTypeError` for what has no positions, or other components
+    than the model.
     """
     space = layout.space
     assert space is not None
@@ -172,7 +195,7 @@ def values_given(name: str, x: Any, at: Any, layout: Layout, like: Tensor, units
                 raise RomValueError(f"at: the coordinates of {called} tell its positions already; leave it out")
             attrs = {str(key): c.attrs for key, c in one.coords.items()} | ({part.name: one.attrs} if units else {})
             require_same_units(called, attrs, layout, "this model")
-            place = place_of(called, one, space.names)
+            place = place_of(called, one, space.names, moving)
             own = (*channels, *place.dims)
             one = ordered(called, one, own)
             if not values:
@@ -206,8 +229,11 @@ def coefficients_given(
         lead = given.values[0].shape[:-2]
         rows = []
         for moment in np.ndindex(*lead):
-            where = [place.positions_at(given.lead, moment) for place in given.places]
-            rows.append(Reading(layout, where, prior, noise)([one[moment] for one in given.values], is_rate))
+            rows.append(
+                Reading(layout, given.positions_at(moment), prior, noise)(
+                    [one[moment] for one in given.values], is_rate
+                )
+            )
         return torch.stack(rows).reshape(*lead, -1)
 
 
@@ -232,14 +258,26 @@ def cells_at(layout: Layout, places: Sequence[Place]) -> xr.Dataset:
     return xr.Dataset(variables, labels)
 
 
-def lifting_at(layout: Layout, projection: Projection, places: Sequence[Place]) -> tuple[Tensor, Tensor]:
-    """The values of all fields at `places` are mean (m,) + modes (m, r) times scaled POD coordinates."""
+def lifting_at(layout: Layout, projection: Projection, positions: Sequence[Positions]) -> tuple[Tensor, Tensor]:
+    """The values of all fields at `positions` are mean (m,) + modes (m, r) times scaled POD coordinates."""
     space = layout.space
     assert space is not None
     modes = np.column_stack(affine(projection))
     seen = [
-        values_of_modes(space, part, modes[where], place.positions)
-        for part, where, place in zip(layout.parts, layout.field_slices, places, strict=True)
+        values_of_modes(space, part, modes[where], at)
+        for part, where, at in zip(layout.parts, layout.field_slices, positions, strict=True)
     ]
     values = torch.from_numpy(np.concatenate(seen)).to(projection.mean)
     return values[:, 0], values[:, 1:]
+
+
+def values_where(given: Given, layout: Layout, projection: Projection, scaled: Tensor) -> Tensor:
+    """The values (*lead, m) of all fields where others were `given`, by scaled POD coordinates (*lead, r)."""
+    if not any(place.moving for place in given.places):
+        mean, modes = lifting_at(layout, projection, [place.positions for place in given.places])
+        return mean + scaled @ modes.T
+    rows = []
+    for moment in np.ndindex(*scaled.shape[:-1]):
+        mean, modes = lifting_at(layout, projection, given.positions_at(moment))
+        rows.append(mean + modes @ scaled[moment])
+    return torch.stack(rows).reshape(*scaled.shape[:-1], -1)

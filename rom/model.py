@@ -21,18 +21,17 @@ from rom.arguments import (
     input_signals,
     latent_states,
     one_of,
-    states_of,
     trajectories_of,
     wanted_cells,
 )
 from rom.config import FitConfig
 from rom.driving import Units, at_states, forcing_over_time, scaled_parameters, within_training
 from rom.errors import RomTypeError, RomValueError, nearest
-from rom.fitted import Fitted, FittedState
+from rom.fitted import Fitted, FittedState, prior_shapes
 from rom.forcing import Forcing
-from rom.function_space import FUNCTION, FunctionSpace
-from rom.in_space import Prior, cells_at, coefficients_given, lifting_at, values_given
-from rom.labelling import all_cells, labelled, like, like_cells, positions_of
+from rom.function_space import FUNCTION
+from rom.in_space import cells_at, lifting_at
+from rom.labelling import all_cells, labelled, positions_of
 from rom.layout import Layout
 from rom.own_modules import OwnModules
 from rom.positions import Place, place_asked_for
@@ -40,7 +39,6 @@ from rom.projection import Projection
 from rom.push_forward import push_forward
 from rom.region import Region
 from rom.rollout import roll_out, roll_out_adaptively
-from rom.settings import require_number
 
 __all__ = ["ModelState", "ReducedOrderModel"]
 
@@ -60,8 +58,7 @@ class ModelState(FittedState):
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
     in units of it; `residual_spread` (d,); `parameter_mean` and `parameter_spread` (p + q,), of parameters and of what drives
     the model (`rom/forcing.py`), and `parameter_range` (2, p + q), the least and the largest in training, all three in
-    float64. Of a model in a function space also `prior_variance` (r,) and `prior_noise` (n_fields,), as `Prior` has them. The
-    closed-form model that the networks started from stays beside them, with its own region.
+    float64. The closed-form model that the networks started from stays beside them, with its own region.
     """
 
     time_scale: Tensor
@@ -70,8 +67,6 @@ class ModelState(FittedState):
     parameter_mean: Tensor
     parameter_spread: Tensor
     parameter_range: Tensor
-    prior_variance: Tensor
-    prior_noise: Tensor
 
     def __init__(
         self,
@@ -98,8 +93,7 @@ class ModelState(FittedState):
             "time_scale": (), "max_step": (), "residual_spread": (d,),
             "parameter_mean": (p,), "parameter_spread": (p,), "parameter_range": (2, p),
         }  # fmt: skip
-        if layout.space is not None:
-            shapes |= {"prior_variance": (rank,), "prior_noise": (len(layout.parts),)}
+        shapes |= prior_shapes(layout, rank)
         projection = Projection.empty(layout.n_states, rank)
         return ModelState(
             projection.to(dtype),
@@ -142,39 +136,7 @@ class ReducedOrderModel(Fitted[ModelState]):
             f"on {facts.get('validated_on', 'unknown data')}>"
         )
 
-    # -- the three maps -----------------------------------------------------------------------------------------------
-
-    def encode(self, x: Any, at: Any = None, *, noise: float = 0.0) -> Any:
-        """Latent states z = phi(x), (..., d), of states x (..., *shape), in the kind they were given.
-
-        NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a model of
-        fields, x is a Dataset or a mapping of them, or flat (..., n).
-        Of a model in a function space, x holds values at any positions, those of its coordinates, or of arrays those `at` which
-        they lie (as in `forecast`). Where they do not determine a field well, z is that of the most probable one, given how the
-        training data vary. `noise` is the standard deviation of the errors of the values, in their units: with it, values that
-        are many are not trusted beyond it either.
-        Raises `RomValueError` for a negative `noise`, or one of a model on a grid, a shape that does not end in `shape`, or
-        positions outside of the domain, `RomTypeError` for complex or object arrays, and arrays without positions.
-        """
-        states, dims = self._states_of("x", x, at, noise=noise)
-        return self._like(x, self._state.encode(states), ("latent",), (self.latent_dim,), dims)
-
-    def decode(self, z: Any, at: Any = None) -> Any:
-        """States x = psi(z), (..., *shape), of latent states z (..., d), in the kind they were given.
-
-        Of a model of fields, a DataArray gives a Dataset of them; other kinds give flat states (..., n).
-        Of a model in a function space, the values psi(z, position) `at` positions, as in `forecast`.
-        """
-        latent = latent_states(z, self.latent_dim, self._kind)
-        space = self._space("at", at)
-        if space is None:
-            return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
-        if at is None:
-            raise RomTypeError(f"at is missing: tell the positions, as decode(z, at={{{space.names[0]!r}: [...]}})")
-        places = [place_asked_for(at, space)] * len(self._layout.parts)
-        mean, modes = lifting_at(self._layout, self._state.projection, places)
-        values = mean + self._state.projection.scale * self._state.networks.decoder(latent) @ modes.T
-        return like_cells(z, values, cells_at(self._layout, places), bool(self._layout.fields))
+    # -- the dynamics -------------------------------------------------------------------------------------------------
 
     def latent_rhs(self, z: Any, mu: Any = None, t: float = 0.0, inputs: Any = None) -> Any:
         """dz/dt = h(z; mu, u, t), (..., d), per unit of the data's time, in the kind z was given.
@@ -259,7 +221,7 @@ class ReducedOrderModel(Fitted[ModelState]):
             if points is not None:
                 raise RomTypeError("points: a model in a function space has no grid of its own; pass positions, at=...")
             cells = cells_at(self._layout, places)
-            lifting = lifting_at(self._layout, self._state.projection, places)
+            lifting = lifting_at(self._layout, self._state.projection, [place.positions for place in places])
         else:
             cells = self._all_cells if points is None else wanted_cells(points, self._all_cells)
             lifting = self._lifting(None if points is None else positions_of(cells))
@@ -327,36 +289,7 @@ class ReducedOrderModel(Fitted[ModelState]):
         decoded[~finite] = np.nan
         return decoded, finite
 
-    # -- positions ----------------------------------------------------------------------------------------------------
-
-    def _space(self, name: str, at: Any) -> FunctionSpace | None:
-        """The function space, None of a model on a grid of its own, which takes no `at`."""
-        if self._layout.space is None and at is not None:
-            raise RomValueError(
-                f"{name} was given, but this model lies on the grid of its data; rom.Coordinate frees it"
-            )
-        return self._layout.space
-
-    def _checked_noise(self, noise: Any, in_space: bool) -> float:
-        """The standard deviation of the errors of values at positions, which other states have not."""
-        noise = require_number("noise", noise, low=0.0)
-        if noise > 0.0 and not in_space:
-            raise RomValueError(
-                "noise was given, but only a model in a function space (rom.Coordinate) weighs values at positions by their errors"
-            )
-        return noise
-
-    def _states_of(
-        self, name: str, x: Any, at: Any, is_rate: bool = False, noise: float = 0.0
-    ) -> tuple[Tensor, tuple[str, ...]]:
-        """Flat states (..., n), or their rates, and the dimensions that are a state's in what was given."""
-        space = self._space("at", at)
-        noise = self._checked_noise(noise, space is not None)
-        if space is None:
-            return states_of(name, x, self._layout, self._kind, units=not is_rate), self.dims
-        given = values_given(name, x, at, self._layout, self._kind, units=not is_rate)
-        coefficients = coefficients_given(name, given, self._layout, self._prior, is_rate, noise)
-        return coefficients.to(self._kind), given.dims
+    # -- within -------------------------------------------------------------------------------------------------------
 
     def _initial(self, x0: Any, at: Any, noise: float = 0.0) -> tuple[Tensor, Any, list[Place] | None]:
         """States (trajectory, n) and the coordinate of `trajectory`, None for one state; where they are to be forecast.
@@ -369,17 +302,11 @@ class ReducedOrderModel(Fitted[ModelState]):
         noise = self._checked_noise(noise, not is_flat)
         if space is None or is_flat:
             return *initial_states(x0, self._layout, self._kind), None
-        given = values_given("x0", x0, None, self._layout, self._kind)
-        states = coefficients_given("x0", given, self._layout, self._prior, noise=noise).to(self._kind)
+        given = self._given("x0", x0, None)
+        states = self._coefficients("x0", given, noise=noise)
         places = given.places if at is None else [place_asked_for(at, space)] * len(self._layout.parts)
         first, _ = one_of(x0, self._layout)
         return *trajectories_of(states, first, given.lead, "x0 has several dimensions beside positions"), places
-
-    @functools.cached_property
-    def _prior(self) -> Prior:
-        return Prior.of(self._state.projection, self._state.prior_variance, self._state.prior_noise)
-
-    # -- within -------------------------------------------------------------------------------------------------------
 
     @functools.cached_property
     def _all_cells(self) -> xr.Dataset:
@@ -400,8 +327,3 @@ class ReducedOrderModel(Fitted[ModelState]):
             time_scale=float(state.time_scale),
             kind=self._kind,
         )
-
-    def _like(
-        self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
-    ) -> Any:
-        return like(given, result, self._layout, dims, shape, replaced)

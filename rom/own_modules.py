@@ -79,6 +79,14 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int, config: FitConfig
     return OwnModules(encoder, decoder, Geometry(1, shape, layout.dims))
 
 
+def require_field(modules: Any, config: FitConfig) -> None:
+    """Refuse modules where states are coefficients, not values."""
+    if modules is not None and config.space is not None:
+        raise RomValueError(
+            "modules: with FitConfig.space they would see coefficients of splines, not values at positions; leave one of both out"
+        )
+
+
 def require_rank(rank: int, latent_dim: int) -> None:
     """Refuse modules for more latent coordinates than the data span: those of this package would be made for fewer."""
     if latent_dim > rank:

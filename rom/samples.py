@@ -14,7 +14,7 @@ from rom.data import numeric, require_finite, require_real
 from rom.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.layout import Layout, layout_of_array, plain_layout
 
-__all__ = ["Samples", "as_samples"]
+__all__ = ["Samples", "Seen", "as_samples", "groups_of", "leading_of", "parted"]
 
 SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell samples apart, unless others are named
 SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
@@ -25,10 +25,24 @@ MOST = 4096  # samples that validate, and that calibrate
 
 
 @dataclass(frozen=True)
+class Seen:
+    """Values at positions as they came, (*dims, ...), in the order of the samples that they became; `dims` tell these apart.
+
+    misfit: variance of the errors of the values. lost: share of their variance that the function space leaves.
+    """
+
+    arrays: tuple[xr.DataArray, ...]
+    dims: tuple[str, ...]
+    misfit: float
+    lost: float
+
+
+@dataclass(frozen=True)
 class Samples:
     """Flat samples (N, n) in float64, in three parts, and their labels.
 
-    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate.
+    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate. seen: the
+    values of which samples are coefficients, in a function space.
     """
 
     training: np.ndarray
@@ -37,6 +51,7 @@ class Samples:
     layout: Layout
     part: np.ndarray
     n_groups: int
+    seen: Seen | None = None
 
 
 def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Samples:
@@ -46,13 +61,21 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
     that do not vary; `RomReadError` where a computation of dask fails.
     """
     if isinstance(data, xr.DataArray):
-        values, layout, group = labelled_samples(data, sample_dims)
-    else:
-        if sample_dims is not None:
-            raise RomTypeError(
-                "sample_dims names dimensions of a DataArray; the first axis of an array tells samples apart"
-            )
-        values, layout, group = plain_samples(data)
+        return parted(*labelled_samples(data, sample_dims), seed)
+    if isinstance(data, list) and any(isinstance(one, xr.DataArray) for one in data):
+        raise RomTypeError(
+            "data is a list of DataArrays; join them with xarray.concat(data, 'sample'), or where their grids differ, fit with "
+            "FitConfig(space=rom.Coordinate())"
+        )
+    if sample_dims is not None:
+        raise RomTypeError(
+            "sample_dims names dimensions of a DataArray; the first axis of an array tells samples apart"
+        )
+    return parted(*plain_samples(data), seed)
+
+
+def parted(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> Samples:
+    """Samples (N, *shape) in three parts, of which those of a `group` (N,) are not parted. Raises as `as_samples`."""
     if len(values) < FEWEST:
         raise RomValueError(f"data has {len(values)} samples; at least {FEWEST} are needed")
     require_finite("data", values, ("sample",))
@@ -71,25 +94,39 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
 
     A group is a trajectory, where there are enough of them, a stretch of time of fewer ones, or else a single sample.
     """
-    dims = [str(d) for d in data.dims]
-    leading = [d for d in dims if d in SAMPLE_DIMS] or dims[:1] if sample_dims is None else named(sample_dims, dims)
-    own = [d for d in dims if d not in leading]
-    if not own:
-        raise RomValueError(f"data has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
+    leading = leading_of(data, sample_dims, SAMPLE_DIMS)
     require_real("data", data.dtype)
-    layout = layout_of_array(data, tuple(leading))
+    layout = layout_of_array(data, leading)
     require_components(layout.shape)
-    sizes = [data.sizes[d] for d in leading]
-    values = in_memory(data.transpose(*leading, *own)).reshape(int(np.prod(sizes, dtype=int)), *layout.shape)
-    return values, layout, groups_of(dict(zip(leading, sizes, strict=True)))
+    sizes = {d: data.sizes[d] for d in leading}
+    values = in_memory(data.transpose(*leading, ...)).reshape(-1, *layout.shape)
+    return values, layout, groups_of(sizes, sizes.get("trajectory", 1))
 
 
-def groups_of(sizes: Mapping[str, int]) -> np.ndarray:
-    """The number (N,) of the group of each sample, over dimensions of these sizes."""
-    place = dict(zip(sizes, np.indices(tuple(sizes.values())).reshape(len(sizes), -1), strict=True))
-    n_samples, n_trajectories = int(np.prod(tuple(sizes.values()), dtype=int)), sizes.get("trajectory", 1)
+def leading_of(
+    data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], may_lack: bool = False
+) -> tuple[str, ...]:
+    """The dimensions that tell samples apart: those named, or the `usual` ones that there are, or else the first.
+
+    None where there is no usual one and data `may_lack` them: they are a single sample.
+    """
+    dims = [str(d) for d in data.dims]
+    leading = [d for d in dims if d in usual] if sample_dims is None else named(sample_dims, dims)
+    if not leading and not may_lack:
+        leading = dims[:1]
+    if len(leading) == len(dims):
+        raise RomValueError(f"data has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
+    return tuple(leading)
+
+
+def groups_of(sizes: Mapping[str, int], n_trajectories: int) -> np.ndarray:
+    """The number (N,) of the group of each sample, over dimensions of these sizes, of so many trajectories in all."""
+    place = {dim: index.ravel() for dim, index in zip(sizes, np.indices(tuple(sizes.values())), strict=True)}
+    n_samples = int(np.prod(tuple(sizes.values()), dtype=int))
+    if "time" not in sizes and "trajectory" not in sizes:
+        return np.arange(n_samples)
     if n_trajectories >= FEWEST_TRAJECTORIES:
-        return place["trajectory"]
+        return place.get("trajectory", np.zeros(n_samples, dtype=int))
     if "time" not in sizes:
         return np.arange(n_samples)
     stretches = min(sizes["time"], -(-FEWEST_STRETCHES // max(n_trajectories, 1)))

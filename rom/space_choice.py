@@ -81,7 +81,7 @@ def space_of(
 
     A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
     of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
-    of the coarsest grid, fewer where gaps ask for that, and one for two of the fewest scattered points.
+    of the coarsest grid, down to one for two where gaps ask for that, as of the fewest scattered points.
     Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
     """
     bounds = []
@@ -105,7 +105,9 @@ def space_of(
         if len(counts) != len(names):
             raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
         return space(counts)
-    counts = [most_functions(k, len(names), sets) for k in range(len(names))]
+    counts, fewest = (
+        [functions(k, len(names), sets, share) for k in range(len(names))] for share in (SHARE, SHARE_SCATTERED)
+    )
     while True:
         small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
         if small:
@@ -114,16 +116,19 @@ def space_of(
                 "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
             )
         chosen = space(counts)
-        poor = poorly_determined(chosen, sets)
-        if not any(poor):
+        fewer = [
+            max(int(0.9 * n), least, degree + 1) if poor else n
+            for n, least, poor in zip(counts, fewest, poorly_determined(chosen, sets), strict=True)
+        ]
+        if fewer == counts:
             return chosen
-        counts = [int(0.9 * n) if reduce else n for n, reduce in zip(counts, poor, strict=True)]
+        counts = fewer
 
 
-def most_functions(k: int, n_axes: int, sets: Sequence[Positions]) -> int:
-    """How many functions the k-th axis has at most, by the numbers of points in all sets."""
+def functions(k: int, n_axes: int, sets: Sequence[Positions], share: float) -> int:
+    """How many functions the k-th axis has for a `share` of the points of grids, by the numbers of points in all sets."""
     return min(
-        int(SHARE * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
+        int(share * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
         for one in sets
     )
 

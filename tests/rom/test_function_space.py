@@ -168,11 +168,34 @@ def test_gaps_between_scattered_points_are_filled_smoothly(n):
     truth = rough(np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)).ravel()
     lost, told = [], []
     for points in sets:
-        coefficients, left = space.fitted(rough(points), points)
+        projected = space.fitted(rough(points), points)
+        coefficients, left = projected.coefficients, projected.left
         lost.append(np.square(space.values(coefficients, grid) - truth).mean() / truth.var())
         told.append(np.square(left).mean() / truth.var())
     assert np.mean(lost) < 0.05
     assert np.mean(lost) / 10 < np.mean(told) < 10 * np.mean(lost)
+
+
+def test_gaps_of_uneven_grids_are_filled_smoothly():
+    """Profiles at depths of their own: a half as many functions as the fewest positions, whatever gaps these leave."""
+    rng = np.random.default_rng(1)
+    sets = [(np.sort(rng.uniform(0, 1, n)),) for n in rng.integers(30, 60, 100)]
+    space = space_of(["z"], sets, [None], None, 5)
+    assert space.axes[0].n == 15
+    unseen, lost = line(200, 0.02, 0.98), []
+    for (z,) in sets:
+        found = space.values(space.coefficients(np.tanh((z - 0.4) / 0.2), (z,)), unseen)
+        lost.append(np.square(found - np.tanh((unseen[0] - 0.4) / 0.2)).mean())
+    assert np.median(lost) < 1e-6
+    assert np.quantile(lost, 0.9) < 1e-3
+
+
+def test_a_stretched_grid_has_as_many_functions_as_it_tells():
+    grid = (np.cos(np.pi * np.arange(65) / 64)[::-1],)
+    space = space_of(["z"], [grid], [None], None, 5)
+    assert 32 <= space.axes[0].n < 48
+    found = space.values(space.coefficients(np.exp(np.sin(3 * grid[0])), grid), line(200, -1, 1))
+    np.testing.assert_allclose(found, np.exp(np.sin(3 * line(200, -1, 1)[0])), atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [1, 2])
@@ -190,7 +213,7 @@ def test_what_is_told_of_points_is_what_leaving_one_out_would_tell():
     space = FunctionSpace((BOX,))
     points = rng.uniform(-1, 2, (40, 1))
     values = rng.standard_normal(40)
-    _, left = space.fitted(values, points)
+    left = space.fitted(values, points).left
     basis = space.basis(points)
     assert np.linalg.cond(basis) < 10  # so that nothing is penalised
     for k in (0, 17, 39):
@@ -238,3 +261,12 @@ def test_an_axis_must_have_a_length_and_functions():
         space_of(["x"], [line(20)], [None], (8, 8), 5)
     with pytest.raises(rom.RomValueError, match="positions have 1 coordinates, but the domain has 2: x, y"):
         FunctionSpace((BOX, dataclasses.replace(RING, name="y"))).basis(line(20))
+
+
+@pytest.mark.parametrize("positions", [line(60), np.random.default_rng(3).uniform(-1, 2, (60, 1))])
+def test_errors_of_the_values_are_told_from_what_the_space_holds(positions):
+    rng = np.random.default_rng(4)
+    space = FunctionSpace((BOX,))
+    exact = space.values(rng.standard_normal((500, 12)), positions)
+    values = exact + 0.1 * rng.standard_normal(exact.shape)
+    assert space.fitted(values, positions).variance.mean() == pytest.approx(0.01, rel=0.1)

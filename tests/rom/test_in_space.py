@@ -464,11 +464,9 @@ def test_the_latent_space_is_drawn_all_over_the_domain(free, data, tmp_path):
     assert all((tmp_path / f"{name}.png").stat().st_size > 10_000 for name in ("traversal", "manifold"))
 
 
-def test_nothing_else_takes_a_space_for_a_grid(config, data):
+def test_no_network_takes_a_space_for_a_grid(config):
     with pytest.raises(rom.RomValueError, match="coefficients in a space have no grid that a network could act on"):
         dataclasses.replace(config, network=rom.Convolutional())
-    with pytest.raises(rom.RomValueError, match="an autoencoder alone takes states on one grid"):
-        rom.fit_autoencoder(data[0][0]["state"], 3, config=config)
 
 
 def test_a_prior_knows_the_energy_that_is_lost(free):

@@ -24,7 +24,7 @@ LATENT_DIM = 16
 
 
 def runs(quick: bool) -> list[Run]:
-    count, seconds = (1, 6) if quick else (2, 120)
+    count, seconds = (1, 6) if quick else (3, 120)
     return [run for network in CONFIGS for run in seeds(count, network=network, seconds=seconds)]
 
 

@@ -1,0 +1,77 @@
+"""Samples of an autoencoder in a function space: values on differing grids, or at points, become coefficients.
+
+A sample may have positions of its own, on a grid or at points that move from one to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rom.door import Squares, coefficients_of, warn_of_loss
+from rom.errors import RomTypeError
+from rom.function_space import Coordinate
+from rom.layout import Layout, completed, layout_of_array, require_same_layout
+from rom.positions import MOVING
+from rom.samples import Samples, Seen, groups_of, leading_of, parted
+from rom.space_choice import space_for
+
+__all__ = ["samples_at_positions"]
+
+SAMPLE_DIMS = ("sample", *MOVING)  # unless others are named; `point` are positions
+
+
+def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int, settings: Coordinate) -> Samples:
+    """Coefficients of a DataArray or of a list of them, as samples, in the space that all have in common.
+
+    In a list, an array without dimensions that tell samples apart is a sample. Raises `RomTypeError` for what has no labels,
+    `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
+    """
+    arrays = list(labelled(data))
+    leads = {
+        name: leading_of(array, sample_dims, SAMPLE_DIMS, may_lack=isinstance(data, list)) for name, array in arrays
+    }
+    arrays = [(name, array.transpose(*leads[name], ...)) for name, array in arrays]
+    space = space_for([(name, array, leads[name]) for name, array in arrays], settings)
+    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array in arrays)
+
+    layout: Layout | None = None
+    values, groups, sums = [], [np.zeros(0, dtype=int)], Squares()
+    for name, array in arrays:
+        lead = leads[name]
+        found, squares = coefficients_of(name, array, space, lead)
+        coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= set(found.dims) - set(lead)}
+        own = layout_of_array(xr.DataArray(found, {n: c for n, c in coords.items() if n not in space.names}), lead)
+        if layout is not None:
+            require_same_layout(name, own, layout)
+        layout = own if layout is None else completed(layout, own)
+        values.append(found.transpose(*lead, ...).values.reshape(-1, *own.shape))
+        own_groups = groups_of({dim: array.sizes[dim] for dim in lead}, n_trajectories)
+        groups.append(own_groups + 1 + groups[-1].max(initial=-1))
+        sums = sums + squares
+    assert layout is not None
+    warn_of_loss(sums.lost, space)
+    dims = tuple(dict.fromkeys(dim for lead in leads.values() for dim in lead))
+    seen = Seen(tuple(array for _, array in arrays), dims, sums.misfit, sums.lost)
+    return replace(
+        parted(np.concatenate(values), replace(layout, space=space), np.concatenate(groups), seed), seen=seen
+    )
+
+
+def labelled(data: Any) -> list[tuple[str, xr.DataArray]]:
+    """The DataArrays of `data`, named; a `RomTypeError` for anything else."""
+    several = isinstance(data, list)
+    made = [(f"data[{k}]" if several else "data", one) for k, one in enumerate(data if several else [data])]
+    for name, one in made:
+        if not isinstance(one, xr.DataArray):
+            raise RomTypeError(
+                f"{name} must be an xarray.DataArray, whose coordinates tell the positions that FitConfig.space needs, got "
+                f"{type(one).__name__}"
+            )
+    if not made:
+        raise RomTypeError("data is an empty list; pass at least one DataArray")
+    return made

@@ -14,7 +14,7 @@ import xarray as xr
 
 from rom.door import Squares, coefficients_of, warn_of_loss
 from rom.errors import RomTypeError
-from rom.function_space import Coordinate
+from rom.function_space import Coordinate, FunctionSpace
 from rom.layout import Layout, completed, layout_of_array, require_same_layout
 from rom.positions import MOVING
 from rom.samples import Samples, Seen, groups_of, leading_of, parted
@@ -31,35 +31,39 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     In a list, an array without dimensions that tell samples apart is a sample. Raises `RomTypeError` for what has no labels,
     `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
     """
-    arrays = list(labelled(data))
-    leads = {
-        name: leading_of(array, sample_dims, SAMPLE_DIMS, may_lack=isinstance(data, list)) for name, array in arrays
-    }
-    arrays = [(name, array.transpose(*leads[name], ...)) for name, array in arrays]
-    space = space_for([(name, array, leads[name]) for name, array in arrays], settings)
-    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array in arrays)
+    usual: dict[str, Any] = {"usual": SAMPLE_DIMS, "may_lack": isinstance(data, list)}
+    arrays = [(name, array, leading_of(array, sample_dims, **usual)) for name, array in labelled(data)]
+    arrays = [(name, array.transpose(*lead, ...), lead) for name, array, lead in arrays]
+    space = space_for(arrays, settings)
+    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array, _ in arrays)
 
-    layout: Layout | None = None
     values, groups, sums = [], [np.zeros(0, dtype=int)], Squares()
-    for name, array in arrays:
-        lead = leads[name]
-        found, squares = coefficients_of(name, array, space, lead)
-        coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= set(found.dims) - set(lead)}
-        own = layout_of_array(xr.DataArray(found, {n: c for n, c in coords.items() if n not in space.names}), lead)
+    layout: Layout | None = None
+    for name, array, lead in arrays:
+        coefficients, own, squares = as_coefficients(name, array, lead, space)
         if layout is not None:
             require_same_layout(name, own, layout)
         layout = own if layout is None else completed(layout, own)
-        values.append(found.transpose(*lead, ...).values.reshape(-1, *own.shape))
+        values.append(coefficients)
         own_groups = groups_of({dim: array.sizes[dim] for dim in lead}, n_trajectories)
         groups.append(own_groups + 1 + groups[-1].max(initial=-1))
         sums = sums + squares
     assert layout is not None
     warn_of_loss(sums.lost, space)
-    dims = tuple(dict.fromkeys(dim for lead in leads.values() for dim in lead))
-    seen = Seen(tuple(array for _, array in arrays), dims, sums.misfit, sums.lost)
-    return replace(
-        parted(np.concatenate(values), replace(layout, space=space), np.concatenate(groups), seed), seen=seen
-    )
+    dims = tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead))
+    seen = Seen(tuple(array for _, array, _ in arrays), dims, sums.misfit, sums.lost)
+    return replace(parted(np.concatenate(values), layout, np.concatenate(groups), seed), seen=seen)
+
+
+def as_coefficients(
+    name: str, array: xr.DataArray, lead: tuple[str, ...], space: FunctionSpace
+) -> tuple[np.ndarray, Layout, Squares]:
+    """Coefficients (N, *shape) of the values of `array` (*lead, ...), their layout, and sums of squares over the values."""
+    found, squares = coefficients_of(name, array, space, lead)
+    kept = set(found.dims) - set(lead)
+    coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= kept and n not in space.names}
+    layout = replace(layout_of_array(xr.DataArray(found, coords), lead), space=space)
+    return found.transpose(*lead, ...).values.reshape(-1, *layout.shape), layout, squares
 
 
 def labelled(data: Any) -> list[tuple[str, xr.DataArray]]:

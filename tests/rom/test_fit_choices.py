@@ -36,6 +36,15 @@ def test_rank_is_raised_for_the_latent_dimension(small, caplog):
     assert "POD rank raised to 6" in caplog.text
 
 
+@pytest.mark.parametrize("constant", [0.0, 3.0])
+def test_components_that_do_not_vary_are_forecast_as_they_are(pendulum_runs, small, constant):
+    states = np.insert(pendulum_runs["state"].values, 1, constant, axis=2)
+    model = rom.fit(None, trajectories=(pendulum_runs["time"].values, states), latent_dim=2, config=small)
+    forecast = model.forecast(states[:2, 0], [0.0, 0.5, 1.0])["state"]
+    np.testing.assert_allclose(forecast[..., 1], constant, atol=1e-5)
+    assert bool(forecast.notnull().all())
+
+
 @pytest.mark.parametrize("name", ["sparse", "sparse_kl"])
 def test_more_latent_states_than_components_are_sparse(pendulum, pendulum_runs, pendulum_pairs, small, tmp_path, name):
     """They start from the closed form of all components, forecast, and travel in a file."""

@@ -14,7 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data import numeric, require_finite, require_numeric_times
+from rom.arrays import numeric, require_finite, require_numeric_times
 from rom.errors import RomTypeError, RomValueError, nearest
 from rom.fields import Field
 from rom.layout import Layout, plain_labels, require_same_grids, require_same_units

@@ -18,7 +18,7 @@ import xarray as xr
 
 import rom
 import systems
-from rom.data import numeric
+from rom.arrays import numeric
 from rom.errors import RomError, RomFileNotFoundError, RomValueError, nearest
 from rom.persistence import checked_path
 from rom.plotting import plot_forecast

@@ -15,15 +15,8 @@ import numpy as np
 import xarray as xr
 
 import systems
-from rom.data import (
-    Collocation,
-    Trajectories,
-    as_collocation,
-    as_trajectories,
-    numeric,
-    require_finite,
-    require_variable,
-)
+from rom.arrays import numeric, require_finite
+from rom.data import Collocation, Trajectories, as_collocation, as_trajectories, require_variable
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import BESIDE_FIELDS, field_names
 from rom.function_space import FUNCTION, Coordinate, FunctionSpace

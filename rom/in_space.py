@@ -17,7 +17,7 @@ import xarray as xr
 from torch import Tensor
 
 from rom.arguments import as_tensor, ordered
-from rom.data import numeric
+from rom.arrays import numeric
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import Field
 from rom.function_space import FUNCTION, FunctionSpace, Positions, along_axes

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from rom.data import plain
+from rom.arrays import plain
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.function_space import FunctionSpace, Positions
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 import systems
-from rom.data import numeric, require_finite, require_real
+from rom.arrays import numeric, require_finite, require_real
 from rom.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.layout import Layout, layout_of_array, plain_layout
 

@@ -30,6 +30,7 @@ __all__ = [
     "one_of",
     "ordered",
     "parameter_values",
+    "require_same_labels",
     "states_of",
     "trajectories_of",
     "wanted_cells",

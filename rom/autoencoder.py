@@ -23,6 +23,7 @@ from rom.labelling import like
 from rom.layout import Layout
 from rom.own_modules import OwnModules
 from rom.projection import Projection
+from rom.samples_in_space import USUAL
 from rom.settings import require_integer, require_number
 
 __all__ = ["Autoencoder", "AutoencoderState"]
@@ -121,9 +122,10 @@ class Autoencoder(Fitted[AutoencoderState]):
 
         About 1 for data of the same kind, infinite for samples with values that are not finite. Compare it with
         `anomaly_threshold`. In the kind that x was given, torch with gradients. Of one in a function space, x and `at` are those of
-        `encode`, and errors those of the values: fewer of them than in training fit more easily, and score less.
+        `encode`, and errors those of the values: the mean over fewer of them than in training varies more, so a threshold holds
+        for samples of about as many.
         """
-        errors, dims = self._squared_errors("x", x, at)
+        errors, dims = self._squared_errors(x, at)
         scores = (errors / self._typical).nan_to_num(nan=math.inf, posinf=math.inf)
         return like(x, scores[..., None], self._layout, (), (), dims)
 
@@ -193,7 +195,20 @@ class Autoencoder(Fitted[AutoencoderState]):
 
     @property
     def _moving(self) -> tuple[str, ...]:
-        return tuple(json.loads(self.history.attrs["sample_dims"]))
+        """Those of the training, and the usual ones: a list of samples may have had none."""
+        axes = () if self._layout.space is None else self._layout.space.names
+        return tuple(dim for dim in (*json.loads(self.history.attrs["sample_dims"]), *USUAL) if dim not in axes)
+
+    def _given(self, name: str, x: Any, at: Any, is_rate: bool = False) -> Given:
+        given = super()._given(name, x, at, is_rate)
+        (place,) = given.places
+        known = int(self.history.attrs["n_position_dims"])
+        if not place.is_grid and len(place.dims) > known:
+            raise RomValueError(
+                f"{name}: its positions lie along {', '.join(place.dims)}, those of the training along {known} of its dimensions; call "
+                f"the one that tells samples apart 'sample': {name}.rename({{{place.dims[0]!r}: 'sample'}})"
+            )
+        return given
 
     @functools.cached_property
     def _typical(self) -> float:
@@ -209,11 +224,11 @@ class Autoencoder(Fitted[AutoencoderState]):
         latent = self._state.encode(self._coefficients("x", given, noise=noise))
         return values_where(given, self._layout, self._state.projection, self._scaled_coordinates(latent))
 
-    def _squared_errors(self, name: str, x: Any, at: Any = None) -> tuple[Tensor, tuple[str, ...]]:
+    def _squared_errors(self, x: Any, at: Any = None) -> tuple[Tensor, tuple[str, ...]]:
         """Mean square errors (...) of the reconstruction, and the dimensions that are a state's in what was given."""
         if self._space("at", at) is None:
             states, reconstructed = self._reconstructed(x)
             return (reconstructed - states).double().square().mean(dim=-1), self.dims
-        given = self._given(name, x, at)
+        given = self._given("x", x, at)
         values = torch.cat([one.flatten(-2) for one in given.values], dim=-1)
         return (self._values_where(given) - values).double().square().mean(dim=-1), given.dims

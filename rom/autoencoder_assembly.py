@@ -40,19 +40,18 @@ def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
     errors = [
         (state.decode(state.encode(batch)) - batch).double().square().mean(dim=1) for batch in samples.split(TOGETHER)
     ]
-    return ordered(torch.cat(errors), float(samples.double().square().mean()), samples.dtype)
+    return increasing(torch.cat(errors), float(samples.double().square().mean()), samples.dtype)
 
 
 @torch.no_grad()
-def calibration_at_positions(autoencoder: Autoencoder, seen: Seen, chosen: np.ndarray) -> Tensor:
-    """The same of the values that were `seen` of the `chosen` samples (N,): scores are those of values, noise and all."""
-    errors = [autoencoder._squared_errors("data", array)[0].flatten() for array in seen.arrays]
-    size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.arrays]))
-    kind = autoencoder._kind
-    return ordered(torch.cat(errors)[torch.from_numpy(chosen).to(kind.device)], size, kind.dtype)
+def calibration_at_positions(autoencoder: Autoencoder, seen: Seen) -> Tensor:
+    """The same of the values that were `seen`: scores are those of values, noise and all."""
+    errors = [autoencoder._squared_errors(array)[0].flatten() for array in seen.calibrating]
+    size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.calibrating]))
+    return increasing(torch.cat(errors), size, autoencoder._kind.dtype)
 
 
-def ordered(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
+def increasing(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
     """Square errors in increasing order, none below the rounding of values with the mean square `size`."""
     return errors.clamp(min=torch.finfo(dtype).eps ** 2 * size).sort().values
 
@@ -123,14 +122,18 @@ def assemble(
     if samples.seen is None:
         state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
     else:
-        state.calibration = calibration_at_positions(autoencoder, samples.seen, samples.part == 2)
+        state.calibration = calibration_at_positions(autoencoder, samples.seen)
     note_quality(autoencoder, objective.validating)
     return autoencoder
 
 
 def of_space(seen: Seen) -> dict[str, Any]:
     """What the history tells of data in a function space."""
-    return {"lost_in_space": seen.lost, "sample_dims": json.dumps(seen.dims)}
+    return {
+        "lost_in_space": seen.lost,
+        "sample_dims": json.dumps(seen.dims),
+        "n_position_dims": seen.n_position_dims,
+    }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,20 +34,30 @@ PAIR = ("state", "time_derivative")
 
 @dataclass(frozen=True)
 class Squares:
-    """Sums over values of their number, of squares of what a space leaves of them, of their errors and of what they vary."""
+    """Over values: their number, mean and squared deviations from it, and sums of squares of what a space leaves and of errors."""
 
-    count: float = 0.0
+    count: int = 0
+    mean: float = 0.0
+    deviations: float = 0.0
     left: float = 0.0
     errors: float = 0.0
-    deviations: float = 0.0
 
     def __add__(self, other: Squares) -> Squares:
-        return Squares(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        """Those over the values of both."""
+        count = max(self.count + other.count, 1)
+        apart = other.mean - self.mean
+        return Squares(
+            count,
+            self.mean + apart * other.count / count,
+            self.deviations + other.deviations + apart**2 * self.count * other.count / count,
+            self.left + other.left,
+            self.errors + other.errors,
+        )
 
     @property
     def misfit(self) -> float:
         """Variance of the errors of the values."""
-        return self.errors / self.count
+        return self.errors / max(self.count, 1)
 
     @property
     def lost(self) -> float:
@@ -249,5 +259,6 @@ def coefficients_of(
         found[moment] = projected.coefficients
         left += float(np.square(projected.left).sum())
         errors += float(projected.variance.sum()) * place.size
-    sums = Squares(values.size, left, errors, float(np.square(values - values.mean()).sum()))
+    mean = float(values.mean()) if values.size else 0.0
+    sums = Squares(values.size, mean, float(np.square(values - mean).sum()), left, errors)
     return xr.Variable((*lead, *others, FUNCTION), found, array.attrs), sums

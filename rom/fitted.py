@@ -123,8 +123,8 @@ class Fitted(Generic[S]):
         fields, x is a Dataset or a mapping of them, or flat (..., n). Of a variational autoencoder, z is the mean.
         Of a fit in a function space, x holds values at any positions, those of its coordinates, or of arrays those `at` which
         they lie (as in `decode`). Where they do not determine a field well, z is that of the most probable one, given how the
-        training data vary. `noise` is the standard deviation of the errors of the values, in their units: with it, values that
-        are many are not trusted beyond it either.
+        training data vary, and how large the errors of their values were. `noise` is the standard deviation of larger errors, in
+        the units of the values: with it, values that are many are not trusted beyond it either.
         Raises `RomValueError` for a negative `noise`, or one of a fit on a grid, a shape that does not end in `shape`, or
         positions outside of the domain, `RomTypeError` for complex or object arrays, and arrays without positions.
         """

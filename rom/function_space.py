@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from scipy.interpolate import BSpline
 from rom.errors import RomValueError
 from rom.settings import JsonSettings, require_integer
 
-__all__ = ["FUNCTION", "GOOD_CONDITION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes", "condition"]
+__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes"]
 
 FUNCTION = "function"  # the dimension of coefficients
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
@@ -31,7 +31,7 @@ WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing 
 GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more
 DAMPING = 0.1  # of the roughest function, where points leave gaps; of one with half its wave number 64 times less
 MOST_DERIVATIVES = 3
-LEAST_FREEDOM = 1e-6  # of a value that alone decides about some function
+LEAST_FREEDOM = 1e-6  # of a value, or of all: with less, they decide about some function alone
 
 Positions = np.ndarray | tuple[np.ndarray, ...]
 """Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid: P = P_1 ... P_k positions, the last running fastest."""
@@ -149,8 +149,8 @@ class Axis:
 class Projected:
     """Coefficients (..., M) of values (..., P), and what they leave of these.
 
-    left: (..., P); of points, what is left of each by the coefficients of all others: these may follow the points and nothing
-    between them (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
+    left: (..., P); of points, and on grids with gaps, what is left of each by the coefficients of all others: these may follow the
+    points and nothing between them (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
     variance: (...), of errors of the values, by their squares over the degrees of freedom that are left (Wahba 1990, ch. 4.7).
     """
 
@@ -215,27 +215,26 @@ class FunctionSpace:
     def coefficients(self, values: np.ndarray, positions: Positions) -> np.ndarray:
         """The coefficients (..., M) of the functions that come closest, in least squares, to values (..., P) at `positions`.
 
-        Exact, but for rounding, where the values are those of a function of the space, unless scattered points leave gaps
+        Exact, but for rounding, where the values are those of a function of the space, unless positions leave gaps
         (`inverses`). Raises `RomValueError` for positions outside of the domain, or that do not tell the functions apart: too few,
-        or of a grid with too large gaps.
+        or with gaps that are too wide.
         """
         return along_axes(self.inverses(positions), values)
 
     def fitted(self, values: np.ndarray, positions: Positions) -> Projected:
         """`coefficients` of values (..., P), what these leave of them, and what that says of the errors of the values."""
-        inverses = self.inverses(positions)
+        factors, inverses = self._maps(positions)
         found = along_axes(inverses, values)
         left, count = values - self.values(found, positions), values.shape[-1]
-        squares = np.square(left).sum(axis=-1)
-        if isinstance(positions, tuple):
-            leverage = np.full(count, self.n_functions / count)
-        else:
-            leverage = np.einsum("pm,mp->p", self.basis(positions), inverses[0])
+        along = [np.einsum("pm,mp->p", *pair) for pair in zip(factors, inverses, strict=True)]
+        leverage = reduce(np.multiply.outer, along).ravel()
+        freedom = count - leverage.sum()
+        variance = np.square(left).sum(axis=-1) / (freedom if freedom > LEAST_FREEDOM * count else count)
+        if not isinstance(positions, tuple) or any(self.poorly_determined(positions)):
             alone = 1.0 - leverage < LEAST_FREEDOM  # of these the others tell nothing but the mean
             about_mean = values - values.mean(axis=-1, keepdims=True)
             left = np.where(alone, about_mean, left / np.where(alone, 1.0, 1.0 - leverage))
-        freedom = count - leverage.sum()
-        return Projected(found, left, squares / (freedom if freedom > LEAST_FREEDOM else count))
+        return Projected(found, left, variance)
 
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.
@@ -243,6 +242,10 @@ class FunctionSpace:
         Where positions leave gaps, in which functions could take any value, roughness is penalised (smoothing splines; Wahba 1990,
         Spline Models for Observational Data, ch. 1). Raises as `coefficients` does, which applies them.
         """
+        return self._maps(positions)[1]
+
+    def _maps(self, positions: Positions) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The functions at the positions, (P_i, n_i) along each axis or (P, M), and `inverses`."""
         if isinstance(positions, tuple):
             factors, roughness, names = self._factors(positions), self._roughness, list(self.names)
         else:
@@ -257,7 +260,16 @@ class FunctionSpace:
                     + f" the {count} functions there; choose fewer functions, rom.Coordinate(n_functions=...), or more positions"
                     + (", which must not lie along a line" if len(self.axes) > len(factors) else "")
                 )
-        return [inverse for inverse in made if inverse is not None]
+        return factors, [inverse for inverse in made if inverse is not None]
+
+    def poorly_determined(self, grid: tuple[np.ndarray, ...]) -> list[bool]:
+        """Of each axis, whether gaps of a grid let least squares alone amplify errors of values tenfold."""
+        return [condition(factor) > GOOD_CONDITION for factor in self._factors(grid)]
+
+    def undetermined(self, grid: tuple[np.ndarray, ...]) -> list[bool]:
+        """Of each axis, whether a grid is refused: its gaps are too wide to be filled."""
+        factors = zip(self._factors(grid), self._roughness, strict=True)
+        return [smooth_least_squares(factor, roughness) is None for factor, roughness in factors]
 
     def inverses_if_well_determined(self, positions: Positions) -> list[np.ndarray] | None:
         """The same, None where errors of the values could grow tenfold in the coefficients, or these are not determined.

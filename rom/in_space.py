@@ -7,6 +7,7 @@ probable ones, with the POD coordinates of the training data as prior (gappy POD
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,12 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.arguments import as_tensor, ordered
+from rom.arguments import as_tensor, ordered, require_same_labels
 from rom.arrays import numeric
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import Field
 from rom.function_space import FUNCTION, FunctionSpace, Positions, along_axes
-from rom.layout import Layout, require_same_units
+from rom.layout import Layout
 from rom.positions import MOVING, Place, place_asked_for, place_of
 from rom.projection import Projection
 
@@ -50,7 +51,8 @@ LEAST_NOISE = 1e-12  # of the variance: as exact as values in float32 are
 class Prior:
     """What is known of coefficients c (n,) before they are seen: c = mean + factor w, w of zero mean and `variance` (r,).
 
-    factor: (n, r), the POD modes. noise: variance of the values of each field about such c: what space and POD do not hold.
+    factor: (n, r), the POD modes. noise: variance of the values of each field about such c: their errors
+    in training, and what space and POD do not hold.
     """
 
     mean: np.ndarray
@@ -95,7 +97,7 @@ class Reading:
     """From the values of all fields at given positions to coefficients: an affine map.
 
     By the mean of the posterior, which is also its most probable point: w = L A^T (A L A^T + S)^-1 (y - A mean), with A the modes
-    at the positions, L the variances of w and S those of the values, that of their errors, `noise`^2, included. Its limit for
+    at the positions, L the variances of w and S those of the values, `noise`^2, but at least those of training. Its limit for
     many exact values is least squares, which are taken where there is no noise and the positions of each field determine its
     coefficients well: they also see what the POD has cut off. Just above as many values as functions they would amplify errors.
     """
@@ -114,7 +116,7 @@ class Reading:
             values_of_modes(space, part, modes[where], at)
             for part, where, at in zip(layout.parts, layout.field_slices, positions, strict=True)
         ]
-        deviation = np.repeat(np.sqrt(prior.noise + noise**2), [len(rows) for rows in seen])
+        deviation = np.repeat(np.sqrt(np.maximum(prior.noise, noise**2)), [len(rows) for rows in seen])
         expected, seen = np.split(np.concatenate(seen), [1], axis=1)
         spread = np.sqrt(prior.variance)
         u, s, vt = np.linalg.svd(seen * spread / deviation[:, None], full_matrices=False)
@@ -193,8 +195,10 @@ def values_given(
         if isinstance(one, xr.DataArray):
             if at is not None:
                 raise RomValueError(f"at: the coordinates of {called} tell its positions already; leave it out")
-            attrs = {str(key): c.attrs for key, c in one.coords.items()} | ({part.name: one.attrs} if units else {})
-            require_same_units(called, attrs, layout, "this model")
+            if all(
+                one.sizes.get(dim) == n for dim, n in zip(channels, part.shape, strict=False)
+            ):  # else that is what is wrong
+                require_same_labels(called, one, part.name, layout, units)
             place = place_of(called, one, space.names, moving)
             own = (*channels, *place.dims)
             one = ordered(called, one, own)
@@ -214,7 +218,7 @@ def values_given(
         leading = tuple(tensor.shape[: tensor.ndim - k])
         if values and leading != tuple(values[0].shape[:-2]):
             raise RomValueError(f"{called} has the leading shape {leading}, other fields {tuple(values[0].shape[:-2])}")
-        values.append(tensor.reshape(*leading, -1, place.size))
+        values.append(tensor.reshape(*leading, math.prod(part.shape[:-1]), place.size))
         places.append(place)
     return Given(values, places, lead, dims)
 
@@ -227,14 +231,11 @@ def coefficients_given(
         if not any(place.moving for place in given.places):
             return Reading(layout, [place.positions for place in given.places], prior, noise)(given.values, is_rate)
         lead = given.values[0].shape[:-2]
-        rows = []
-        for moment in np.ndindex(*lead):
-            rows.append(
-                Reading(layout, given.positions_at(moment), prior, noise)(
-                    [one[moment] for one in given.values], is_rate
-                )
-            )
-        return torch.stack(rows).reshape(*lead, -1)
+        rows = [
+            Reading(layout, given.positions_at(moment), prior, noise)([one[moment] for one in given.values], is_rate)
+            for moment in np.ndindex(*lead)
+        ]
+        return (torch.stack(rows) if rows else given.values[0]).reshape(*lead, layout.n_states)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -280,4 +281,5 @@ def values_where(given: Given, layout: Layout, projection: Projection, scaled: T
     for moment in np.ndindex(*scaled.shape[:-1]):
         mean, modes = lifting_at(layout, projection, given.positions_at(moment))
         rows.append(mean + modes @ scaled[moment])
-    return torch.stack(rows).reshape(*scaled.shape[:-1], -1)
+    count = sum(one.shape[-2:].numel() for one in given.values)
+    return (torch.stack(rows) if rows else scaled).reshape(*scaled.shape[:-1], count)

@@ -8,6 +8,7 @@ attribute `period` is a length repeats after it. Dimensions with text labels are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,9 @@ def place_of(name: str, array: xr.DataArray, axes: Sequence[str], moving: Sequen
     everywhere = xr.broadcast(*(array[axis].drop_vars(list(array[axis].coords)) for axis in axes))
     like = xr.DataArray(np.empty((*sizes, *shape), dtype=bool), dims=(*lead, *dims))
     columns = tuple(
-        np.asarray(one.broadcast_like(like).transpose(*lead, *dims).values, dtype=np.float64).reshape(*sizes, -1)
+        np.asarray(one.broadcast_like(like).transpose(*lead, *dims).values, dtype=np.float64).reshape(
+            *sizes, math.prod(shape)
+        )
         for one in everywhere
     )
     return Place(dims, shape, columns, False, lead, variables)

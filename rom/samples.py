@@ -14,7 +14,7 @@ from rom.arrays import numeric, require_finite, require_real
 from rom.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.layout import Layout, layout_of_array, plain_layout
 
-__all__ = ["Samples", "Seen", "as_samples", "groups_of", "leading_of", "parted"]
+__all__ = ["SAMPLE_DIMS", "Samples", "Seen", "as_samples", "groups_of", "in_memory", "in_time", "leading_of", "parted"]
 
 SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell samples apart, unless others are named
 SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
@@ -26,13 +26,16 @@ MOST = 4096  # samples that validate, and that calibrate
 
 @dataclass(frozen=True)
 class Seen:
-    """Values at positions as they came, (*dims, ...), in the order of the samples that they became; `dims` tell these apart.
+    """What a function space makes of values at positions.
 
-    misfit: variance of the errors of the values. lost: share of their variance that the function space leaves.
+    calibrating: those of the samples that calibrate, as they came, (*dims, ...). dims: those that tell samples apart.
+    n_position_dims: how many hold the positions of a sample, at most. misfit: variance of the errors of the values. lost: share of
+    their variance that the space leaves.
     """
 
-    arrays: tuple[xr.DataArray, ...]
+    calibrating: tuple[xr.DataArray, ...]
     dims: tuple[str, ...]
+    n_position_dims: int
     misfit: float
     lost: float
 
@@ -41,8 +44,8 @@ class Seen:
 class Samples:
     """Flat samples (N, n) in float64, in three parts, and their labels.
 
-    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate. seen: the
-    values of which samples are coefficients, in a function space.
+    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate. seen: of
+    samples that are coefficients in a function space.
     """
 
     training: np.ndarray
@@ -80,6 +83,8 @@ def parted(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> 
         raise RomValueError(f"data has {len(values)} samples; at least {FEWEST} are needed")
     require_finite("data", values, ("sample",))
     flat = values.reshape(len(values), -1).astype(np.float64)
+    if group.max() < 2:  # fewer than three cannot be parted
+        group = np.arange(len(group))
     part = divided(group, np.random.default_rng([seed, 4]))
     training, validating, calibrating = (flat[part == k] for k in range(3))
     if not (np.ptp(training, axis=0) > 0.0).any():
@@ -94,7 +99,7 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
 
     A group is a trajectory, where there are enough of them, a stretch of time of fewer ones, or else a single sample.
     """
-    leading = leading_of(data, sample_dims, SAMPLE_DIMS)
+    leading = leading_of("data", data, sample_dims, SAMPLE_DIMS)
     require_real("data", data.dtype)
     layout = layout_of_array(data, leading)
     require_components(layout.shape)
@@ -104,18 +109,19 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
 
 
 def leading_of(
-    data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], may_lack: bool = False
+    name: str, data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], may_lack: bool = False
 ) -> tuple[str, ...]:
     """The dimensions that tell samples apart: those named, or the `usual` ones that there are, or else the first.
 
-    None where there is no usual one and data `may_lack` them: they are a single sample.
+    None where data have none of these, and `may_lack` them: they are a single sample.
     """
     dims = [str(d) for d in data.dims]
-    leading = [d for d in dims if d in usual] if sample_dims is None else named(sample_dims, dims)
-    if not leading and not may_lack:
-        leading = dims[:1]
+    if sample_dims is None:
+        leading = [d for d in dims if d in usual] or ([] if may_lack else dims[:1])
+    else:
+        leading = named(name, sample_dims, dims, may_lack)
     if len(leading) == len(dims):
-        raise RomValueError(f"data has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
+        raise RomValueError(f"{name} has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
     return tuple(leading)
 
 
@@ -123,7 +129,7 @@ def groups_of(sizes: Mapping[str, int], n_trajectories: int) -> np.ndarray:
     """The number (N,) of the group of each sample, over dimensions of these sizes, of so many trajectories in all."""
     place = {dim: index.ravel() for dim, index in zip(sizes, np.indices(tuple(sizes.values())), strict=True)}
     n_samples = int(np.prod(tuple(sizes.values()), dtype=int))
-    if "time" not in sizes and "trajectory" not in sizes:
+    if not in_time(sizes):
         return np.arange(n_samples)
     if n_trajectories >= FEWEST_TRAJECTORIES:
         return place.get("trajectory", np.zeros(n_samples, dtype=int))
@@ -134,25 +140,30 @@ def groups_of(sizes: Mapping[str, int], n_trajectories: int) -> np.ndarray:
     return place.get("trajectory", 0) * stretches + stretch
 
 
-def named(sample_dims: Any, dims: Sequence[str]) -> list[str]:
+def in_time(sizes: Mapping[str, int]) -> bool:
+    """Whether samples over these dimensions are states of trajectories, which are not parted."""
+    return "time" in sizes or "trajectory" in sizes
+
+
+def named(name: str, sample_dims: Any, dims: Sequence[str], may_lack: bool) -> list[str]:
     """The dimensions that `sample_dims` names, of those that there are."""
     leading = [sample_dims] if isinstance(sample_dims, str) else sample_dims
     if not isinstance(leading, Sequence) or not all(isinstance(dim, str) for dim in leading):
         raise RomTypeError(f"sample_dims must be a sequence of names of dimensions, got {sample_dims!r}")
     for dim in leading:
-        if dim not in dims:
-            raise RomValueError(f"sample_dims: unknown dimension {dim!r}; {nearest(dim, dims)}")
-    return list(dict.fromkeys(leading))
+        if dim not in dims and not may_lack:
+            raise RomValueError(f"sample_dims: unknown dimension {dim!r} of {name}; {nearest(dim, dims)}")
+    return [dim for dim in dict.fromkeys(leading) if dim in dims]
 
 
-def in_memory(data: xr.DataArray) -> np.ndarray:
+def in_memory(data: xr.DataArray, name: str = "data") -> np.ndarray:
     """The values of an array, which dask may have to compute."""
     try:
         return np.asarray(data.values)
     except (systems.SystemsError, MemoryError):
         raise
     except Exception as error:  # whatever a computation or the reader of a file fails with
-        raise RomReadError(f"data could not be read or computed ({type(error).__name__}: {error})") from error
+        raise RomReadError(f"{name} could not be read or computed ({type(error).__name__}: {error})") from error
 
 
 def plain_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:

@@ -13,16 +13,16 @@ import numpy as np
 import xarray as xr
 
 from rom.door import Squares, coefficients_of, warn_of_loss
-from rom.errors import RomTypeError
+from rom.errors import RomTypeError, RomValueError
 from rom.function_space import Coordinate, FunctionSpace
 from rom.layout import Layout, completed, layout_of_array, require_same_layout
-from rom.positions import MOVING
-from rom.samples import Samples, Seen, groups_of, leading_of, parted
+from rom.samples import SAMPLE_DIMS, Samples, Seen, groups_of, in_memory, in_time, leading_of, parted
 from rom.space_choice import space_for
 
 __all__ = ["samples_at_positions"]
 
-SAMPLE_DIMS = ("sample", *MOVING)  # unless others are named; `point` are positions
+USUAL = tuple(dim for dim in SAMPLE_DIMS if dim != "point")  # dimensions that tell samples apart: points have positions
+STACKED = "all samples"
 
 
 def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int, settings: Coordinate) -> Samples:
@@ -31,11 +31,11 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     In a list, an array without dimensions that tell samples apart is a sample. Raises `RomTypeError` for what has no labels,
     `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
     """
-    usual: dict[str, Any] = {"usual": SAMPLE_DIMS, "may_lack": isinstance(data, list)}
-    arrays = [(name, array, leading_of(array, sample_dims, **usual)) for name, array in labelled(data)]
-    arrays = [(name, array.transpose(*lead, ...), lead) for name, array, lead in arrays]
+    arrays = in_order(data, sample_dims)
     space = space_for(arrays, settings)
-    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array, _ in arrays)
+    n_trajectories = sum(
+        array.sizes.get("trajectory", 1) for _, array, lead in arrays if in_time(dict.fromkeys(lead, 0))
+    )
 
     values, groups, sums = [], [np.zeros(0, dtype=int)], Squares()
     layout: Layout | None = None
@@ -50,9 +50,41 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
         sums = sums + squares
     assert layout is not None
     warn_of_loss(sums.lost, space)
-    dims = tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead))
-    seen = Seen(tuple(array for _, array, _ in arrays), dims, sums.misfit, sums.lost)
-    return replace(parted(np.concatenate(values), layout, np.concatenate(groups), seed), seen=seen)
+
+    samples = parted(np.concatenate(values), layout, np.concatenate(groups), seed)
+    ends = np.cumsum([len(one) for one in values])
+    chosen = np.split(samples.part == 2, ends[:-1])
+    seen = Seen(
+        tuple(some_of(array, lead, rows) for (_, array, lead), rows in zip(arrays, chosen, strict=True) if rows.any()),
+        tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead)),
+        max(array.ndim - len(lead) for _, array, lead in arrays) - (len(layout.dims) - 1),
+        sums.misfit,
+        sums.lost,
+    )
+    return replace(samples, seen=seen)
+
+
+def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[tuple[str, xr.DataArray, tuple[str, ...]]]:
+    """The arrays of `data`, named, in memory and with those of their dimensions first that tell samples apart, which follow."""
+    arrays, several = labelled(data), isinstance(data, list)
+    leads = [leading_of(name, array, sample_dims, USUAL, may_lack=several) for name, array in arrays]
+    if sample_dims is not None and not any(leads):
+        raise RomValueError(f"sample_dims: no array of data has one of the dimensions {tuple(sample_dims)}")
+    return [
+        (name, array.copy(data=in_memory(array, name)).transpose(*lead, ...), lead)
+        for (name, array), lead in zip(arrays, leads, strict=True)
+    ]
+
+
+def some_of(array: xr.DataArray, lead: tuple[str, ...], rows: np.ndarray) -> xr.DataArray:
+    """The samples `rows` (N,) of an array, over a single dimension, one of `lead`; an array that is a single sample as it is."""
+    if not lead:
+        return array
+    first, *others = lead
+    if others:
+        array = array.drop_vars([dim for dim in lead if dim in array.coords])
+        array = array.stack({STACKED: lead}, create_index=False).rename({STACKED: first}).transpose(first, ...)
+    return array.isel({first: rows})
 
 
 def as_coefficients(
@@ -76,6 +108,8 @@ def labelled(data: Any) -> list[tuple[str, xr.DataArray]]:
                 f"{name} must be an xarray.DataArray, whose coordinates tell the positions that FitConfig.space needs, got "
                 f"{type(one).__name__}"
             )
+        if one.size == 0:
+            raise RomValueError(f"{name} is empty: its dimensions are {dict(one.sizes)}; leave it out")
     if not made:
         raise RomTypeError("data is an empty list; pass at least one DataArray")
     return made

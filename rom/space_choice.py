@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from rom.errors import RomTypeError, RomValueError
-from rom.function_space import GOOD_CONDITION, Axis, Coordinate, FunctionSpace, Positions, condition
+from rom.function_space import Axis, Coordinate, FunctionSpace, Positions
 from rom.positions import NUMBERS, axes_of, checked_period, place_of
 
 __all__ = ["space_for", "space_of"]
@@ -116,9 +116,13 @@ def space_of(
                 "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
             )
         chosen = space(counts)
+        grids = [one for one in sets if isinstance(one, tuple)]
+        poor = np.any([chosen.poorly_determined(grid) for grid in grids], axis=0) if grids else [False] * len(names)
+        too_wide = np.any([chosen.undetermined(grid) for grid in grids], axis=0) if any(poor) else poor
+        # Smoothness fills gaps, so there may be as many functions as of scattered points, unless they are too wide for it.
         fewer = [
-            max(int(0.9 * n), least, degree + 1) if poor else n
-            for n, least, poor in zip(counts, fewest, poorly_determined(chosen, sets), strict=True)
+            min(n, max(int(0.9 * n), degree + 1, 0 if wide else least)) if bad else n
+            for n, least, bad, wide in zip(counts, fewest, poor, too_wide, strict=True)
         ]
         if fewer == counts:
             return chosen
@@ -131,12 +135,3 @@ def functions(k: int, n_axes: int, sets: Sequence[Positions], share: float) -> i
         int(share * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
         for one in sets
     )
-
-
-def poorly_determined(space: FunctionSpace, sets: Sequence[Positions]) -> list[bool]:
-    """Of each axis, whether some of the grids leave its functions poorly determined."""
-    poor = np.zeros(len(space.axes), dtype=bool)
-    for one in sets:
-        if isinstance(one, tuple):
-            poor |= [condition(factor) > GOOD_CONDITION for factor in space._factors(one)]
-    return poor.tolist()

@@ -177,6 +177,71 @@ def test_a_list_of_profiles_each_with_depths_of_its_own():
     assert model.history["part"].sizes["sample"] == 150
 
 
+def test_samples_that_come_one_by_one_are_asked_together():
+    """Each of a list is a sample; a batch of others is one along `sample`, and nothing else is taken for one."""
+    model = rom.fit_autoencoder(list(at_points(60, 4, 40)), 2, config=dataclasses.replace(CONFIG, steps=5))
+    batch = at_points(6, 9, 30)
+    latent = model.encode(batch)
+    assert latent.shape == (6, 2)
+    for k in range(6):
+        np.testing.assert_allclose(latent[k], model.encode(batch[k]), atol=1e-10)
+        assert float(model.anomaly_score(batch)[k]) == pytest.approx(float(model.anomaly_score(batch[k])))
+    with pytest.raises(rom.RomValueError, match=r"lie along cast, point, .* x.rename\({'cast': 'sample'}\)"):
+        model.encode(batch.rename(sample="cast"))
+    assert model.encode(batch[:0]).shape == (0, 2)
+    assert model.reconstruct(batch[:0]).shape == (0, 30)
+
+
+def test_single_samples_beside_trajectories_are_parted_one_by_one():
+    runs = [on_grid(100, k, 40).rename(sample="time") for k in range(2)]
+    single = list(on_grid(50, 9, 40))
+    part = rom.fit_autoencoder(runs + single, 2, config=dataclasses.replace(CONFIG, steps=1)).history["part"].values
+    assert (part == 0).sum() > 180
+    stretches = part[:200].reshape(20, 10)
+    assert (stretches == stretches[:, :1]).all()
+
+
+def test_what_is_lost_is_told_of_all_samples_together():
+    """In a list as in one array: what is alike within a sample may differ between them."""
+    data = at_points(100, 4, 30) + xr.DataArray(10.0 * np.arange(100), dims="sample")
+    config = dataclasses.replace(CONFIG, steps=1)
+    one, many = (rom.fit_autoencoder(d, 2, config=config).history.attrs["lost_in_space"] for d in (data, list(data)))
+    assert many == pytest.approx(one, rel=1e-6)
+
+
+def test_lazy_data_are_computed_once():
+    dask = pytest.importorskip("dask.array")
+    data, count = at_points(40, 4, 40), []
+    lazy = dask.from_array(data.values, chunks=-1).map_blocks(
+        lambda x: count.append(1) or x, dtype=float, meta=data.values[:0]
+    )
+    model = rom.fit_autoencoder(data.copy(data=lazy), 2, config=dataclasses.replace(CONFIG, steps=1))
+    assert len(count) == 1
+    np.testing.assert_array_equal(
+        model.encode(data), rom.fit_autoencoder(data, 2, config=dataclasses.replace(CONFIG, steps=1)).encode(data)
+    )
+
+    def broken(_):
+        raise OSError("the disk is gone")
+
+    lazy = dask.from_array(data.values, chunks=-1).map_blocks(broken, dtype=float, meta=data.values[:0])
+    with pytest.raises(rom.RomReadError, match=r"data\[1\] could not be read .*the disk is gone"):
+        rom.fit_autoencoder([data, data.copy(data=lazy)], 2, config=CONFIG)
+
+
+def test_several_leading_dimensions_calibrate_as_one():
+    data = at_points(60, 4, 40)
+    x = data["x"].values.reshape(3, 20, 40)
+    split = xr.DataArray(
+        data.values.reshape(3, 20, 40),
+        dims=("sample", "time", "point"),
+        coords={"x": (("sample", "time", "point"), x, CIRCLE)},
+    )
+    model = rom.fit_autoencoder(split, 2, config=dataclasses.replace(CONFIG, steps=1))
+    scores = np.asarray(model.anomaly_score(split)).ravel()[model.history["part"].values == 2]
+    assert np.sort(scores)[(len(scores) - 1) // 2] == pytest.approx(1.0)
+
+
 def test_trajectories_of_a_list_are_not_parted():
     """Twelve of them, of which each has a grid and times of its own: whole ones validate and calibrate."""
     runs = [on_grid(7, k, 40 + k).rename(sample="time") for k in range(12)]
@@ -201,6 +266,8 @@ def test_components_over_a_plane_and_dimensions_under_any_name():
     model = rom.fit_autoencoder(data, 4, sample_dims=("day",), config=config)
     assert model.dims == ("quantity", "function")
     assert error(model.reconstruct(data), data) < 1e-5  # gaps between points are filled smoothly
+    with pytest.raises(rom.RomValueError, match="the grid 'quantity' differs from that of this model"):
+        model.encode(data.isel(quantity=[1, 0]))
     found = model.decode(model.encode(data[3]), at={"x": [0.5], "y": [0.25, 0.5]})
     assert found.dims == ("quantity", "x", "y")
     np.testing.assert_allclose(found.sel(quantity="v").squeeze(), a[3, 3] * np.array([0.25, 0.5]) ** 2, atol=5e-3)
@@ -214,7 +281,9 @@ def test_components_over_a_plane_and_dimensions_under_any_name():
         ({"data": []}, rom.RomTypeError, "data is an empty list"),
         ({"data": on_grid(20, 1, 40).drop_vars("x")}, rom.RomValueError, "no coordinate along 'x'"),
         ({"data": on_grid(20, 1, 40).where(ANYWHERE[:40] > 1)}, rom.RomValueError, "data is nan at sample index 0"),
-        ({"data": on_grid(20, 1, 40), "sample_dims": ["y"]}, rom.RomValueError, "unknown dimension 'y'"),
+        ({"data": on_grid(20, 1, 40), "sample_dims": ["y"]}, rom.RomValueError, "unknown dimension 'y' of data"),
+        ({"data": [on_grid(20, 1, 40)], "sample_dims": ["y"]}, rom.RomValueError, r"no array of data has .* \('y',\)"),
+        ({"data": [on_grid(20, 1, 40), on_grid(20, 1, 40)[:0]]}, rom.RomValueError, r"data\[1\] is empty"),
         ({"data": on_grid(5, 1, 40)}, rom.RomValueError, "data has 5 samples; at least 10 are needed"),
         (
             {"data": [on_grid(20, 1, 40).assign_attrs(units="K"), on_grid(20, 2, 40).assign_attrs(units="C")]},

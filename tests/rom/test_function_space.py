@@ -190,6 +190,26 @@ def test_gaps_of_uneven_grids_are_filled_smoothly():
     assert np.quantile(lost, 0.9) < 1e-3
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_space_that_was_chosen_takes_the_positions_it_was_chosen_for(seed):
+    rng = np.random.default_rng(seed)
+    sets = [(np.sort(rng.uniform(0, 1, n)),) for n in rng.integers(20, 40, 2000)]
+    space = space_of(["z"], sets, [None], None, 5, [(0.0, 1.0)])
+    for grid in sets:
+        space.inverses(grid)
+
+
+def test_positions_along_one_axis_are_a_grid_or_points_alike():
+    rng = np.random.default_rng(5)
+    space = FunctionSpace((dataclasses.replace(BOX, n=24),))
+    z = np.sort(rng.uniform(-1, 2, 34))
+    assert np.linalg.cond(space.basis((z,))) > 10
+    values = rng.standard_normal((3, 34))
+    grid, points = space.fitted(values, (z,)), space.fitted(values, z[:, None])
+    for name in ("coefficients", "left", "variance"):
+        np.testing.assert_allclose(getattr(grid, name), getattr(points, name), rtol=1e-8)
+
+
 def test_a_stretched_grid_has_as_many_functions_as_it_tells():
     grid = (np.cos(np.pi * np.arange(65) / 64)[::-1],)
     space = space_of(["z"], [grid], [None], None, 5)
@@ -263,7 +283,7 @@ def test_an_axis_must_have_a_length_and_functions():
         FunctionSpace((BOX, dataclasses.replace(RING, name="y"))).basis(line(20))
 
 
-@pytest.mark.parametrize("positions", [line(60), np.random.default_rng(3).uniform(-1, 2, (60, 1))])
+@pytest.mark.parametrize("positions", [line(60), line(14), np.random.default_rng(3).uniform(-1, 2, (60, 1))])
 def test_errors_of_the_values_are_told_from_what_the_space_holds(positions):
     rng = np.random.default_rng(4)
     space = FunctionSpace((BOX,))

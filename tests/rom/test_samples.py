@@ -172,7 +172,12 @@ def spoilt(value):
         (np.zeros((0, 3)), None, ValueError, "data has 0 samples"),
         (runs(0), None, ValueError, "data has 0 samples"),
         (numbers(20, 3), ("sample",), TypeError, "sample_dims names dimensions of a DataArray; the first axis"),
-        (runs(), ("trajectry",), ValueError, "sample_dims: unknown dimension 'trajectry'; did you mean 'trajectory'?"),
+        (
+            runs(),
+            ("trajectry",),
+            ValueError,
+            "sample_dims: unknown dimension 'trajectry' of data; did you mean 'trajectory'?",
+        ),
         (runs(), 3, TypeError, "sample_dims must be a sequence of names of dimensions, got 3"),
         (
             runs(),
@@ -202,6 +207,11 @@ def test_samples_that_differ_only_where_they_are_held_out_are_refused():
     data[int(np.argmax(as_samples(numbers(10, 3), None, seed=0).part == 2))] = 2.0
     with pytest.raises(rom.RomValueError, match="all 8 samples to train on are equal"):
         as_samples(data, None, seed=0)
+
+
+def test_samples_of_one_time_are_parted_one_by_one():
+    data = xr.DataArray(numbers(1, 50, 3), dims=("time", "sample", "x"))
+    assert sorted(set(as_samples(data, None, seed=0).part)) == [0, 1, 2]
 
 
 def test_what_calibrates_is_counted_by_trajectories():

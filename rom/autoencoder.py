@@ -94,7 +94,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         Of one in a function space, x is labelled, on any grid or at any points, and the result lies there too, or `at` other
         positions as in `decode`. `noise` is that of `encode`.
         """
-        space = self._space("at", at)
+        space = self._space(at)
         if space is None:
             self._checked_noise(noise, in_space=False)
             return like(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
@@ -179,7 +179,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         a does, or `at` positions as in `decode`.
         """
         count = require_integer("n", n, low=2)
-        space = self._space("at", at)
+        space = self._space(at)
         ends = [self._states_of(name, x, None)[0] for name, x in (("a", a), ("b", b))]
         for name, end in zip("ab", ends, strict=True):
             if end.ndim != 1:
@@ -226,7 +226,7 @@ class Autoencoder(Fitted[AutoencoderState]):
 
     def _squared_errors(self, x: Any, at: Any = None) -> tuple[Tensor, tuple[str, ...]]:
         """Mean square errors (...) of the reconstruction, and the dimensions that are a state's in what was given."""
-        if self._space("at", at) is None:
+        if self._space(at) is None:
             states, reconstructed = self._reconstructed(x)
             return (reconstructed - states).double().square().mean(dim=-1), self.dims
         given = self._given("x", x, at)

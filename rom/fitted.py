@@ -139,7 +139,7 @@ class Fitted(Generic[S]):
         several axes, the grid that theirs span; DataArrays that share dimensions are points along these.
         """
         latent = latent_states(z, self.latent_dim, self._kind)
-        space = self._space("at", at)
+        space = self._space(at)
         if space is None:
             return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
         if at is None:
@@ -190,12 +190,10 @@ class Fitted(Generic[S]):
     def _prior(self) -> Prior:
         return Prior.of(self._state.projection, self._state.prior_variance, self._state.prior_noise)
 
-    def _space(self, name: str, at: Any) -> FunctionSpace | None:
+    def _space(self, at: Any) -> FunctionSpace | None:
         """The function space, None of a fit on a grid of its own, which takes no `at`."""
         if self._layout.space is None and at is not None:
-            raise RomValueError(
-                f"{name} was given, but this model lies on the grid of its data; rom.Coordinate frees it"
-            )
+            raise RomValueError("at was given, but this model lies on the grid of its data; rom.Coordinate frees it")
         return self._layout.space
 
     def _checked_noise(self, noise: Any, in_space: bool) -> float:
@@ -219,7 +217,7 @@ class Fitted(Generic[S]):
         self, name: str, x: Any, at: Any, is_rate: bool = False, noise: float = 0.0
     ) -> tuple[Tensor, tuple[str, ...]]:
         """Flat states (..., n), or their rates, and the dimensions that are a state's in what was given."""
-        space = self._space("at", at)
+        space = self._space(at)
         noise = self._checked_noise(noise, space is not None)
         if space is None:
             return states_of(name, x, self._layout, self._kind, units=not is_rate), self.dims

@@ -296,7 +296,7 @@ class ReducedOrderModel(Fitted[ModelState]):
 
         None of a model on its own grid, and of coefficients.
         """
-        space = self._space("at", at)
+        space = self._space(at)
         in_space = isinstance(x0, xr.DataArray | xr.Dataset) and FUNCTION in x0.dims
         is_flat = space is None or (in_space and at is None)
         noise = self._checked_noise(noise, not is_flat)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,17 @@ from rom.arrays import numeric, require_finite, require_real
 from rom.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.layout import Layout, layout_of_array, plain_layout
 
-__all__ = ["SAMPLE_DIMS", "Samples", "Seen", "as_samples", "groups_of", "in_memory", "in_time", "leading_of", "parted"]
+__all__ = [
+    "SAMPLE_DIMS",
+    "Samples",
+    "Seen",
+    "as_samples",
+    "groups_of",
+    "in_memory",
+    "in_time",
+    "parted",
+    "sample_dims_of",
+]
 
 SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell samples apart, unless others are named
 SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
@@ -99,7 +109,7 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
 
     A group is a trajectory, where there are enough of them, a stretch of time of fewer ones, or else a single sample.
     """
-    leading = leading_of("data", data, sample_dims, SAMPLE_DIMS)
+    leading = sample_dims_of("data", data, sample_dims, SAMPLE_DIMS)
     require_real("data", data.dtype)
     layout = layout_of_array(data, leading)
     require_components(layout.shape)
@@ -108,7 +118,7 @@ def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> t
     return values, layout, groups_of(sizes, sizes.get("trajectory", 1))
 
 
-def leading_of(
+def sample_dims_of(
     name: str, data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], may_lack: bool = False
 ) -> tuple[str, ...]:
     """The dimensions that tell samples apart: those named, or the `usual` ones that there are, or else the first.
@@ -140,9 +150,9 @@ def groups_of(sizes: Mapping[str, int], n_trajectories: int) -> np.ndarray:
     return place.get("trajectory", 0) * stretches + stretch
 
 
-def in_time(sizes: Mapping[str, int]) -> bool:
+def in_time(dims: Collection[str]) -> bool:
     """Whether samples over these dimensions are states of trajectories, which are not parted."""
-    return "time" in sizes or "trajectory" in sizes
+    return "time" in dims or "trajectory" in dims
 
 
 def named(name: str, sample_dims: Any, dims: Sequence[str], may_lack: bool) -> list[str]:

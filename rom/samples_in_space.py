@@ -16,7 +16,7 @@ from rom.door import Squares, coefficients_of, warn_of_loss
 from rom.errors import RomTypeError, RomValueError
 from rom.function_space import Coordinate, FunctionSpace
 from rom.layout import Layout, completed, layout_of_array, require_same_layout
-from rom.samples import SAMPLE_DIMS, Samples, Seen, groups_of, in_memory, in_time, leading_of, parted
+from rom.samples import SAMPLE_DIMS, Samples, Seen, groups_of, in_memory, in_time, parted, sample_dims_of
 from rom.space_choice import space_for
 
 __all__ = ["samples_at_positions"]
@@ -33,27 +33,16 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     """
     arrays = in_order(data, sample_dims)
     space = space_for(arrays, settings)
-    n_trajectories = sum(
-        array.sizes.get("trajectory", 1) for _, array, lead in arrays if in_time(dict.fromkeys(lead, 0))
-    )
-
-    values, groups, sums = [], [np.zeros(0, dtype=int)], Squares()
-    layout: Layout | None = None
-    for name, array, lead in arrays:
-        coefficients, own, squares = as_coefficients(name, array, lead, space)
-        if layout is not None:
-            require_same_layout(name, own, layout)
-        layout = own if layout is None else completed(layout, own)
-        values.append(coefficients)
-        own_groups = groups_of({dim: array.sizes[dim] for dim in lead}, n_trajectories)
-        groups.append(own_groups + 1 + groups[-1].max(initial=-1))
-        sums = sums + squares
-    assert layout is not None
+    coefficients, layouts, squares = zip(*(as_coefficients(*one, space) for one in arrays), strict=True)
+    layout = layouts[0]
+    for (name, _, _), own in zip(arrays, layouts, strict=True):
+        require_same_layout(name, own, layout)
+        layout = completed(layout, own)
+    sums = sum(squares, Squares())
     warn_of_loss(sums.lost, space)
 
-    samples = parted(np.concatenate(values), layout, np.concatenate(groups), seed)
-    ends = np.cumsum([len(one) for one in values])
-    chosen = np.split(samples.part == 2, ends[:-1])
+    samples = parted(np.concatenate(coefficients), layout, grouped(arrays), seed)
+    chosen = np.split(samples.part == 2, np.cumsum([len(one) for one in coefficients])[:-1])
     seen = Seen(
         tuple(some_of(array, lead, rows) for (_, array, lead), rows in zip(arrays, chosen, strict=True) if rows.any()),
         tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead)),
@@ -66,14 +55,24 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
 
 def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[tuple[str, xr.DataArray, tuple[str, ...]]]:
     """The arrays of `data`, named, in memory and with those of their dimensions first that tell samples apart, which follow."""
-    arrays, several = labelled(data), isinstance(data, list)
-    leads = [leading_of(name, array, sample_dims, USUAL, may_lack=several) for name, array in arrays]
+    arrays, several = arrays_of(data), isinstance(data, list)
+    leads = [sample_dims_of(name, array, sample_dims, USUAL, may_lack=several) for name, array in arrays]
     if sample_dims is not None and not any(leads):
         raise RomValueError(f"sample_dims: no array of data has one of the dimensions {tuple(sample_dims)}")
     return [
         (name, array.copy(data=in_memory(array, name)).transpose(*lead, ...), lead)
         for (name, array), lead in zip(arrays, leads, strict=True)
     ]
+
+
+def grouped(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]]) -> np.ndarray:
+    """The group (N,) of each sample, as of `samples.groups_of`; those of an array are none of another's."""
+    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array, lead in arrays if in_time(lead))
+    groups = [np.zeros(0, dtype=int)]
+    for _, array, lead in arrays:
+        own = groups_of({dim: array.sizes[dim] for dim in lead}, n_trajectories)
+        groups.append(own + 1 + groups[-1].max(initial=-1))
+    return np.concatenate(groups)
 
 
 def some_of(array: xr.DataArray, lead: tuple[str, ...], rows: np.ndarray) -> xr.DataArray:
@@ -98,7 +97,7 @@ def as_coefficients(
     return found.transpose(*lead, ...).values.reshape(-1, *layout.shape), layout, squares
 
 
-def labelled(data: Any) -> list[tuple[str, xr.DataArray]]:
+def arrays_of(data: Any) -> list[tuple[str, xr.DataArray]]:
     """The DataArrays of `data`, named; a `RomTypeError` for anything else."""
     several = isinstance(data, list)
     made = [(f"data[{k}]" if several else "data", one) for k, one in enumerate(data if several else [data])]

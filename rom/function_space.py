@@ -12,7 +12,6 @@ J. Opt. Soc. Am. A 12, 1657 (estimates from few values, in rom/in_space.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, reduce
 from typing import Any
@@ -21,15 +20,13 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from rom.errors import RomValueError
+from rom.least_squares import GOOD_CONDITION, along_axes, condition, kronecker, least_squares, smooth_least_squares
 from rom.settings import JsonSettings, require_integer
 
-__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "along_axes"]
+__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions"]
 
 FUNCTION = "function"  # the dimension of coefficients
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
-WORST_CONDITION = 1e3  # of least squares: beyond it values say next to nothing of some function of the space
-GOOD_CONDITION = 10.0  # the same, where the number of functions is ours to choose, or a prior knows more
-DAMPING = 0.1  # of the roughest function, where points leave gaps; of one with half its wave number 64 times less
 MOST_DERIVATIVES = 3
 LEAST_FREEDOM = 1e-6  # of a value, or of all: with less, they decide about some function alone
 
@@ -277,7 +274,7 @@ class FunctionSpace:
         Raises `RomValueError` for positions outside.
         """
         factors = self._factors(positions) if isinstance(positions, tuple) else [self.basis(positions)]
-        made = [least_squares(factor, GOOD_CONDITION) for factor in factors]
+        made = [least_squares(factor) for factor in factors]
         found = [inverse for inverse in made if inverse is not None]
         return found if len(found) == len(made) else None
 
@@ -332,65 +329,3 @@ def splines_of(knots: np.ndarray, x: np.ndarray, degree: int, derivative: int) -
     if derivative == 0:
         return BSpline.design_matrix(x, knots, degree).toarray()
     return BSpline(knots, np.eye(len(knots) - degree - 1), degree)(x, nu=derivative)
-
-
-def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
-    """The Kronecker product of matrices."""
-    product = np.ones((1, 1))
-    for factor in factors:
-        product = np.kron(product, factor)
-    return product
-
-
-def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
-    """Matrices (m_i, n_i) applied along the axes of `arrays` (..., n_1 ... n_k), which are flat: (..., m_1 ... m_k).
-
-    What their Kronecker product would give, without forming it. NumPy arrays or torch tensors.
-    """
-    left, right = arrays.shape[:-1], math.prod(matrix.shape[1] for matrix in matrices)
-    done = 1
-    for matrix in matrices:
-        m, n = matrix.shape
-        right //= n
-        arrays = matrix @ arrays.reshape((math.prod(left) * done, n, right))
-        done *= m
-    return arrays.reshape((*left, done))
-
-
-def condition(factor: np.ndarray) -> float:
-    """The condition of the least squares with the matrix `factor` (P, n); infinite with fewer points than functions."""
-    if factor.shape[0] < factor.shape[1]:
-        return math.inf
-    squares = np.linalg.eigvalsh(factor.T @ factor)
-    return math.sqrt(squares[-1] / squares[0]) if squares[0] > 0 else math.inf
-
-
-def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarray | None:
-    """The map (n, P) from values to coefficients, with a penalty on `roughness` (n, n) where positions leave gaps.
-
-    None of fewer positions than functions, of gaps too wide to be filled, and of points along few lines: a slope across a line of
-    them is as smooth as any other.
-    """
-    if factor.shape[0] < factor.shape[1]:
-        return None
-    inverse = least_squares(factor, GOOD_CONDITION)
-    if inverse is not None:
-        return inverse
-    squares = factor.T @ factor
-    squares, rotation = np.linalg.eigh(squares + DAMPING * np.trace(squares) / len(squares) * roughness)
-    if squares[0] * WORST_CONDITION**2 < squares[-1]:
-        return None
-    return rotation / squares @ (rotation.T @ factor.T)
-
-
-def least_squares(factor: np.ndarray, worst: float) -> np.ndarray | None:
-    """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is larger than `worst`.
-
-    By the normal equations, which at that condition still keep ten digits, and cost a third of a singular value decomposition.
-    """
-    if factor.shape[0] < factor.shape[1]:
-        return None
-    squares, rotation = np.linalg.eigh(factor.T @ factor)
-    if squares[0] * worst**2 < squares[-1]:
-        return None
-    return rotation / squares @ (rotation.T @ factor.T)

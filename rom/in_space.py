@@ -21,8 +21,9 @@ from rom.arguments import as_tensor, ordered, require_same_labels
 from rom.arrays import numeric
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import Field
-from rom.function_space import FUNCTION, FunctionSpace, Positions, along_axes
+from rom.function_space import FUNCTION, FunctionSpace, Positions
 from rom.layout import Layout
+from rom.least_squares import along_axes
 from rom.positions import MOVING, Place, place_asked_for, place_of
 from rom.projection import Projection
 

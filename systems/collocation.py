@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from systems.arguments import check_parameters, check_states
 from systems.checks import (
     as_numbers,
     check_count,
     check_finite,
-    check_parameters,
     check_seed,
-    check_states,
     deadline_in,
 )
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError

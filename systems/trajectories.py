@@ -14,12 +14,11 @@ import xarray as xr
 from scipy.integrate import OdeSolver
 from tqdm import tqdm
 
+from systems.arguments import check_parameters, check_states
 from systems.checks import (
     check_count,
     check_method,
-    check_parameters,
     check_seed,
-    check_states,
     check_times,
     check_tolerance,
     deadline_in,

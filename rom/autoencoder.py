@@ -204,9 +204,14 @@ class Autoencoder(Fitted[AutoencoderState]):
         (place,) = given.places
         known = int(self.history.attrs["n_position_dims"])
         if not place.is_grid and len(place.dims) > known:
+            remedy = (
+                f"{name}.rename({{{place.dims[0]!r}: 'sample'}})"
+                if at is None
+                else "pass a DataArray with its positions"
+            )
             raise RomValueError(
-                f"{name}: its positions lie along {', '.join(place.dims)}, those of the training along {known} of its dimensions; call "
-                f"the one that tells samples apart 'sample': {name}.rename({{{place.dims[0]!r}: 'sample'}})"
+                f"{name}: its points lie along {', '.join(place.dims)}, those of a sample in training along {known}; call the dimension "
+                f"that tells samples apart 'sample': {remedy}"
             )
         return given
 

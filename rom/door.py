@@ -19,7 +19,7 @@ from rom.arrays import numeric, require_finite
 from rom.data import Collocation, Trajectories, as_collocation, as_trajectories, require_variable
 from rom.errors import RomTypeError, RomValueError, about, nearest
 from rom.fields import BESIDE_FIELDS, field_names
-from rom.function_space import FUNCTION, Coordinate, FunctionSpace
+from rom.function_space import FUNCTION, Coordinate, FunctionSpace, Projected
 from rom.layout import Layout, require_same_layout
 from rom.positions import MOVING, place_of
 from rom.space_choice import space_for
@@ -41,6 +41,13 @@ class Squares:
     deviations: float = 0.0
     left: float = 0.0
     errors: float = 0.0
+
+    @classmethod
+    def of(cls, values: np.ndarray, projected: Projected) -> Squares:
+        """Those over values (..., P) at one set of positions."""
+        mean = float(values.mean()) if values.size else 0.0
+        left, errors = np.square(projected.left).sum(), projected.variance.sum() * values.shape[-1]
+        return cls(values.size, mean, float(np.square(values - mean).sum()), float(left), float(errors))
 
     def __add__(self, other: Squares) -> Squares:
         """Those over the values of both."""
@@ -177,7 +184,7 @@ class SpaceDoor:
             array = dataset[variable]
             if not set(leading) & set(array.dims):
                 raise RomValueError(f"{name}[{variable!r}] has dimensions {array.dims}, but needs {leading[-1]!r}")
-            made[variable], sums = coefficients_of(f"{name}[{variable!r}]", array, self.space, leading)
+            made[variable], sums, _ = coefficients_of(f"{name}[{variable!r}]", array, self.space, leading)
             if not is_rate and variable != "time_derivative":
                 self.squares[k] = self.squares.get(k, Squares()) + sums  # pairs may call a field `state`
         beside = {n: dataset[n].variable for n in BESIDE_FIELDS if n in dataset}
@@ -192,9 +199,9 @@ def warn_of_loss(lost: float, space: FunctionSpace) -> None:
     """Say so where `lost`, the share of the variance of the values that the space does not hold, is large."""
     if lost > MUCH_LOST:
         log.warning(
-            "the function space of %d splines leaves %.1f %% of the variance of the values, of scattered points what the others "
-            "tell wrongly; choose more of grids, fewer of scattered points, rom.Coordinate(n_functions=...), or leave the coarsest "
-            "data out", space.n_functions, 100 * lost
+            "a function space of %s splines leaves %.1f %% of the variance of the values (at points: of each as the others tell it, noise "
+            "included); choose more along each axis for grids, fewer for few or noisy points, rom.Coordinate(n_functions=...), or leave "
+            "the coarsest data out", " x ".join(str(axis.n) for axis in space.axes), 100 * min(lost, 1.0)
         )  # fmt: skip
 
 
@@ -235,13 +242,13 @@ def state_names(name: str, dataset: xr.Dataset) -> list[str]:
 
 
 def coefficients_of(
-    name: str, array: xr.DataArray, space: FunctionSpace, leading: tuple[str, ...]
-) -> tuple[xr.Variable, Squares]:
-    """Coefficients (*leading, *components, M) of the values of `array`, and sums of squares over these.
+    name: str, array: xr.DataArray, space: FunctionSpace, leading: tuple[str, ...], usable: float | None = None
+) -> tuple[xr.Variable, Squares, xr.Variable]:
+    """Coefficients (*leading, *components, M) of the values of `array`, sums of squares over these, and `Projected.amplification`.
 
-    Those of `leading` along which points move come first.
-
-    Raises `RomValueError` for values that are not finite and positions that do not determine the coefficients.
+    Those of `leading` along which points move come first, and the last result is over these alone. Positions that amplify errors
+    more than is `usable`, or do not determine the coefficients, give NaN and inf, and are not counted; without `usable`, the latter
+    raise `RomValueError`, as do values that are not finite.
     """
     place = place_of(name, array, space.names, leading)
     lead = [*place.moving, *(dim for dim in leading if dim in array.dims and dim not in place.moving)]
@@ -250,15 +257,18 @@ def coefficients_of(
     values = numeric(name, array).astype(np.float64)
     values = values.reshape(*values.shape[: len(lead) + len(others)], place.size)
     require_finite(name, values, [f"{dim} index" for dim in lead])
-    found = np.empty((*values.shape[:-1], space.n_functions))
-    left = errors = 0.0
-    for moment in np.ndindex(values.shape[: len(place.moving)]):
-        positions = place.positions_at(place.moving, moment)
-        with about(name):
-            projected = space.fitted(values[moment], positions)
-        found[moment] = projected.coefficients
-        left += float(np.square(projected.left).sum())
-        errors += float(projected.variance.sum()) * place.size
-    mean = float(values.mean()) if values.size else 0.0
-    sums = Squares(values.size, mean, float(np.square(values - mean).sum()), left, errors)
-    return xr.Variable((*lead, *others, FUNCTION), found, array.attrs), sums
+    sizes = values.shape[: len(place.moving)]
+    found, amplification = np.full((*values.shape[:-1], space.n_functions), np.nan), np.full(sizes, np.inf)
+    sums = Squares()
+    for moment in np.ndindex(sizes):
+        try:
+            with about(name):
+                projected = space.fitted(values[moment], place.positions_at(place.moving, moment))
+        except RomValueError:
+            if usable is None:
+                raise
+            continue
+        if usable is None or projected.amplification <= usable:
+            found[moment], amplification[moment] = projected.coefficients, projected.amplification
+            sums = sums + Squares.of(values[moment], projected)
+    return xr.Variable((*lead, *others, FUNCTION), found, array.attrs), sums, xr.Variable(place.moving, amplification)

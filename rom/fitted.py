@@ -144,7 +144,14 @@ class Fitted(Generic[S]):
             return self._like(z, self._state.decode(latent), self.dims, self.shape, ("latent",))
         if at is None:
             raise RomTypeError(f"at is missing: tell the positions, as decode(z, at={{{space.names[0]!r}: [...]}})")
-        places = [place_asked_for(at, space)] * len(self._layout.parts)
+        place = place_asked_for(at, space)
+        shared = [dim for dim in getattr(z, "dims", ()) if dim in place.dims]
+        if shared:
+            raise RomValueError(
+                f"at: its dimension {shared[0]!r} is one of z, but all of z are decoded at all positions; rename one of both, or decode "
+                "one by one"
+            )
+        places = [place] * len(self._layout.parts)
         mean, modes = lifting_at(self._layout, self._state.projection, [place.positions for place in places])
         values = mean + self._scaled_coordinates(latent) @ modes.T
         return like_cells(z, values, cells_at(self._layout, places), bool(self._layout.fields))

@@ -20,10 +20,18 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 from rom.errors import RomValueError
-from rom.least_squares import GOOD_CONDITION, along_axes, condition, kronecker, least_squares, smooth_least_squares
+from rom.least_squares import (
+    GOOD_CONDITION,
+    along_axes,
+    condition,
+    kronecker,
+    largest_gain,
+    least_squares,
+    smooth_least_squares,
+)
 from rom.settings import JsonSettings, require_integer
 
-__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions"]
+__all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "Projected"]
 
 FUNCTION = "function"  # the dimension of coefficients
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
@@ -44,8 +52,9 @@ class Coordinate(JsonSettings):
     become coefficients in a space of splines on the box around all positions, and everything behind acts on these; what is
     decoded are functions that can be asked anywhere in the box.
 
-    n_functions: splines along each axis, or along all of them; by default three for four points of the coarsest grid,
-        fewer where it is uneven, or in all half as many as the fewest scattered points.
+    n_functions: splines along each axis, one number for all axes or one for each; by default three for four points of the coarsest grid,
+        fewer where it is uneven, or in all half as many as the fewest scattered points, which in a plane must be 72 or more for
+        splines of degree 5. Fewer average more of the noise of values.
     degree: of the splines.
     """
 
@@ -149,11 +158,13 @@ class Projected:
     left: (..., P); of points, and on grids with gaps, what is left of each by the coefficients of all others: these may follow the
     points and nothing between them (leave-one-out, by the leverage of each; Allen 1974, Technometrics 16, 125).
     variance: (...), of errors of the values, by their squares over the degrees of freedom that are left (Wahba 1990, ch. 4.7).
+    amplification: of errors of values where positions leave gaps; about 1 where they leave none.
     """
 
     coefficients: np.ndarray
     left: np.ndarray
     variance: np.ndarray
+    amplification: float
 
 
 @dataclass(frozen=True)
@@ -227,11 +238,13 @@ class FunctionSpace:
         leverage = reduce(np.multiply.outer, along).ravel()
         freedom = count - leverage.sum()
         variance = np.square(left).sum(axis=-1) / (freedom if freedom > LEAST_FREEDOM * count else count)
-        if not isinstance(positions, tuple) or any(self.poorly_determined(positions)):
+        gaps = any(condition(factor) > GOOD_CONDITION for factor in factors)
+        amplification = math.prod(map(largest_gain, inverses)) * math.sqrt(count / self.volume) if gaps else 1.0
+        if gaps or not isinstance(positions, tuple):
             alone = 1.0 - leverage < LEAST_FREEDOM  # of these the others tell nothing but the mean
             about_mean = values - values.mean(axis=-1, keepdims=True)
             left = np.where(alone, about_mean, left / np.where(alone, 1.0, 1.0 - leverage))
-        return Projected(found, left, variance)
+        return Projected(found, left, variance, amplification)
 
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """The least-squares maps from values to coefficients: (n_i, P_i) along each axis of a grid, or one (M, P) of points.

@@ -28,6 +28,7 @@ from rom.positions import MOVING, Place, place_asked_for, place_of
 from rom.projection import Projection
 
 __all__ = [
+    "LEAST_NOISE",
     "Given",
     "Prior",
     "Reading",
@@ -190,6 +191,10 @@ def values_given(
         if not single and part.name not in x:
             raise RomValueError(f"{name} has no field {part.name!r}; {nearest(part.name, map(str, x))}")
         one = x if single else x[part.name]
+        if isinstance(one, list) and any(isinstance(item, xr.DataArray) for item in one):
+            raise RomTypeError(
+                f"{called} is a list of DataArrays; ask for one after the other, as [model.encode(x) for x in {called}]"
+            )
         if isinstance(one, xr.Dataset):
             numeric(called, one)  # tells which variable to pass
         channels = part.dims[:-1]
@@ -212,6 +217,10 @@ def values_given(
             )
         else:
             place = place_asked_for(at, space)
+            if place.is_grid and tuple(at) != space.names:
+                raise RomValueError(
+                    f"at: the axes of an array are {', '.join(space.names)}, in this order; name them so, with {called} transposed alike"
+                )
         tensor, shape = as_tensor(called, one, double), (*part.shape[:-1], *place.shape)
         k = len(shape)
         if tensor.ndim < k or tuple(tensor.shape[tensor.ndim - k :]) != shape:

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GOOD_CONDITION", "along_axes", "condition", "kronecker", "least_squares", "smooth_least_squares"]
+__all__ = [
+    "GOOD_CONDITION",
+    "along_axes",
+    "condition",
+    "kronecker",
+    "largest_gain",
+    "least_squares",
+    "smooth_least_squares",
+]
 
 GOOD_CONDITION = (
     10.0  # of least squares: beyond it errors of values are amplified more than tenfold in some coefficients
@@ -81,3 +89,8 @@ def least_squares(factor: np.ndarray) -> np.ndarray | None:
     if squares[0] * GOOD_CONDITION**2 < squares[-1]:
         return None
     return rotation / squares @ (rotation.T @ factor.T)
+
+
+def largest_gain(inverse: np.ndarray) -> float:
+    """The norm of a map (n, P): the largest coefficients that values of unit length give."""
+    return math.sqrt(float(np.linalg.eigvalsh(inverse @ inverse.T)[-1]))

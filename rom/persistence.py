@@ -85,7 +85,10 @@ def read_sealed(path: str | os.PathLike, kind: str) -> tuple[dict[str, Any], dic
             "install the version that wrote it, or fit again"
         )
     if document.get("kind") != kind:
-        raise RomFileError(f"{path} is {with_article(document.get('kind'))}, not {with_article(kind)}")
+        raise RomFileError(
+            f"{path} is {with_article(document.get('kind'))}, not {with_article(kind)}; models are read by rom.load, autoencoders by "
+            "rom.load_autoencoder"
+        )
     return document, tensors
 
 

@@ -106,6 +106,8 @@ def place_of(name: str, array: xr.DataArray, axes: Sequence[str], moving: Sequen
         )
     for axis in axes:
         require_numbers(f"{name}[{axis!r}]", array[axis])
+        if any(array.sizes[dim] == 0 for dim in array[axis].dims if dim not in moving):
+            raise RomValueError(f"{name}[{axis!r}] is empty; pass at least one position")
     variables = {axis: array[axis].variable for axis in axes}
     if all(axis in array.dims for axis in axes):
         columns = tuple(np.asarray(variables[axis].values, dtype=np.float64) for axis in axes)

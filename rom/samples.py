@@ -39,7 +39,7 @@ class Seen:
     """What a function space makes of values at positions.
 
     calibrating: those of the samples that calibrate, as they came, (*dims, ...). dims: those that tell samples apart.
-    n_position_dims: how many hold the positions of a sample, at most. misfit: variance of the errors of the values. lost: share of
+    n_position_dims: how many hold the points of a sample, at most. misfit: variance of the errors of the values. lost: share of
     their variance that the space leaves.
     """
 

@@ -5,17 +5,21 @@ A sample may have positions of its own, on a grid or at points that move from on
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 
 from rom.door import Squares, coefficients_of, warn_of_loss
 from rom.errors import RomTypeError, RomValueError
 from rom.function_space import Coordinate, FunctionSpace
+from rom.in_space import LEAST_NOISE, Prior, coefficients_given, values_given
 from rom.layout import Layout, completed, layout_of_array, require_same_layout
+from rom.positions import place_of
 from rom.samples import SAMPLE_DIMS, Samples, Seen, groups_of, in_memory, in_time, parted, sample_dims_of
 from rom.space_choice import space_for
 
@@ -23,6 +27,14 @@ __all__ = ["samples_at_positions"]
 
 USUAL = tuple(dim for dim in SAMPLE_DIMS if dim != "point")  # dimensions that tell samples apart: points have positions
 STACKED = "all samples"
+FEW = 0.4  # of samples that come one by one, share that may leave parts of the domain unseen, or have few positions
+TOLD = 20.0  # amplification of errors by positions that tell a sample alone: of random ones, nearly all do
+USABLE = 100.0  # the same, where the others are too few to say more
+
+Labelled = tuple[str, xr.DataArray, tuple[str, ...]]
+"""The name of an array, the array, and its dimensions that tell samples apart."""
+
+log = logging.getLogger("rom")
 
 
 def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int, settings: Coordinate) -> Samples:
@@ -32,28 +44,30 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
     """
     arrays = in_order(data, sample_dims)
-    space = space_for(arrays, settings)
-    coefficients, layouts, squares = zip(*(as_coefficients(*one, space) for one in arrays), strict=True)
+    space = space_for(arrays, settings, FEW * sum(not lead for _, _, lead in arrays) / len(arrays))
+    coefficients, layouts, squares, told = zip(*(as_coefficients(*one, space) for one in arrays), strict=True)
     layout = layouts[0]
     for (name, _, _), own in zip(arrays, layouts, strict=True):
         require_same_layout(name, own, layout)
         layout = completed(layout, own)
     sums = sum(squares, Squares())
+    fill(arrays, coefficients, told, layout, sums.misfit)
     warn_of_loss(sums.lost, space)
 
     samples = parted(np.concatenate(coefficients), layout, grouped(arrays), seed)
     chosen = np.split(samples.part == 2, np.cumsum([len(one) for one in coefficients])[:-1])
+    at_points = [one for one in arrays if not set(space.names) <= set(one[1].dims)]
     seen = Seen(
         tuple(some_of(array, lead, rows) for (_, array, lead), rows in zip(arrays, chosen, strict=True) if rows.any()),
         tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead)),
-        max(array.ndim - len(lead) for _, array, lead in arrays) - (len(layout.dims) - 1),
+        max(len(place_of(name, array, space.names, lead).dims) for name, array, lead in at_points) if at_points else 1,
         sums.misfit,
         sums.lost,
     )
     return replace(samples, seen=seen)
 
 
-def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[tuple[str, xr.DataArray, tuple[str, ...]]]:
+def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[Labelled]:
     """The arrays of `data`, named, in memory and with those of their dimensions first that tell samples apart, which follow."""
     arrays, several = arrays_of(data), isinstance(data, list)
     leads = [sample_dims_of(name, array, sample_dims, USUAL, may_lack=several) for name, array in arrays]
@@ -65,7 +79,53 @@ def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[tuple[str, xr
     ]
 
 
-def grouped(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]]) -> np.ndarray:
+def fill(
+    arrays: Sequence[Labelled],
+    coefficients: Sequence[np.ndarray],
+    told: Sequence[np.ndarray],
+    layout: Layout,
+    misfit: float,
+) -> None:
+    """Give samples that leave parts of the domain unseen their most probable coefficients, in place, as all others tell.
+
+    `told` (N,) are the samples of each array that tell their `coefficients` (N, *shape) alone. Where these are fewer than twice the
+    functions of the space, the others stay as they are, or are refused with a `RomValueError` if they have none.
+    """
+    assert layout.space is not None
+    known = np.concatenate([own[rows] for own, rows in zip(coefficients, told, strict=True)]).reshape(
+        -1, layout.n_states
+    )
+    count = sum(map(len, told))
+    if len(known) == count:
+        return
+    if len(known) < 2 * layout.space.n_functions:
+        unseen = [~np.isfinite(own.reshape(len(own), -1)).all(axis=1) for own in coefficients]
+        if not any(rows.any() for rows in unseen):
+            return
+        first = next(k for k, rows in enumerate(unseen) if rows.any())
+        raise RomValueError(
+            f"{arrays[first][0]}: sample {int(np.argmax(unseen[first]))} leaves parts of the domain unseen, as do "
+            f"{sum(map(np.sum, unseen))} of {count}, and the others are too few to tell what is there; leave them out, choose fewer "
+            "functions, rom.Coordinate(n_functions=...), or correct a valid_range that reaches too far"
+        )
+    log.warning(
+        "%d of %d samples leave parts of the domain unseen, which are filled as the others tell",
+        count - len(known),
+        count,
+    )
+    mean = known.mean(axis=0)
+    _, sizes, modes = np.linalg.svd(known - mean, full_matrices=False)
+    variance = sizes**2 / len(known)
+    noise = np.array([misfit + LEAST_NOISE * variance.sum() / layout.space.volume])
+    prior = Prior(mean, modes.T, variance, noise)
+    for (name, array, lead), own, rows in zip(arrays, coefficients, told, strict=True):
+        if not rows.all():
+            some = some_of(array, lead, ~rows)
+            given = values_given(name, some, None, layout, torch.empty(0, dtype=torch.float64), moving=lead)
+            own[~rows] = coefficients_given(name, given, layout, prior).reshape(own[~rows].shape).numpy()
+
+
+def grouped(arrays: Sequence[Labelled]) -> np.ndarray:
     """The group (N,) of each sample, as of `samples.groups_of`; those of an array are none of another's."""
     n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array, lead in arrays if in_time(lead))
     groups = [np.zeros(0, dtype=int)]
@@ -88,13 +148,15 @@ def some_of(array: xr.DataArray, lead: tuple[str, ...], rows: np.ndarray) -> xr.
 
 def as_coefficients(
     name: str, array: xr.DataArray, lead: tuple[str, ...], space: FunctionSpace
-) -> tuple[np.ndarray, Layout, Squares]:
-    """Coefficients (N, *shape) of the values of `array` (*lead, ...), their layout, and sums of squares over the values."""
-    found, squares = coefficients_of(name, array, space, lead)
+) -> tuple[np.ndarray, Layout, Squares, np.ndarray]:
+    """Coefficients (N, *shape) of the values of `array` (*lead, ...), their layout, sums of squares, and which (N,) are told."""
+    found, squares, amplification = coefficients_of(name, array, space, lead, USABLE)
+    sizes = {dim: array.sizes[dim] for dim in lead}
     kept = set(found.dims) - set(lead)
     coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= kept and n not in space.names}
     layout = replace(layout_of_array(xr.DataArray(found, coords), lead), space=space)
-    return found.transpose(*lead, ...).values.reshape(-1, *layout.shape), layout, squares
+    coefficients = found.transpose(*lead, ...).values.reshape(-1, *layout.shape)
+    return coefficients, layout, squares, (amplification <= TOLD).set_dims(sizes).transpose(*lead).values.ravel()
 
 
 def arrays_of(data: Any) -> list[tuple[str, xr.DataArray]]:

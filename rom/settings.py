@@ -94,8 +94,8 @@ def shortened(value: Any) -> str:
 
 def require_number(name: str, value: Any, low: float, high: float = math.inf, exclusive: bool = False) -> float:
     """`value` if it is a finite real number in [low, high] (above `low` where `exclusive`); otherwise a typed error."""
-    if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str | complex):
-        raise RomTypeError(f"{name} must be a number, got {value!r}")
+    if isinstance(value, bool | str | complex) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+        raise RomTypeError(f"{name} must be a number, got {shortened(value)}")
     if not math.isfinite(value) or value > high or value < low or (exclusive and value == low):
         limits = f"{'above' if exclusive else 'at least'} {low:g}" + (
             f" and at most {high:g}" if high < math.inf else ""

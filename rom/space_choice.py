@@ -22,10 +22,13 @@ SHARE = 0.75  # functions for each point of a grid
 SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
 
 
-def space_for(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], settings: Coordinate) -> FunctionSpace:
+def space_for(
+    arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], settings: Coordinate, few: float = 0.0
+) -> FunctionSpace:
     """The function space of all fields of a fit: named arrays with their leading dimensions.
 
-    The axes are those of the first; periods, where one array tells them, hold for all. Raises `RomValueError` where arrays do
+    The axes are those of the first; periods, where one array tells them, hold for all. A share of `few` of the arrays may leave
+    coefficients undetermined. Raises `RomValueError` where arrays do
     not agree on them, and as `space_of`.
     """
     axes = axes_of(*arrays[0])
@@ -40,6 +43,12 @@ def space_for(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], setti
                 "drop those that are no positions: dataset.drop_vars(...)"
             )
         positions.append(place_of(name, array, axes, leading).positions)
+        for axis in axes:
+            if not np.isfinite(array[axis].values).all():
+                raise RomValueError(
+                    f"{name}[{axis!r}] is not finite at some positions; where samples have unequal numbers of points, pass a list of them "
+                    f"without the missing ones, [one.dropna({str(array[axis].dims[-1])!r}) for one in data]"
+                )
         for axis in axes:
             period = checked_period(f"{name}[{axis!r}]", array[axis].attrs.get("period"))
             known = periods[axis]
@@ -56,6 +65,7 @@ def space_for(arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], setti
         settings.n_functions,
         settings.degree,
         [ranges[axis] for axis in axes],
+        few,
     )
 
 
@@ -76,12 +86,14 @@ def space_of(
     n_functions: int | Sequence[int] | None,
     degree: int,
     ranges: Sequence[tuple[float, float] | None] | None = None,
+    few: float = 0.0,
 ) -> FunctionSpace:
     """The space on the box around all `sets` of positions and `ranges`, with as many functions as the coarsest set determines.
 
     A set is a grid, or points (..., P, k), which may move along the leading axes. `periods` are those of the axes `names`, None
     of a bounded one. `n_functions`, for all axes or each of them, is used as it is; without it there are three for four points
-    of the coarsest grid, down to one for two where gaps ask for that, as of the fewest scattered points.
+    of the coarsest grid, down to one for two where gaps ask for that, as of the fewest scattered points; a share of `few` of the
+    sets are left out of account.
     Raises `RomValueError` where there are too few positions, `RomTypeError` for an `n_functions` of another length.
     """
     bounds = []
@@ -106,19 +118,22 @@ def space_of(
             raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
         return space(counts)
     counts, fewest = (
-        [functions(k, len(names), sets, share) for k in range(len(names))] for share in (SHARE, SHARE_SCATTERED)
+        [functions(k, len(names), sets, share, few) for k in range(len(names))] for share in (SHARE, SHARE_SCATTERED)
     )
     while True:
         small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
         if small:
             raise RomValueError(
-                f"there are too few positions along {small[0]!r} for splines of degree {degree}; choose a lower degree, "
+                f"there are too few positions along {small[0]!r} for splines of degree {degree}, which need {least_points(degree)} along "
+                f"an axis of a grid, or {2 * (degree + 1) ** len(names)} scattered points; choose a lower degree, "
                 "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
             )
         chosen = space(counts)
         grids = [one for one in sets if isinstance(one, tuple)]
-        poor = np.any([chosen.poorly_determined(grid) for grid in grids], axis=0) if grids else [False] * len(names)
-        too_wide = np.any([chosen.undetermined(grid) for grid in grids], axis=0) if any(poor) else poor
+        poor = (
+            np.mean([chosen.poorly_determined(grid) for grid in grids], axis=0) > few if grids else [False] * len(names)
+        )
+        too_wide = np.mean([chosen.undetermined(grid) for grid in grids], axis=0) > few if any(poor) else poor
         # Smoothness fills gaps, so there may be as many functions as of scattered points, unless they are too wide for it.
         fewer = [
             min(n, max(int(0.9 * n), degree + 1, 0 if wide else least)) if bad else n
@@ -129,9 +144,15 @@ def space_of(
         counts = fewer
 
 
-def functions(k: int, n_axes: int, sets: Sequence[Positions], share: float) -> int:
-    """How many functions the k-th axis has for a `share` of the points of grids, by the numbers of points in all sets."""
-    return min(
+def functions(k: int, n_axes: int, sets: Sequence[Positions], share: float, few: float) -> int:
+    """How many functions the k-th axis has for a `share` of the points of grids, by the numbers of points in all but `few` sets."""
+    counts = [
         int(share * len(one[k])) if isinstance(one, tuple) else int((SHARE_SCATTERED * one.shape[-2]) ** (1 / n_axes))
         for one in sets
-    )
+    ]
+    return sorted(counts)[int(few * len(counts))]
+
+
+def least_points(degree: int) -> int:
+    """Of a grid along one axis: as many as have a function each of the fewest."""
+    return -int(-(degree + 1) // SHARE)

@@ -87,6 +87,25 @@ def test_arrays_say_where_they_lie(fitted):
     assert x.grad.isfinite().all()
     with pytest.raises(rom.RomTypeError, match="x has no positions"):
         fitted.reconstruct(new.values)
+    with pytest.raises(rom.RomTypeError, match=r"x is a list of DataArrays; .* \[model.encode\(x\) for x in x\]"):
+        fitted.encode([new, new])
+    with pytest.raises(rom.RomTypeError, match="noise must be a number"):
+        fitted.encode(new, noise=np.ones(3))
+    with pytest.raises(rom.RomValueError, match=r"x\['x'\] is empty"):
+        fitted.encode(new[:, :0])
+
+
+def test_what_would_be_mistaken_for_something_else_is_refused(fitted, data):
+    """Samples for points, beside a training on grids as well; dimensions twice; axes of arrays in another order."""
+    points = data[2][:5]
+    with pytest.raises(
+        rom.RomValueError, match="its points lie along profile, point, those of a sample in training along 1"
+    ):
+        fitted.encode(points.rename(sample="profile"))
+    with pytest.raises(rom.RomValueError, match="tells samples apart 'sample': pass a DataArray with its positions"):
+        fitted.encode(points.values, at={"x": points["x"]})
+    with pytest.raises(rom.RomValueError, match="at: its dimension 'sample' is one of z"):
+        fitted.decode(fitted.encode(points), at={"x": points["x"]})
 
 
 def test_the_encoder_is_differentiated_at_any_positions(fitted):
@@ -186,7 +205,7 @@ def test_samples_that_come_one_by_one_are_asked_together():
     for k in range(6):
         np.testing.assert_allclose(latent[k], model.encode(batch[k]), atol=1e-10)
         assert float(model.anomaly_score(batch)[k]) == pytest.approx(float(model.anomaly_score(batch[k])))
-    with pytest.raises(rom.RomValueError, match=r"lie along cast, point, .* x.rename\({'cast': 'sample'}\)"):
+    with pytest.raises(rom.RomValueError, match=r"points lie along cast, point, .* x.rename\({'cast': 'sample'}\)"):
         model.encode(batch.rename(sample="cast"))
     assert model.encode(batch[:0]).shape == (0, 2)
     assert model.reconstruct(batch[:0]).shape == (0, 30)
@@ -242,6 +261,28 @@ def test_several_leading_dimensions_calibrate_as_one():
     assert np.sort(scores)[(len(scores) - 1) // 2] == pytest.approx(1.0)
 
 
+def test_what_some_samples_leave_unseen_the_others_tell(caplog):
+    """A third of the profiles end early; smoothness alone would extrapolate them to anything."""
+    rng = np.random.default_rng(6)
+
+    def profile(end, noise=0.01):
+        depth = np.sort(rng.uniform(0, end, int(rng.integers(30, 60))))
+        place, width = rng.uniform(0.2, 0.8), rng.uniform(0.1, 0.2)
+        coords = {"depth": ("depth", depth, {"valid_range": (0, 1)})}
+        exact = np.tanh((np.linspace(0, 1, 101) - place) / width)
+        values = np.tanh((depth - place) / width) + noise * rng.standard_normal(len(depth))
+        return xr.DataArray(values, coords, ("depth",)), exact
+
+    data = [profile(0.7 if k % 3 == 0 else 1.0)[0] for k in range(300)]
+    model = rom.fit_autoencoder([*data, data[0][:4]], 2, config=CONFIG)  # one of too few values does not stop it
+    assert "samples leave parts of the domain unseen, which are filled as the others tell" in caplog.text
+    new = [profile(1.0) for _ in range(50)]
+    at = {"depth": np.linspace(0, 1, 101)}
+    assert np.mean([error(model.reconstruct(x, at=at), exact) for x, exact in new]) < 0.01
+    with pytest.raises(rom.RomValueError, match=r"data\[\d+\]: sample 0 leaves parts .* as do \d+ of 40, .* too few"):
+        rom.fit_autoencoder([x[: len(x) // 2] if k % 4 else x for k, (x, _) in enumerate(new[:40])], 2, config=CONFIG)
+
+
 def test_trajectories_of_a_list_are_not_parted():
     """Twelve of them, of which each has a grid and times of its own: whole ones validate and calibrate."""
     runs = [on_grid(7, k, 40 + k).rename(sample="time") for k in range(12)]
@@ -270,6 +311,8 @@ def test_components_over_a_plane_and_dimensions_under_any_name():
         model.encode(data.isel(quantity=[1, 0]))
     found = model.decode(model.encode(data[3]), at={"x": [0.5], "y": [0.25, 0.5]})
     assert found.dims == ("quantity", "x", "y")
+    with pytest.raises(rom.RomValueError, match="at: the axes of an array are x, y, in this order"):
+        model.encode(np.zeros((2, 8, 8)), at={"y": np.linspace(0.1, 0.9, 8), "x": np.linspace(0.1, 0.9, 8)})
     np.testing.assert_allclose(found.sel(quantity="v").squeeze(), a[3, 3] * np.array([0.25, 0.5]) ** 2, atol=5e-3)
 
 
@@ -279,6 +322,11 @@ def test_components_over_a_plane_and_dimensions_under_any_name():
         ({"data": np.zeros((20, 8))}, rom.RomTypeError, "data must be an xarray.DataArray, whose coordinates tell"),
         ({"data": [on_grid(20, 1, 40), 3]}, rom.RomTypeError, r"data\[1\] must be an xarray.DataArray"),
         ({"data": []}, rom.RomTypeError, "data is an empty list"),
+        (
+            {"data": at_points(20, 1, 40).assign_coords(x=at_points(20, 1, 40)["x"].where(ANYWHERE[:40] > 1))},
+            rom.RomValueError,
+            r"data\['x'\] is not finite .* \[one.dropna\('point'\) for one in data\]",
+        ),
         ({"data": on_grid(20, 1, 40).drop_vars("x")}, rom.RomValueError, "no coordinate along 'x'"),
         ({"data": on_grid(20, 1, 40).where(ANYWHERE[:40] > 1)}, rom.RomValueError, "data is nan at sample index 0"),
         ({"data": on_grid(20, 1, 40), "sample_dims": ["y"]}, rom.RomValueError, "unknown dimension 'y' of data"),

@@ -105,8 +105,13 @@ def plot_vector_field(
 
     Of more than two coordinates, the others are at their means: streamlines then are those of a plane, and trajectories, which
     leave it, are projected. Of a single one, h is drawn against it: an equilibrium is where it is zero, stable where it falls.
-    Returns the Figure. Raises `RomValueError` for unusable arguments, `RomError` where the picture cannot be written.
+    Returns the Figure. Raises `RomTypeError` for what has no dynamics, `RomValueError` for other unusable arguments, `RomError` where
+    the picture cannot be written.
     """
+    if not hasattr(model, "latent_rhs"):
+        raise RomTypeError(
+            f"model must be a ReducedOrderModel, which has dynamics, got {type(model).__name__}; use plot_latent"
+        )
     values = encoded(model, states)
     latent = require_enough(values.reshape(-1, values.shape[-1]))
     paths = values if values.ndim == 3 and values.shape[1] > 1 else None

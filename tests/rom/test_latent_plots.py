@@ -321,6 +321,13 @@ def test_a_fitted_model_with_parameters_is_asked_for_them(parametric_model, deca
         plot_vector_field(parametric_model, decay_runs)
 
 
+def test_what_has_no_dynamics_has_no_vector_field():
+    data = np.random.default_rng(0).standard_normal((30, 3))
+    autoencoder = rom.fit_autoencoder(data, 2, config=rom.FitConfig(steps=1))
+    with pytest.raises(rom.RomTypeError, match="must be a ReducedOrderModel, which has dynamics, got Autoencoder"):
+        plot_vector_field(autoencoder, data)
+
+
 def test_the_dynamics_of_a_single_coordinate_are_a_curve():
     model = Turning((3,), 1)
     figure = plot_vector_field(model, model.states())

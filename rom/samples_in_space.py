@@ -114,10 +114,10 @@ def fill(
         count,
     )
     mean = known.mean(axis=0)
-    _, sizes, modes = np.linalg.svd(known - mean, full_matrices=False)
-    variance = sizes**2 / len(known)
+    variance, modes = np.linalg.eigh((known - mean).T @ (known - mean) / len(known))
+    variance = np.maximum(variance, 0.0)
     noise = np.array([misfit + LEAST_NOISE * variance.sum() / layout.space.volume])
-    prior = Prior(mean, modes.T, variance, noise)
+    prior = Prior(mean, modes, variance, noise)
     for (name, array, lead), own, rows in zip(arrays, coefficients, told, strict=True):
         if not rows.all():
             some = some_of(array, lead, ~rows)

@@ -43,7 +43,7 @@ CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
     "evaluations", "long_horizon", "lorenz", "black_box", "oracle", "step_cost", "forecast", "growth", "catalogue",
     "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo", "grids",
-    "reaction_diffusion", "vorticity", "mesh", "field_step_cost", "linear_autoencoder", "manifolds", "digits", "photometry",
+    "reaction_diffusion", "vorticity", "mesh", "field_step_cost", "linear_autoencoder", "manifolds", "digits", "photometry", "spectra",
 )  # fmt: skip
 
 log = logging.getLogger("benchmarks")

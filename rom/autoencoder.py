@@ -93,6 +93,7 @@ class Autoencoder(Fitted[AutoencoderState]):
 
         Of one in a function space, x is labelled, on any grid or at any points, and the result lies there too, or `at` other
         positions as in `decode`. `noise` is that of `encode`.
+        Raises as `encode` does, and `decode` for positions outside of the domain.
         """
         space = self._space(at)
         if space is None:
@@ -176,7 +177,7 @@ class Autoencoder(Fitted[AutoencoderState]):
 
         The first and the last are the reconstructions of a and b. Between samples of a variational autoencoder such a line
         passes where there are data; of others it need not. Of one in a function space, a and b are labelled, and states lie where
-        a does, or `at` positions as in `decode`.
+        a does, or `at` positions as in `decode`. Raises `RomValueError` for what is not one state, or n below 2.
         """
         count = require_integer("n", n, low=2)
         space = self._space(at)

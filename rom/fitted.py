@@ -122,9 +122,10 @@ class Fitted(Generic[S]):
         NumPy gives NumPy, torch gives torch with gradients, xarray gives xarray with a last dimension `latent`. Of a model of
         fields, x is a Dataset or a mapping of them, or flat (..., n). Of a variational autoencoder, z is the mean.
         Of a fit in a function space, x holds values at any positions, those of its coordinates, or of arrays those `at` which
-        they lie (as in `decode`). Where they do not determine a field well, z is that of the most probable one, given how the
-        training data vary, and how large the errors of their values were. `noise` is the standard deviation of larger errors, in
-        the units of the values: with it, values that are many are not trusted beyond it either.
+        they lie (as in `decode`). Where they do not determine a field well, z is that of the most probable one (gappy POD;
+        Everson & Sirovich 1995), given how the training data vary, and how large the errors of their values were. `noise` is the
+        standard deviation of larger errors, in the units of the values: with it, values that are many are not trusted beyond it
+        either.
         Raises `RomValueError` for a negative `noise`, or one of a fit on a grid, a shape that does not end in `shape`, or
         positions outside of the domain, `RomTypeError` for complex or object arrays, and arrays without positions.
         """
@@ -137,6 +138,8 @@ class Fitted(Generic[S]):
         Of a model of fields, a DataArray gives a Dataset of them; other kinds give flat states (..., n).
         Of a fit in a function space, the values psi(z, position) `at` positions, by the names of its axes: {"x": numbers} or, of
         several axes, the grid that theirs span; DataArrays that share dimensions are points along these.
+        Raises `RomValueError` for a last axis that is not d long, positions outside of the domain, and `at` of a fit on a grid,
+        `RomTypeError` where `at` is missing.
         """
         latent = latent_states(z, self.latent_dim, self._kind)
         space = self._space(at)

@@ -35,7 +35,6 @@ __all__ = [
     "cells_at",
     "coefficients_given",
     "lifting_at",
-    "prior_noise",
     "prior_of",
     "values_given",
     "values_where",

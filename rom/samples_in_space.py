@@ -92,37 +92,42 @@ def fill(
     functions of the space, the others stay as they are, or are refused with a `RomValueError` if they have none.
     """
     assert layout.space is not None
-    known = np.concatenate([own[rows] for own, rows in zip(coefficients, told, strict=True)]).reshape(
-        -1, layout.n_states
-    )
-    count = sum(map(len, told))
+    own_known = [own[rows] for own, rows in zip(coefficients, told, strict=True)]
+    known, count = np.concatenate(own_known).reshape(-1, layout.n_states), sum(map(len, told))
     if len(known) == count:
         return
     if len(known) < 2 * layout.space.n_functions:
-        unseen = [~np.isfinite(own.reshape(len(own), -1)).all(axis=1) for own in coefficients]
-        if not any(rows.any() for rows in unseen):
-            return
-        first = next(k for k, rows in enumerate(unseen) if rows.any())
-        raise RomValueError(
-            f"{arrays[first][0]}: sample {int(np.argmax(unseen[first]))} leaves parts of the domain unseen, as do "
-            f"{sum(map(np.sum, unseen))} of {count}, and the others are too few to tell what is there; leave them out, choose fewer "
-            "functions, rom.Coordinate(n_functions=...), or correct a valid_range that reaches too far"
-        )
+        require_coefficients(arrays, coefficients)
+        return
     log.warning(
-        "%d of %d samples leave parts of the domain unseen, which are filled as the others tell",
-        count - len(known),
-        count,
-    )
-    mean = known.mean(axis=0)
-    variance, modes = np.linalg.eigh((known - mean).T @ (known - mean) / len(known))
-    variance = np.maximum(variance, 0.0)
-    noise = np.array([misfit + LEAST_NOISE * variance.sum() / layout.space.volume])
-    prior = Prior(mean, modes, variance, noise)
+        "%d of %d samples leave parts of the domain unseen, which are filled as the others tell", count - len(known), count
+    )  # fmt: skip
+    prior = prior_of_samples(known, misfit, layout.space)
     for (name, array, lead), own, rows in zip(arrays, coefficients, told, strict=True):
         if not rows.all():
             some = some_of(array, lead, ~rows)
             given = values_given(name, some, None, layout, torch.empty(0, dtype=torch.float64), moving=lead)
             own[~rows] = coefficients_given(name, given, layout, prior).reshape(own[~rows].shape).numpy()
+
+
+def require_coefficients(arrays: Sequence[Labelled], coefficients: Sequence[np.ndarray]) -> None:
+    """Refuse samples whose positions tell no coefficients (N, *shape), which are NaN."""
+    unseen = [~np.isfinite(own.reshape(len(own), -1)).all(axis=1) for own in coefficients]
+    for (name, _, _), rows in zip(arrays, unseen, strict=True):
+        if rows.any():
+            raise RomValueError(
+                f"{name}: sample {int(np.argmax(rows))} leaves parts of the domain unseen, as do {sum(map(np.sum, unseen))} of "
+                f"{sum(map(len, unseen))}, and the others are too few to tell what is there; leave them out, choose fewer functions, "
+                "rom.Coordinate(n_functions=...), or correct a valid_range that reaches too far"
+            )
+
+
+def prior_of_samples(known: np.ndarray, misfit: float, space: FunctionSpace) -> Prior:
+    """What samples with the coefficients `known` (N, n) tell of others, by their mean and covariance."""
+    mean = known.mean(axis=0)
+    variance, modes = np.linalg.eigh((known - mean).T @ (known - mean) / len(known))
+    variance = np.maximum(variance, 0.0)
+    return Prior(mean, modes, variance, np.array([misfit + LEAST_NOISE * variance.sum() / space.volume]))
 
 
 def grouped(arrays: Sequence[Labelled]) -> np.ndarray:

@@ -6,7 +6,7 @@ A coordinate whose attribute `period` is a length repeats after it; the domain r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,14 +112,26 @@ def space_of(
         )
         return FunctionSpace(tuple(made), degree)
 
-    if n_functions is not None:
-        counts = list(n_functions) if isinstance(n_functions, Sequence) else [n_functions] * len(names)
-        if len(counts) != len(names):
-            raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
-        return space(counts)
+    if n_functions is None:
+        return finest(space, names, sets, degree, few)
+    counts = list(n_functions) if isinstance(n_functions, Sequence) else [n_functions] * len(names)
+    if len(counts) != len(names):
+        raise RomTypeError(f"n_functions has {len(counts)} entries, but the data have the axes {', '.join(names)}")
+    return space(counts)
+
+
+def finest(
+    space: Callable[[Sequence[int]], FunctionSpace],
+    names: Sequence[str],
+    sets: Sequence[Positions],
+    degree: int,
+    few: float,
+) -> FunctionSpace:
+    """The space with as many functions along the axes `names` as all but `few` of the sets of positions determine."""
     counts, fewest = (
         [functions(k, len(names), sets, share, few) for k in range(len(names))] for share in (SHARE, SHARE_SCATTERED)
     )
+    grids = [one for one in sets if isinstance(one, tuple)]
     while True:
         small = [name for name, n in zip(names, counts, strict=True) if n < degree + 1]
         if small:
@@ -129,15 +141,16 @@ def space_of(
                 "rom.Coordinate(degree=...), leave the coarsest data out, or correct a valid_range that reaches beyond them"
             )
         chosen = space(counts)
-        grids = [one for one in sets if isinstance(one, tuple)]
-        poor = (
-            np.mean([chosen.poorly_determined(grid) for grid in grids], axis=0) > few if grids else [False] * len(names)
-        )
-        too_wide = np.mean([chosen.undetermined(grid) for grid in grids], axis=0) > few if any(poor) else poor
+        if not grids:
+            return chosen
+        poor = np.asarray(np.mean([chosen.poorly_determined(grid) for grid in grids], axis=0) > few)
+        too_wide = poor
+        if poor.any():
+            too_wide = np.asarray(np.mean([chosen.undetermined(grid) for grid in grids], axis=0) > few)
         # Smoothness fills gaps, so there may be as many functions as of scattered points, unless they are too wide for it.
         fewer = [
             min(n, max(int(0.9 * n), degree + 1, 0 if wide else least)) if bad else n
-            for n, least, bad, wide in zip(counts, fewest, poor, too_wide, strict=True)
+            for n, least, bad, wide in zip(counts, fewest, poor.tolist(), too_wide.tolist(), strict=True)
         ]
         if fewer == counts:
             return chosen

@@ -143,14 +143,12 @@ def finest(
         chosen = space(counts)
         if not grids:
             return chosen
-        poor = np.asarray(np.mean([chosen.poorly_determined(grid) for grid in grids], axis=0) > few)
-        too_wide = poor
-        if poor.any():
-            too_wide = np.asarray(np.mean([chosen.undetermined(grid) for grid in grids], axis=0) > few)
+        poor = np.mean([chosen.poorly_determined(grid) for grid in grids], axis=0) > few
+        too_wide = np.mean([chosen.undetermined(grid) for grid in grids], axis=0) > few if any(poor) else poor
         # Smoothness fills gaps, so there may be as many functions as of scattered points, unless they are too wide for it.
         fewer = [
             min(n, max(int(0.9 * n), degree + 1, 0 if wide else least)) if bad else n
-            for n, least, bad, wide in zip(counts, fewest, poor.tolist(), too_wide.tolist(), strict=True)
+            for n, least, bad, wide in zip(counts, fewest, poor, too_wide, strict=True)
         ]
         if fewer == counts:
             return chosen

@@ -9,21 +9,28 @@ if getattr(_systems, "DISTRIBUTION", None) != "latentrom":
     )
 
 from rom import plotting
-from rom.autoencoder import Autoencoder
-from rom.autoencoding import fit_autoencoder
 from rom.config import FitConfig, LossWeights
-from rom.convolution import Convolutional
-from rom.errors import RomError, RomFileNotFoundError, RomImportError, RomReadError, RomTypeError, RomValueError
-from rom.fitting import fit
-from rom.function_space import Coordinate
-from rom.graph import Graph
-from rom.implicit import Implicit
-from rom.latent_quality import latent_quality
-from rom.metrics import closed_form_of, evaluate
-from rom.model import ReducedOrderModel
-from rom.model_file import load, load_autoencoder
-from rom.persistence import RomFileError
-from rom.training_record import Progress
+from rom.fitting.fit_autoencoder import fit_autoencoder
+from rom.fitting.fit_model import fit
+from rom.models.autoencoder import Autoencoder
+from rom.models.evaluation import closed_form_of, evaluate
+from rom.models.latent_quality import latent_quality
+from rom.models.load import load, load_autoencoder
+from rom.models.reduced_order_model import ReducedOrderModel
+from rom.networks.convolution import Convolutional
+from rom.networks.graph import Graph
+from rom.networks.implicit import Implicit
+from rom.reduction.spline_space import Coordinate
+from rom.training.record import Progress
+from rom.utils.errors import (
+    RomError,
+    RomFileError,
+    RomFileNotFoundError,
+    RomImportError,
+    RomReadError,
+    RomTypeError,
+    RomValueError,
+)
 
 __all__ = [
     "Autoencoder",

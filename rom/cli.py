@@ -18,10 +18,10 @@ import xarray as xr
 
 import rom
 import systems
-from rom.arrays import numeric
-from rom.errors import RomError, RomFileNotFoundError, RomValueError, nearest
-from rom.persistence import checked_path
 from rom.plotting import plot_forecast
+from rom.utils.checks import numeric
+from rom.utils.errors import RomError, RomFileNotFoundError, RomValueError, nearest
+from rom.utils.files import checked_path
 
 __all__ = ["built_in_systems", "main"]
 

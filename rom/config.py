@@ -6,13 +6,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
-from rom.convolution import Convolutional
-from rom.errors import RomTypeError, RomValueError
-from rom.function_space import Coordinate
-from rom.graph import Graph
-from rom.implicit import Implicit
-from rom.networks import ACTIVATIONS
-from rom.settings import JsonSettings, require_choice, require_flag, require_integer, require_number, require_widths
+from rom.networks.convolution import Convolutional
+from rom.networks.graph import Graph
+from rom.networks.implicit import Implicit
+from rom.networks.mlp import ACTIVATIONS
+from rom.reduction.spline_space import Coordinate
+from rom.utils.checks import require_choice, require_flag, require_integer, require_number, require_widths
+from rom.utils.errors import RomTypeError, RomValueError
+from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 
@@ -33,7 +34,7 @@ class LossWeights(JsonSettings):
     decoded_physics: |dpsi/dz h(phi(x~)) - f(x~)|^2 at collocation points
     collocation_reconstruction: |psi(phi(x~)) - x~|^2
 
-    Regularisers (`rom/regularisers.py`), with or without latent dynamics, zero by default. Beside dynamics, the state that is
+    Regularisers (`rom/training/regularisers.py`), with or without latent dynamics, zero by default. Beside dynamics, the state that is
     kept is chosen by its forecasts, whatever these weigh:
     denoising: |psi(phi(x + noise)) - x|^2, with `FitConfig.noise`
     contractive: |dphi/dx|_F^2, relative to the spread of z; about 0.01 to 0.1

@@ -8,8 +8,9 @@ import torch
 
 import rom
 import systems
-from rom.architecture import Networks, build_networks
 from rom.config import FitConfig
+from rom.models.build import build_networks
+from rom.networks.encoder_decoder import Networks
 
 SMALL = rom.FitConfig(
     hidden=(16,),

@@ -3,7 +3,7 @@
 import numpy as np
 
 import systems
-from rom.layout import Layout
+from rom.data.layout import Layout
 
 T = np.linspace(0.0, 4.0, 41)
 BASIS = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 2)))[0]

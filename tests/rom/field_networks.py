@@ -2,7 +2,7 @@
 
 import torch
 
-from rom.push_forward import push_forward
+from rom.networks.jvp import push_forward
 
 
 def awake(network, seed=7):

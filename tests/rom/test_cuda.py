@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import rom
-from rom.batches import CollocationTable, Windows
 from rom.config import LossWeights
-from rom.losses import Spreads, data_losses, physics_losses
+from rom.training.batches import CollocationTable, Windows
+from rom.training.losses import Spreads, data_losses, physics_losses
 
 pytestmark = [
     pytest.mark.cuda,
@@ -19,7 +19,7 @@ pytestmark = [
 
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_a_training_step_agrees(random_networks, normal, optimizer):
-    from rom.training import make_optimiser
+    from rom.training.optimiser import make_optimiser
 
     start = random_networks(6, 2)
 

@@ -246,7 +246,7 @@ def latent_cost(model: rom.ReducedOrderModel, of: Task, x0: np.ndarray, alone: b
 
 def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
     """The rollout inside `forecast`, from latent states (N, d), and how many steps it takes. The one private measurement."""
-    from rom.rollout import roll_out
+    from rom.dynamics.rollout import roll_out
 
     state = model._state
     scaled, longest = times / float(state.time_scale), float(state.max_step)

@@ -41,7 +41,9 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
     train = trajectories(8 if quick else 64, TRAIN + run.seed)
     tests = trajectories(2 if quick else 16, TEST + run.seed)
     pairs = systems.collocate(system, 512 if quick else 8192, near=train, seed=POINTS + run.seed)
-    graph = rom.FitConfig(network=rom.Graph(edges=rom.graph.edges_of(grid.triangles), channels=(8, 8)), **SMALLER)
+    graph = rom.FitConfig(
+        network=rom.Graph(edges=rom.networks.graph.edges_of(grid.triangles), channels=(8, 8)), **SMALLER
+    )
     config = graph if run.get("network") == "graph" else rom.FitConfig()
     return measured(system, train, mesh.placed(pairs, grid), tests, run, config, LATENT_DIM)
 

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 import systems
-from rom.architecture import build_networks
-from rom.batches import CollocationTable, Windows
 from rom.config import FitConfig
-from rom.losses import Spreads, data_losses, physics_losses
+from rom.models.build import build_networks
+from rom.training.batches import CollocationTable, Windows
+from rom.training.losses import Spreads, data_losses, physics_losses
 from runs import Run, seeds
 
 TITLE = "Oracle: the exact encoder, dynamics and decoder of a lifted linear system"

@@ -31,7 +31,7 @@ observed; 2,000 others and 200 quasars to test on.
 - gain: what the reconstruction lowers the mean square difference from the exact magnitudes by, in dB. A projection of the noise onto
   two or three of five dimensions would gain 4.0 or 2.2 if it lost nothing of the signal.
 - quasars: area under the curve of `anomaly_score`; the share of stars beyond the threshold for 1 % of false alarms, and of quasars.
-- dimension: coordinates in use and effective dimension, by `rom.latent_quality`.
+- dimension: coordinates in use and effective dimension, by `rom.models.latent_quality`.
 - parameters: rank correlation of each with the latent coordinate that follows it best, and the share of its variance that the 15
   nearest neighbours among the training stars explain, in the latent space (each coordinate in units of its spread); last, in
   the five bands themselves.

@@ -11,14 +11,14 @@ import torch
 from scipy.integrate import solve_ivp
 
 import rom
-import rom.fitting
+import rom.fitting.fit_model
 import systems
 from methods import Forecaster
 from methods.ours import FACTS, forecaster
-from rom.architecture import Networks
-from rom.batches import Rollouts
-from rom.integrators import rk4_rollout
-from rom.renewal import RTOL, Fresh, Renewal
+from rom.dynamics.runge_kutta import rk4_rollout
+from rom.networks.encoder_decoder import Networks
+from rom.training.batches import Rollouts
+from rom.training.fresh_flows import RTOL, Fresh, Renewal
 
 IN_SAMPLER = 0.8 / 4  # flows for each point of the sampler of Burgers: four in five lie on one, four on each
 KINDS = ("static", "flow", "fresh flows", "on-policy")
@@ -87,14 +87,14 @@ class OnPolicy(Renewal):
 @contextmanager
 def rollouts_instead_of_flows() -> Iterator[None]:
     """Within it, `rom.fit` renews its points by `OnPolicy`."""
-    train = rom.fitting.train
+    train = rom.fitting.fit_model.train
 
     def on_policy(networks, plan):
         settings = {field.name: getattr(plan.renewal, field.name) for field in fields(plan.renewal)}
         return train(networks, replace(plan, renewal=OnPolicy(**settings, networks=networks)))
 
-    rom.fitting.train = on_policy
+    rom.fitting.fit_model.train = on_policy
     try:
         yield
     finally:
-        rom.fitting.train = train
+        rom.fitting.fit_model.train = train

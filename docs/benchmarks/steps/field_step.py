@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rom import Convolutional, FitConfig, losses
-from rom.architecture import build_networks
-from rom.batches import CollocationTable, Windows
-from rom.field_correction import attach
-from rom.layout import Layout
+from rom import Convolutional, FitConfig
+from rom.data.layout import Layout
+from rom.models.build import build_networks
+from rom.networks.field_correction import attach
+from rom.training import losses
+from rom.training.batches import CollocationTable, Windows
 
 INTERVALS = 10  # of a window
 

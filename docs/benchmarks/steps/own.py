@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from rom import FitConfig, losses
-from rom.architecture import Networks, build_networks
-from rom.batches import CollocationTable, Windows
+from rom import FitConfig
+from rom.models.build import build_networks
+from rom.networks.encoder_decoder import Networks
+from rom.training import losses
+from rom.training.batches import CollocationTable, Windows
 from steps.arrays import HIDDEN, LATENT_HIDDEN, Arrays, at_full_order, in_pod_coordinates
 
 CONFIG = FitConfig(

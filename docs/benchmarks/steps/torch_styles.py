@@ -10,7 +10,7 @@ from torchdiffeq import odeint
 
 from steps.arrays import HIDDEN, LATENT_HIDDEN, Arrays, at_full_order
 
-FLOOR = 1e-12  # added to the variance of dz/dt, as in `rom.losses`
+FLOOR = 1e-12  # added to the variance of dz/dt, as in `rom.training.losses`
 
 
 class Network(nn.Module):

@@ -1,0 +1,1 @@
+"""What users pass becomes flat states, and flat states become labelled results."""

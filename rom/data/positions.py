@@ -1,0 +1,186 @@
+"""Where the values of a field lie, as its labels tell.
+
+On a grid, each axis is a dimension with a numeric coordinate of its name: state (trajectory, time, y, x) with y(y) and x(x). At
+points, one dimension has no such coordinate, and others lie along it: state (trajectory, time, point) with x(point) and y(point),
+or x(trajectory, time, point) where points move; on a curvilinear grid they lie along several, x(j, i) and y(j, i). A coordinate whose
+attribute `period` is a length repeats after it. Dimensions with text labels are components.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rom.reduction.spline_space import FunctionSpace, Positions
+from rom.utils.checks import plain
+from rom.utils.errors import RomTypeError, RomValueError, about, nearest
+
+__all__ = ["MOVING", "NUMBERS", "Place", "axes_of", "checked_period", "place_asked_for", "place_of"]
+
+MOVING = ("trajectory", "time")  # dimensions of data along which points may move
+
+NUMBERS = "iuf"
+
+
+@dataclass(frozen=True)
+class Place:
+    """The positions of the values of one field: on a grid of `dims`, or at points along them.
+
+    columns: the coordinates along each axis of the domain; (P_i,) of a grid, (*moving, P) of points, which change along the
+    dimensions `moving`. labels: the coordinates as they came, for results.
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    columns: tuple[np.ndarray, ...]
+    is_grid: bool
+    moving: tuple[str, ...]
+    labels: dict[str, xr.Variable]
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return int(np.prod(self.shape, dtype=int))
+
+    @property
+    def positions(self) -> Positions:
+        """The grid, or points (*moving, P, k)."""
+        return self.columns if self.is_grid else np.stack(self.columns, axis=-1)
+
+    def positions_at(self, lead: tuple[str, ...], moment: tuple[int, ...]) -> Positions:
+        """The positions at one index `moment` along the dimensions `lead`, which hold those along which points move."""
+        if not self.moving:
+            return self.positions
+        index = tuple(moment[lead.index(dim)] for dim in self.moving)
+        return np.stack([column[index] for column in self.columns], axis=-1)
+
+
+def axes_of(name: str, array: xr.DataArray, leading: Sequence[str]) -> tuple[str, ...]:
+    """The axes of the domain on which the values of `array` lie, beside the dimensions `leading`.
+
+    Raises `RomValueError` where a dimension has no coordinate.
+    """
+    axes: list[str] = []
+    for dim in map(str, array.dims):
+        if dim in leading:
+            continue
+        others = [
+            str(key)
+            for key, c in array.coords.items()
+            if dim in c.dims and key not in array.dims and c.dtype.kind in NUMBERS
+        ]
+        has_own = dim in array.coords
+        if has_own and array[dim].dtype.kind in NUMBERS and not (others and is_count(array[dim].values)):
+            axes.append(dim)
+        elif others or not has_own:
+            if not others:
+                raise RomValueError(
+                    f"{name} has no coordinate along {dim!r}, so nobody knows where its values lie; add it with "
+                    f"assign_coords({dim}=...), or of scattered points assign_coords(x=({dim!r}, ...))"
+                )
+            axes += [other for other in others if other not in axes]
+    if not axes:
+        raise RomValueError(f"{name} has dimensions {array.dims}, and none of them has positions")
+    return tuple(axes)
+
+
+def is_count(values: np.ndarray) -> bool:
+    """Whether a coordinate merely numbers its points."""
+    return np.array_equal(values, np.arange(len(values)))
+
+
+def place_of(name: str, array: xr.DataArray, axes: Sequence[str], moving: Sequence[str] = MOVING) -> Place:
+    """Where the values of `array` lie on the `axes` of a domain; points may change along the dimensions `moving`.
+
+    Raises `RomValueError` where an axis has no coordinate, `RomTypeError` for one that does not hold numbers.
+    """
+    missing = [axis for axis in axes if axis not in array.coords]
+    if missing:
+        raise RomValueError(
+            f"{name} has no coordinate {missing[0]!r}, so nobody knows where its values lie; add it with "
+            f"assign_coords({missing[0]}=...)"
+        )
+    for axis in axes:
+        require_numbers(f"{name}[{axis!r}]", array[axis])
+        if any(array.sizes[dim] == 0 for dim in array[axis].dims if dim not in moving):
+            raise RomValueError(f"{name}[{axis!r}] is empty; pass at least one position")
+    variables = {axis: array[axis].variable for axis in axes}
+    if all(axis in array.dims for axis in axes):
+        columns = tuple(np.asarray(variables[axis].values, dtype=np.float64) for axis in axes)
+        return Place(tuple(axes), tuple(map(len, columns)), columns, True, (), variables)
+    along = [str(dim) for dim in array.dims if any(dim in v.dims for v in variables.values())]
+    dims = tuple(dim for dim in along if dim not in moving)
+    lead = tuple(dim for dim in along if dim in moving)
+    sizes = tuple(array.sizes[dim] for dim in lead)
+    shape = tuple(array.sizes[dim] for dim in dims)
+    everywhere = xr.broadcast(*(array[axis].drop_vars(list(array[axis].coords)) for axis in axes))
+    like = xr.DataArray(np.empty((*sizes, *shape), dtype=bool), dims=(*lead, *dims))
+    columns = tuple(
+        np.asarray(one.broadcast_like(like).transpose(*lead, *dims).values, dtype=np.float64).reshape(
+            *sizes, math.prod(shape)
+        )
+        for one in everywhere
+    )
+    return Place(dims, shape, columns, False, lead, variables)
+
+
+def require_numbers(name: str, values: Any) -> None:
+    if values.dtype.kind not in NUMBERS:
+        raise RomTypeError(f"{name} must hold numbers to be a position, got {values.dtype}")
+
+
+def place_asked_for(at: Any, space: FunctionSpace) -> Place:
+    """Where values are asked for, or lie: `at` maps each axis to positions.
+
+    Arrays (P_i,) span a grid, numbers are axes of one point; DataArrays that share their dimensions are points along these, as
+    in xarray's `interp`. Raises `RomTypeError` or `RomValueError` for what is no position, or outside of the domain.
+    """
+    if not isinstance(at, Mapping | xr.Dataset):
+        raise RomTypeError(f"at must map axes to positions, as {{{space.names[0]!r}: [0.5]}}, got {type(at).__name__}")
+    for axis in at:
+        if axis not in space.names:
+            raise RomValueError(f"at: unknown axis {axis!r}; {nearest(str(axis), space.names)}")
+    for axis in space.names:
+        if axis not in at:
+            raise RomValueError(
+                f"at: positions along {axis!r} are missing; the model has the axes {', '.join(space.names)}"
+            )
+    columns: dict[str, xr.DataArray] = {}
+    for axis in space.names:
+        given = at[axis]
+        if not isinstance(given, xr.DataArray):
+            values = plain(given)
+            require_numbers(f"at[{axis!r}]", values)
+            if values.ndim > 1:
+                raise RomValueError(
+                    f"at[{axis!r}] has shape {values.shape}; pass one axis of a grid, or points as DataArrays with common dims"
+                )
+            given = xr.DataArray(values.reshape(-1), dims=axis)
+        require_numbers(f"at[{axis!r}]", given)
+        columns[axis] = given.drop_vars(list(given.coords))
+        if given.size == 0:
+            raise RomValueError(f"at[{axis!r}] is empty; pass at least one position")
+    dims = list(dict.fromkeys(str(dim) for column in columns.values() for dim in column.dims))
+    sizes = {str(dim): n for column in columns.values() for dim, n in column.sizes.items()}
+    values = xr.DataArray(np.empty([sizes[dim] for dim in dims], dtype=bool), dims=dims)
+    if all(column.dims == (axis,) for axis, column in columns.items()):
+        dims = list(space.names)
+    place = place_of("at", values.transpose(*dims).assign_coords(columns), space.names, moving=())
+    for axis, column in zip(space.axes, place.columns, strict=True):
+        with about("at"):
+            axis.inside(column)
+    return place
+
+
+def checked_period(name: str, period: Any) -> float | None:
+    """The attribute `period` of a coordinate; a `RomValueError` for one that is no length."""
+    if period is None:
+        return None
+    if not isinstance(period, int | float | np.number) or not 0 < float(period) < np.inf:
+        raise RomValueError(f"{name}.attrs['period'] must be a positive number, got {period!r}")
+    return float(period)

@@ -1,0 +1,1 @@
+"""Rollouts of the latent dynamics: Runge-Kutta steps, dense output, inputs."""

@@ -1,0 +1,74 @@
+"""What drives a latent ODE from outside: inputs u(t), and time itself where f depends on it.
+
+Both are parameters that change along a trajectory, y = (z, mu, u). On each interval in time they are known at its start, in
+its middle and at its end, and are the parabola through these in between: exactly so where they are linear or held, and to
+third order where they are functions of time. Time enters as (cos, sin) of its phase where f is periodic, otherwise as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+import systems
+from rom.data.layout import Layout
+
+__all__ = ["Forcing", "forcing_between", "forcing_of_signals", "point_forcing", "time_features"]
+
+
+@dataclass(frozen=True)
+class Forcing:
+    """What drives a rollout: `knots` (K,), across which no step may reach, and functions of time.
+
+    `between` takes the ends of steps (K + 1,) to forcing (K, 3, trajectory, q) at their start, middle and end, `at` a time to
+    forcing (trajectory, q).
+    """
+
+    knots: np.ndarray
+    between: Callable[[np.ndarray], Tensor]
+    at: Callable[[float], Tensor]
+
+    def of(self, trajectory: int) -> Forcing:
+        """That of one trajectory."""
+        one = slice(trajectory, trajectory + 1)
+        return Forcing(self.knots, lambda edges: self.between(edges)[:, :, one], lambda time: self.at(time)[one])
+
+
+def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:
+    """What the dynamics are told of `times` (...): (..., k), with k = 0 where they do not depend on time."""
+    if not layout.depends_on_time:
+        return np.zeros((*np.shape(times), 0))
+    if layout.period is None:
+        return np.asarray(times, dtype=float)[..., None]
+    phase = 2.0 * np.pi / layout.period * np.asarray(times)
+    return np.stack([np.cos(phase), np.sin(phase)], axis=-1)
+
+
+def point_forcing(inputs: np.ndarray, times: np.ndarray, layout: Layout) -> np.ndarray:
+    """Forcing (..., q) of states with inputs (..., m) at `times`, which broadcast to (...)."""
+    features = time_features(np.broadcast_to(times, inputs.shape[:-1]), layout)
+    return np.concatenate([inputs, features], axis=-1)
+
+
+def forcing_between(times: np.ndarray, inputs: np.ndarray, layout: Layout) -> np.ndarray:
+    """Forcing (T - 1, 3, N, q) at the start, middle and end of the intervals between `times` (T,), with inputs (N, T, m)."""
+    first, last = inputs[:, :-1], inputs[:, :-1] if layout.held_inputs else inputs[:, 1:]
+    return stacked(times, (first, 0.5 * (first + last), last), layout)
+
+
+def forcing_of_signals(edges: np.ndarray, signals: systems.Signals, layout: Layout) -> np.ndarray:
+    """Forcing (K, 3, N, q) on the steps between `edges` (K + 1,), none of which reaches across a knot of the signals."""
+    middle = signals.at(0.5 * (edges[:-1] + edges[1:]))
+    if signals.held:  # what is held on a step is that in its middle, where no rounding of its ends can tell otherwise
+        return stacked(edges, (middle, middle, middle), layout)
+    return stacked(edges, (signals.at(edges[:-1]), middle, signals.at(edges[1:])), layout)
+
+
+def stacked(edges: np.ndarray, inputs: tuple[np.ndarray, np.ndarray, np.ndarray], layout: Layout) -> np.ndarray:
+    """Forcing (K, 3, N, q) of inputs (N, K, m) at the start, middle and end of the intervals between `edges`."""
+    times = (edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
+    stages = [point_forcing(u, at, layout) for u, at in zip(inputs, times, strict=True)]
+    return np.ascontiguousarray(np.moveaxis(np.stack(stages), (2, 0), (0, 1)))

@@ -1,0 +1,1 @@
+"""`rom.fit` and `rom.fit_autoencoder`: from arguments to a model."""

@@ -1,0 +1,168 @@
+"""Between the training of an autoencoder alone and the finished one: calibrating, measuring, keeping the record."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rom.data.gappy_pod import prior_of
+from rom.data.samples import Samples, Seen
+from rom.fitting.autoencoder_start import Start
+from rom.models.autoencoder import Autoencoder, AutoencoderState
+from rom.models.latent_quality import complaints, measured
+from rom.networks.encoder_decoder import EncoderDecoder
+from rom.reduction.pod import Projection
+from rom.training.loop import Plan
+from rom.training.objectives import AutoencoderObjective
+from rom.training.record import Training, columns_of
+from rom.utils.random import generator_of
+from rom.utils.time_budget import Clock
+
+__all__ = ["assemble"]
+
+log = logging.getLogger("rom")
+
+ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
+
+JUDGED_TIMES_DIM = 2**14  # samples judged times latent coordinates, each of which is a derivative of all decoded
+
+TOGETHER = 512  # samples reconstructed at a time
+
+
+@torch.no_grad()
+def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
+    """Mean square errors (m,) of reconstructed samples (m, n), in increasing order, none below what is rounding."""
+    errors = [
+        (state.decode(state.encode(batch)) - batch).double().square().mean(dim=1) for batch in samples.split(TOGETHER)
+    ]
+    return increasing(torch.cat(errors), float(samples.double().square().mean()), samples.dtype)
+
+
+@torch.no_grad()
+def calibration_at_positions(autoencoder: Autoencoder, seen: Seen) -> Tensor:
+    """The same of the values that were `seen`: scores are those of values, noise and all."""
+    errors = [autoencoder._squared_errors(array)[0].flatten() for array in seen.calibrating]
+    size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.calibrating]))
+    return increasing(torch.cat(errors), size, autoencoder._kind.dtype)
+
+
+def increasing(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
+    """Square errors in increasing order, none below the rounding of values with the mean square `size`."""
+    return errors.clamp(min=torch.finfo(dtype).eps ** 2 * size).sort().values
+
+
+@torch.no_grad()
+def errors_of_state(state: AutoencoderState, closed: Start, samples: Samples, spread: float) -> tuple[float, float]:
+    """Mean square errors on the validating samples, in shares of the variance of the data: of the autoencoder, and of its start.
+
+    Of whole samples: few training samples leave much of others outside of their POD, which POD coordinates do not show.
+    """
+    projection, kind = state.projection, state.projection.mean
+    states = torch.from_numpy(samples.validating).to(kind)
+    variance = samples.training.var(axis=0).mean()
+    batches = states.split(TOGETHER)
+    missed = [(projection.lift(projection.project(x)) - x).double().square().mean(dim=1) for x in batches]
+    per_component = float(projection.scale) ** 2 * spread * projection.rank / states.shape[1]
+    start = float(torch.cat(missed).mean()) + closed.error * per_component
+    return float(calibration(state, states).mean()) / variance, start / variance
+
+
+def assemble(
+    samples: Samples,
+    projection: Projection,
+    networks: EncoderDecoder,
+    closed: Start,
+    training: Training,
+    objective: AutoencoderObjective,
+    plan: Plan,
+    clock: Clock,
+    start: str,
+) -> Autoencoder:
+    """The finished autoencoder, calibrated on the samples that were set aside."""
+    networks.posterior = None
+    prior: dict[str, Tensor] = {}
+    if samples.seen is not None:
+        numbers = prior_of(samples.layout, projection, objective.training.double().cpu(), [samples.seen.misfit])
+        prior = {name: torch.from_numpy(value).to(objective.training.device) for name, value in numbers.items()}
+    state = AutoencoderState(projection.to(objective.training), networks, calibration=torch.zeros(0), **prior)
+    error, closed_form_error = errors_of_state(state, closed, samples, objective.spread)
+    rows = training.rows
+    columns = columns_of(rows)
+    columns["part"] = ("sample", samples.part, {"flag_meanings": "training validating calibrating"})
+    attrs = {
+        "latent_dim": networks.encoder.linear.out_features,
+        "rank": projection.rank,
+        "lost_energy": projection.lost_energy,
+        "validated_on": objective.validated_on,
+        "reconstruction_error": error,
+        "closed_form_reconstruction_error": closed_form_error,
+        "validation_error": training.best.error,
+        "closed_form_validation_error": training.start.error,
+        "start": start,
+        "variational": int(plan.weights.variational > 0.0),
+        "denoising": int(plan.weights.denoising > 0.0),
+        "n_samples": len(samples.training),
+        "calibrating_groups": samples.n_groups,
+        **({} if samples.seen is None else of_space(samples.seen)),
+        "stopped": training.stopped,
+        "interrupted": training.stopped == "interrupted",
+        "steps": training.step,
+        "best_step": training.best_step,
+        "seed": plan.seed,
+        "weights": json.dumps(plan.weights.to_dict()),
+        "seconds": clock.elapsed,
+    }
+    history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
+    autoencoder = Autoencoder(state, samples.layout, plan.config, history)
+    if samples.seen is None:
+        state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
+    else:
+        state.calibration = calibration_at_positions(autoencoder, samples.seen)
+    note_quality(autoencoder, objective.validating)
+    return autoencoder
+
+
+def of_space(seen: Seen) -> dict[str, Any]:
+    """What the history tells of data in a function space."""
+    return {
+        "lost_in_space": seen.lost,
+        "sample_dims": json.dumps(seen.dims),
+        "n_position_dims": seen.n_position_dims,
+    }
+
+
+@dataclass(frozen=True)
+class InCoordinates:
+    """An autoencoder between POD coordinates and latent coordinates."""
+
+    networks: EncoderDecoder
+
+    def encode(self, w: np.ndarray) -> Tensor:
+        return self.networks.encoder(torch.from_numpy(w).to(self.networks.encoder.linear.weight))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.networks.decoder(z.to(self.networks.decoder.linear.weight)).to(z)
+
+
+def note_quality(autoencoder: Autoencoder, coordinates: Tensor) -> None:
+    """Enter into the history how the latent space is used, and warn where it is not, or folds.
+
+    On samples by their POD coordinates (N, r): distances and angles are those of the samples, for the basis is orthonormal, and
+    nothing needs to be lifted once for every latent coordinate.
+    """
+    if len(coordinates) < ENOUGH_FOR_NEIGHBOURS:
+        return
+    most = max(ENOUGH_FOR_NEIGHBOURS, JUDGED_TIMES_DIM // autoencoder.latent_dim)
+    some = torch.randperm(len(coordinates), generator=generator_of(0))[:most]
+    quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu()[some].numpy())
+    for name in ("effective_dimension", "trustworthiness"):
+        autoencoder.history.attrs[name] = quality.attrs[name]
+    for message in complaints(quality):
+        log.warning("%s", message)

@@ -1,0 +1,169 @@
+"""f of the system at states of the data, with the parameters, inputs and times that belong to them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import systems
+from rom.data import lazy as blocks
+from rom.data.ingest import as_collocation
+from rom.data.layout import Layout
+from rom.data.trajectories import Collocation, Trajectories
+from rom.reduction.pod import Projection
+
+__all__ = ["PassingPoints", "Wanted", "evaluate_at", "parameters_for"]
+
+
+def parameters_for(
+    system: systems.System, layout: Layout, parameters: np.ndarray, inputs: np.ndarray
+) -> np.ndarray | None:
+    """Parameters (N, p + m) in the system's order, of parameters (N, p) and inputs (N, m) of the data; None for defaults."""
+    given = dict(zip((*layout.parameters, *layout.inputs), np.concatenate([parameters, inputs], axis=1).T, strict=True))
+    if not given:
+        return None
+    defaults = np.full(len(parameters), 1.0)
+    return np.stack([given.get(p.name, p.default * defaults) for p in system.parameters], axis=1)
+
+
+def evaluate_at(
+    system: systems.System,
+    layout: Layout,
+    states: np.ndarray,
+    parameters: np.ndarray,
+    inputs: np.ndarray,
+    times: np.ndarray,
+    rng: np.random.Generator,
+    seed: int,
+    max_seconds: float | None,
+) -> Collocation:
+    """Pairs of states (N, n) with parameters (N, p), inputs (N, m) and times (N,), and f at them.
+
+    In random order, so that what is there when the time runs out is a fair sample; where f depends on time, with states
+    of equal time together, since f takes these at once.
+    """
+    order = rng.permutation(len(states))
+    if layout.depends_on_time:
+        rank = {time: k for k, time in enumerate(rng.permutation(np.unique(times)))}
+        order = np.argsort([rank[time] for time in times], kind="stable")
+    x = states[order].reshape(-1, *layout.shape)
+    pairs = systems.collocate(
+        system,
+        len(x),
+        sampler=lambda _n, _seed: x,
+        parameters=parameters_for(system, layout, parameters[order], inputs[order]),
+        times=times[order],
+        seed=seed,
+        max_seconds=max_seconds,
+    )
+    found, _ = as_collocation(pairs)
+    kept = order[: len(found)]
+    return Collocation(found.states, found.time_derivatives, parameters[kept], inputs[kept], times[kept])
+
+
+log = logging.getLogger("rom")
+
+NOISE = systems.NearTrajectories.noise  # of deviations, in shares of the spread of the states
+
+FIRST = 8  # states whose price is measured where time is limited
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many points: `exact` states of the training trajectories and `near` ones, with f of `system`.
+
+    `asked_for`: those that were asked for by their count, not added. `seconds`: for f, None without a limit.
+    """
+
+    system: Any
+    layout: Layout
+    exact: int
+    near: int
+    asked_for: int
+    seed: int
+    seconds: float | None
+
+
+class PassingPoints:
+    """Collects the points of a `Wanted` in POD coordinates while the blocks of the training trajectories pass by.
+
+    `spread` (r,): standard deviations of the data along the columns of the basis. Which states are taken depends on the
+    seed alone. Where f turns out too dear for `seconds`, fewer are, evenly over what is left.
+    """
+
+    def __init__(self, wanted: Wanted, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
+        self.wanted, self.projection, self.spread = wanted, projection, spread
+        self.rng = np.random.default_rng([wanted.seed, 1])
+        total = sum(len(g) * len(g.times) for g in groups)
+        exact = self.rng.choice(total, min(wanted.exact, total), replace=False)
+        near = self.rng.integers(total, size=wanted.near)
+        states, is_near = np.concatenate([exact, near]), np.repeat([False, True], [len(exact), len(near)])
+        order = self.rng.permutation(len(states))  # should f be too dear, what is left is a fair sample
+        self.states, self.is_near = states[order], is_near[order]
+        self.to_come, self.spent, self.squares, self.kept_squares = len(states), 0.0, 0.0, 0.0
+        self.parts: list[tuple[Tensor, Tensor, np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def visit(self, group: Trajectories, first: int, block: blocks.Block) -> None:
+        """Take what is wanted of a `block` of `group`, whose states are numbered from `first` on."""
+        chosen, within, states = block
+        trajectory, time_index = np.divmod(self.states - first, len(group.times))
+        here = np.flatnonzero(
+            (trajectory >= chosen.start) & (trajectory < chosen.stop)
+            & (time_index >= within.start) & (time_index < within.stop)
+        )  # fmt: skip
+        at_once = max(1, blocks.BLOCK_BYTES // (8 * states.shape[2]))
+        while len(here):
+            size = at_once if self.wanted.seconds is None or self.parts else FIRST
+            some, here = here[:size], here[size:]
+            self.to_come -= len(some)
+            some = some[: self.affordable(len(some))]
+            if len(some):
+                x = states[trajectory[some] - chosen.start, time_index[some] - within.start]
+                i, k = trajectory[some], time_index[some]
+                self.evaluate(x, self.is_near[some], group.parameters[i], group.inputs[i, k], group.times[k])
+
+    def affordable(self, n: int) -> int:
+        """How many of `n` states there is time for, with a fair share left for those to come."""
+        if self.wanted.seconds is None or not self.parts:
+            return n
+        price = self.spent / len(self)
+        share = (self.wanted.seconds - self.spent) / max(price * (n + self.to_come), 1e-9)
+        return int(np.clip(np.floor(share * n + self.rng.random()), 0, n))
+
+    def evaluate(
+        self, x: np.ndarray, is_near: np.ndarray, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray
+    ) -> None:
+        """f at states `x` (m, n), of which some are first moved."""
+        if is_near.any():
+            strength = NOISE * self.rng.standard_normal((int(is_near.sum()), 1))
+            along = self.rng.standard_normal((len(strength), len(self.spread))) * self.spread
+            x[is_near] += self.projection.unit.numpy() * ((strength * along) @ self.projection.basis.numpy().T)
+        started, wanted = time.monotonic(), self.wanted
+        pairs = evaluate_at(
+            wanted.system, wanted.layout, x, parameters, inputs, times, self.rng, wanted.seed, max_seconds=None
+        )
+        self.spent += time.monotonic() - started
+        rates = torch.from_numpy(pairs.time_derivatives)
+        derivatives = self.projection.project_derivative(rates)
+        kept, whole = self.projection.share_kept(rates)
+        self.kept_squares, self.squares = self.kept_squares + kept, self.squares + whole
+        coordinates = self.projection.project(torch.from_numpy(pairs.states))
+        self.parts.append((coordinates, derivatives, pairs.parameters, pairs.inputs, pairs.times))
+
+    def __len__(self) -> int:
+        return sum(len(part[2]) for part in self.parts)
+
+    def collected(self) -> tuple[Tensor, Tensor, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """POD coordinates (M, r) of all points, their derivatives (M, r), and parameters (M, p), inputs (M, m), times (M,)."""
+        if len(self) < len(self.states):
+            log.warning("max_seconds left time for f at %d of %d states of trajectories", len(self), len(self.states))
+        coordinates, derivatives, *own = zip(*self.parts, strict=True)
+        parameters, inputs, times = (np.concatenate(column) for column in own)
+        return torch.cat(coordinates), torch.cat(derivatives), (parameters, inputs, times)

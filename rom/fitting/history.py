@@ -1,0 +1,70 @@
+"""The history of a fit as a Dataset."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import xarray as xr
+
+from rom.fitting.collect import Material
+from rom.fitting.initial_model import Selection
+from rom.fitting.prepare import Prepared
+from rom.training.loop import Plan
+from rom.training.objectives import ForecastObjective
+from rom.training.record import Training, columns_of
+
+
+def record(
+    material: Material,
+    prepared: Prepared,
+    selection: Selection,
+    curve: dict[int, float],
+    training: Training,
+    plan: Plan,
+    objective: ForecastObjective,
+    system: Any,
+) -> xr.Dataset:
+    """The history: losses and validation error by `step`, error of closed-form models by `latent_dim`, facts as attributes."""
+    rows = training.rows
+    columns = columns_of(rows, "window")
+    # Of the points on the way, those come first that were asked for by their count.
+    n_passing = prepared.n_passing
+    n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)
+    n_fresh = objective.n_fresh_points
+    columns["closed_form_error"] = ("latent_dim", list(curve.values()))
+    attrs = {
+        "system": "data" if system is None else system.name,
+        "latent_dim": selection.closed_form.latent_dim,
+        "rank": prepared.projection.rank,
+        "lost_energy": prepared.projection.lost_energy,
+        "validated_on": prepared.held_out.kind,
+        "validation_error": training.best.error,
+        "closed_form_validation_error": training.start.error,
+        "ridge": selection.closed_form.ridge,
+        "stopped": training.stopped,
+        "interrupted": training.stopped == "interrupted",
+        "steps": training.step,
+        "best_step": training.best_step,
+        "recoveries": training.recoveries,
+        "training_seconds": training.seconds,
+        "substeps": selection.substeps,
+        "stride": selection.stride,
+        "time_scale": prepared.time_scale,
+        "trajectories": material.origin["trajectories"],
+        "collocation": material.origin["collocation"],
+        "n_trajectories": material.split.n_trajectories,
+        "n_collocation": n_asked_for
+        if material.collocation is None
+        else len(material.collocation) - material.n_trajectory_points,
+        "n_trajectory_points": material.n_trajectory_points + n_passing - n_asked_for,
+        "n_spline_points": 0 if prepared.smooth is None else len(prepared.smooth),
+        "n_fresh_points": n_fresh,
+        "n_fresh_flows": sum(training.renewed),
+        "f_evaluations": material.evaluations + n_passing + n_fresh,
+        "seed": plan.seed,
+        **({} if material.layout.space is None else {"lost_in_space": material.lost_in_space}),
+        "weights": json.dumps(plan.weights.to_dict()),
+    }
+    coords = {"step": [row.step for row in rows], "latent_dim": list(curve)}
+    return xr.Dataset(columns, coords, attrs=attrs)

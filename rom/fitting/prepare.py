@@ -1,0 +1,264 @@
+"""From data to tensors: project, scale, and say what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rom.config import FitConfig
+from rom.data.layout import Layout
+from rom.data.lazy import Block, is_large
+from rom.data.split import HELD_OUT_SHARE
+from rom.data.trajectories import Collocation, Trajectories
+from rom.dynamics.forcing import forcing_between
+from rom.fitting.collect import Material
+from rom.fitting.evaluate_rhs import PassingPoints
+from rom.fitting.scaling import ParameterScaling, loss_spreads, natural_time, parameter_scaling
+from rom.fitting.snapshots import (
+    Snapshots,
+    in_parts,
+    pod_in_one_pass,
+    pod_of_sample,
+    warn_of_lost_rates,
+    warn_of_lost_share,
+)
+from rom.fitting.time_derivatives import derivatives_along, quotients, smooth_states
+from rom.reduction.pod import MAX_SNAPSHOTS, Projection
+from rom.training.batches import CollocationTable, Rollouts
+from rom.training.losses import Spreads
+from rom.training.validation import HeldOut
+from rom.utils.errors import RomValueError
+
+__all__ = ["Prepared", "prepare"]
+
+FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
+
+FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Training and held-out data in POD coordinates and scaled time, float64 on the CPU.
+
+    Time is divided by `time_scale` and derivatives multiplied by it, so that h is of order one for networks whatever the
+    unit of time. Parameters, and after them what drives the trajectories, are shifted and divided by their spread.
+    """
+
+    projection: Projection
+    time_scale: float
+    parameter_mean: np.ndarray
+    parameter_spread: np.ndarray
+    parameter_range: np.ndarray
+    training: list[Rollouts]
+    collocation: CollocationTable | None
+    smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
+    held_out: HeldOut
+    spreads: Spreads
+    exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
+    n_passing: int = 0  # points at which f was asked while the trajectories were projected
+    large: bool = False  # whether the states passed in blocks: what follows then works in blocks as well
+
+    def points(self) -> CollocationTable | None:
+        """What the physics is trained on."""
+        if self.collocation is None or self.smooth is None:
+            return self.collocation
+        return self.collocation.joined(self.smooth)
+
+    def states(self) -> Tensor:
+        """POD coordinates (N, r) of all training states of both kinds."""
+        parts = [group.coordinates.flatten(0, 1) for group in self.training]
+        return torch.cat(parts + ([self.collocation.coordinates] if self.collocation is not None else []))
+
+    def rates(self) -> tuple[Tensor, Tensor, Tensor]:
+        """States (N, r), their time derivatives (N, r) and parameters (N, p + q), for operator inference.
+
+        Derivatives along trajectories are those of a spline through the snapshots, unless f was evaluated there; along driven
+        ones difference quotients, at states in the middle of the intervals.
+        """
+        parts = []
+        if self.collocation is not None:
+            c = self.collocation
+            parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
+        for group in [] if self.exact_along_trajectories else self.training:
+            if group.forcing is not None:
+                parts.append(quotients(group, group.forcing))
+                continue
+            n_times = group.coordinates.shape[0]
+            mu = group.parameters_at_snapshots()
+            mu = no_parameters(None if mu is None else mu.flatten(0, 1), n_times * len(group))
+            parts.append((group.coordinates.flatten(0, 1), derivatives_along(group).flatten(0, 1), mu))
+        states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
+        return states, derivatives, parameters
+
+    def with_parameters(self) -> tuple[Tensor, Tensor | None]:
+        """All training states (N, r), and their parameters (N, p + q) or None."""
+        parts = [group.parameters_at_snapshots() for group in self.training]
+        parts = [None if part is None else part.flatten(0, 1) for part in parts]
+        parts += [self.collocation.parameters] if self.collocation is not None else []
+        present = [p for p in parts if p is not None]
+        return self.states(), torch.cat(present) if present else None
+
+
+def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
+    """Project and scale the data of a fit.
+
+    Large sets pass by twice: for the POD, and to be projected. Smaller ones are taken into memory for the POD.
+    """
+    kept, held, pairs = material.split.training, material.split.held_out, material.collocation
+    if not kept and pairs is not None and len(pairs) < FEWEST_POINTS:
+        raise RomValueError(
+            f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
+        )
+    rng = np.random.default_rng([material.split.seed, 2])
+    rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), bool(held), rng)
+    large = is_large(kept, 0 if pairs is None else pairs.states.size)
+    snapshots, passing = Snapshots(kept, pairs, rows, material.layout), None
+    if large:
+        projection, deviations = pod_in_one_pass(snapshots, config, min_rank)
+        if material.wanted is not None:
+            passing = PassingPoints(material.wanted, kept, projection, deviations)
+    else:
+        projection = pod_of_sample(snapshots, config, min_rank, rng)
+    if pairs is not None:
+        warn_of_lost_rates(projection, next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large)))
+    # Every state is projected once; only then the unit of time is known.
+    coordinates = Coordinates(projection, parameter_scaling(material), material.layout)
+    training = coordinates.of_groups(kept, passing)
+    collocation, held_points = (coordinates.of_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
+    if passing is not None:
+        further = coordinates.of_passing(passing)
+        chosen, held_chosen = held_out_rows(len(further), bool(held), rng)
+        collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
+    time_scale = natural_time(training, collocation)
+    training, held_groups = in_time(training, time_scale), in_time(coordinates.of_groups(held), time_scale)
+    collocation, held_points = (per_time(table, time_scale) for table in (collocation, held_points))
+    asked = material.n_trajectory_points > 0 or passing is not None
+    return Prepared(
+        projection=projection,
+        time_scale=time_scale,
+        parameter_mean=coordinates.scaling.mean,
+        parameter_spread=coordinates.scaling.spread,
+        parameter_range=coordinates.scaling.extremes,
+        training=training,
+        collocation=collocation,
+        smooth=None if collocation is None or asked else smooth_states(training, collocation, rng),
+        held_out=what_validates(training, collocation, held_groups, held_points),
+        spreads=loss_spreads(training, collocation),
+        exact_along_trajectories=asked,
+        n_passing=0 if passing is None else len(passing),
+        large=large,
+    )
+
+
+def held_out_rows(n: int, held: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Which of `n` points train, and which are held out beside the `held` trajectories, if there are any."""
+    if n == 0:
+        return np.arange(0), np.arange(0)
+    order = rng.permutation(n)
+    n_held = min(int(HELD_OUT_SHARE * n), MOST_HELD_OUT)
+    if n_held < FEWEST_HELD_OUT:
+        n_held = 0 if held or n < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
+    return order[n_held:], order[:n_held]
+
+
+def what_validates(
+    training: list[Rollouts],
+    collocation: CollocationTable | None,
+    held_groups: list[Rollouts],
+    held_points: CollocationTable | None,
+) -> HeldOut:
+    """What was held out, trajectories if there are some; or else what is trained on."""
+    if held_groups:
+        return HeldOut("held-out trajectories", held_groups, held_points)
+    if held_points is not None:
+        return HeldOut("held-out collocation points", collocation=held_points)
+    if training:
+        return HeldOut("the training trajectories", training)
+    return HeldOut("the training collocation points", collocation=collocation)
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Where data go: POD coordinates, and parameters and forcing in units of their spread. Times stay as they are."""
+
+    projection: Projection
+    scaling: ParameterScaling
+    layout: Layout
+
+    def of_groups(self, groups: Sequence[Trajectories], passing: PassingPoints | None = None) -> list[Rollouts]:
+        """All trajectories; `passing` sees their states on the way, numbered throughout."""
+        rollouts, first = [], 0
+        for group in groups:
+            visit = None if passing is None else partial(passing.visit, group, first)
+            rollouts.append(self.of_group(group, visit))
+            first += len(group) * len(group.times)
+        return rollouts
+
+    def of_group(self, group: Trajectories, visit: Callable[[Block], None] | None = None) -> Rollouts:
+        """POD coordinates of all states, block by block; `visit` is shown each block."""
+        coordinates = torch.empty(len(group.times), len(group), self.projection.rank, dtype=torch.float64)
+        for block in group.blocks():
+            chosen, within, states = block
+            coordinates[within, chosen] = self.projection.project(torch.from_numpy(states)).transpose(0, 1)
+            if visit is not None:
+                visit(block)
+        return Rollouts(
+            intervals=torch.from_numpy(np.diff(group.times)),
+            coordinates=coordinates,
+            parameters=self.scaling.of_parameters(group.parameters),
+            forcing=self.scaling.of_forcing(forcing_between(group.times, group.inputs, self.layout)),
+        )
+
+    def of_pairs(self, parts: Iterable[Collocation]) -> CollocationTable | None:
+        """All pairs, some at a time; None where there are none."""
+        tables = [
+            CollocationTable(
+                coordinates=self.projection.project(torch.from_numpy(part.states)),
+                derivatives=self.projection.project_derivative(torch.from_numpy(part.time_derivatives)),
+                parameters=self.scaling.of_points(part.parameters, part.inputs, part.times, self.layout),
+            )
+            for part in parts
+        ]
+        return concatenated(tables) if tables else None
+
+    def of_passing(self, passing: PassingPoints) -> CollocationTable:
+        """What was collected while the trajectories passed by."""
+        coordinates, derivatives, own = passing.collected()
+        warn_of_lost_share(passing.kept_squares, passing.squares)
+        return CollocationTable(coordinates, derivatives, self.scaling.of_points(*own, self.layout))
+
+
+def in_time(groups: Sequence[Rollouts], time_scale: float) -> list[Rollouts]:
+    """Trajectories whose time is counted in units of `time_scale`."""
+    return [replace(group, intervals=group.intervals / time_scale) for group in groups]
+
+
+def per_time(table: CollocationTable | None, time_scale: float) -> CollocationTable | None:
+    """Points with derivatives per `time_scale`."""
+    return None if table is None else replace(table, derivatives=table.derivatives * time_scale)
+
+
+def with_rows(table: CollocationTable | None, further: CollocationTable, rows: np.ndarray) -> CollocationTable | None:
+    """`table` with these rows of a `further` one."""
+    if len(rows) == 0:
+        return table
+    chosen = further.select(torch.from_numpy(rows))
+    return chosen if table is None else table.joined(chosen)
+
+
+def concatenated(tables: Sequence[CollocationTable]) -> CollocationTable:
+    parameters = [t.parameters for t in tables if t.parameters is not None]
+    return CollocationTable(
+        torch.cat([t.coordinates for t in tables]),
+        torch.cat([t.derivatives for t in tables]),
+        torch.cat(parameters) if parameters else None,
+    )
+
+
+def no_parameters(parameters: Tensor | None, count: int) -> Tensor:
+    return torch.zeros(count, 0, dtype=torch.float64) if parameters is None else parameters

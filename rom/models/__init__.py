@@ -1,0 +1,1 @@
+"""What a fit returns: forecast, encode, decode, evaluate, save and load."""

@@ -1,0 +1,206 @@
+"""Arguments of a model's methods, of any kind a user has, to tensors on the model's device: checked, or a typed error.
+
+`like` is a tensor with the device and the dtype of the model, `layout` says how its states look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+import systems
+from rom.data.layout import Layout, require_same_units
+from rom.data.states import as_tensor, one_of, ordered, states_of
+from rom.utils.checks import numeric, require_finite, require_numeric_times
+from rom.utils.errors import RomTypeError, RomValueError, nearest
+
+__all__ = [
+    "forecast_times",
+    "initial_states",
+    "input_signals",
+    "input_values",
+    "latent_states",
+    "parameter_values",
+    "trajectories_of",
+    "wanted_cells",
+]
+
+
+def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
+    """Latent states (..., d)."""
+    values = as_tensor("z", ordered("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z, like)
+    if values.ndim < 1 or values.shape[-1] != latent_dim:
+        raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {latent_dim}")
+    return values
+
+
+def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
+    """Flat states (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
+    states = states_of("x0", x0, layout, like)
+    given, dims = one_of(x0, layout)
+    lead = tuple(str(d) for d in given.dims if d not in dims) if isinstance(given, xr.DataArray) else ()
+    return trajectories_of(
+        states,
+        given,
+        lead,
+        f"x0 has shape {tuple(np.shape(given))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})",
+    )
+
+
+def trajectories_of(states: Tensor, given: Any, lead: tuple[str, ...], too_many: str) -> tuple[Tensor, Any]:
+    """States (n,) or (trajectory, n), what they were `given` as with its leading dimensions, as in `initial_states`.
+
+    Raises `RomValueError` with the message `too_many` where there are more leading dimensions, and for NaN and no state.
+    """
+    if states.ndim > 2:
+        raise RomValueError(too_many)
+    labels = ("trajectory",) if states.ndim == 2 else ()
+    require_finite("x0", states.detach().cpu().numpy(), labels)
+    if states.ndim == 1:
+        return states[None].detach(), None
+    if len(states) == 0:
+        raise RomValueError("x0 is empty; pass at least one state")
+    if lead and lead[0] in given.coords:
+        return states.detach(), ("trajectory", given[lead[0]].values)
+    return states.detach(), np.arange(len(states))
+
+
+def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor | None:
+    """mu (p,) or (*leading, p) as they are; None for a model without parameters."""
+    if not names:
+        if mu is not None:
+            raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
+        return None
+    if mu is None:
+        raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
+    return rows_of("mu", "has", stacked_by_name("mu", "parameter", mu, names, like), names, leading, like)
+
+
+def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...], like: Tensor) -> Any:
+    """The values of a mapping from all `names`, side by side, (..., m); anything else as it is."""
+    if not isinstance(given, Mapping):
+        return given
+    for name in given:
+        if name not in names:
+            raise RomValueError(f"{argument}: unknown {what} {name!r}; {nearest(name, names)}")
+    absent = [name for name in names if name not in given]
+    if absent:
+        raise RomValueError(f"{argument}: {what} {absent[0]!r} is missing; needed are {', '.join(names)}")
+    columns = [as_tensor(f"{argument}[{name!r}]", given[name], like) for name in names]
+    return torch.stack(torch.broadcast_tensors(*columns), dim=-1)
+
+
+def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
+    """Finite numbers of all `names`: (m,) or (*leading, m), as they are."""
+    values = as_tensor(name, given, like)
+    if tuple(values.shape) not in ((len(names),), (*leading, len(names))):
+        raise RomValueError(
+            f"{name} {verb} shape {tuple(values.shape)}; expected ({len(names)},) or {(*leading, len(names))} for {', '.join(names)}"
+        )
+    require_finite(name, values.detach().cpu().numpy(), ("row",) * (values.ndim - 1))
+    return values
+
+
+def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> None:
+    """A `RomValueError` where `inputs` are given to a model without any, or missing for one with these `names`."""
+    if inputs is not None and not names:
+        raise RomValueError("inputs were given, but this model was fitted without; leave them out")
+    if inputs is None and names:
+        raise RomValueError(f"inputs are missing: this model is driven by {', '.join(names)}{remedy}")
+
+
+def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longest: float) -> systems.Signals | None:
+    """What drives n forecasts over `times`; None for a model without inputs, and for a single time.
+
+    Functions of time are taken at the times, and in between at least twice in `longest`, a step of the forecast.
+    """
+    require_inputs(inputs, layout.inputs, "; pass a mapping from names to values at t, or what systems.signals makes")
+    if not layout.inputs or len(times) == 1:
+        return None
+    if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset):
+        between = "previous" if layout.held_inputs else "linear"
+        given = systems.signals(times, {name: 0.0 if callable(u) else u for name, u in inputs.items()}, between)
+        functions = {name: u for name, u in inputs.items() if callable(u)}
+        if functions:
+            finer = np.linspace(times[0], times[-1], 2 + int(2 * (times[-1] - times[0]) / longest))
+            grid = np.union1d(times, finer)
+            others = systems.as_signals(given, len(given), times)
+            values = dict(zip(others.names, np.moveaxis(others.at(grid), -1, 0), strict=True))
+            given = systems.signals(grid, values | functions, between)
+        inputs = given
+    return systems.as_signals(inputs, n, times, layout.inputs)
+
+
+def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
+    """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names; gradients are kept."""
+    require_inputs(inputs, names)
+    if not names:
+        return like.new_zeros(*leading, 0)
+    given = stacked_by_name("inputs", "input", inputs, names, like)
+    return rows_of("inputs", "have", given, names, leading, like).expand(*leading, len(names))
+
+
+def wanted_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:
+    """The part of all `cells` of a state, by its variables, that `points` asks for."""
+    dims = list(map(str, cells.sizes))
+    if not isinstance(points, Mapping):
+        raise RomTypeError(
+            f"points must map dimensions to positions, as {{{(dims or ['x'])[0]!r}: [0]}}, got {points!r}"
+        )
+    for dim in points:
+        if dim not in dims:
+            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, dims)}")
+    return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
+
+
+def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
+    """Positions along a dimension of length `size`: a slice, or whole numbers () or (k,). At least one, all within."""
+    message = f"points[{dim!r}] must be a whole number, a list of them or a slice, as for isel, got {chosen!r}"
+    try:
+        indices = np.arange(size)[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
+    except (TypeError, ValueError) as error:
+        raise RomTypeError(message) from error
+    if indices.size == 0:
+        raise RomValueError(f"points[{dim!r}] chooses nothing; leave {dim!r} out to decode all of its {size} positions")
+    if indices.dtype.kind not in "iu" or indices.ndim > 1:
+        raise RomTypeError(message)
+    outside = indices[(indices < -size) | (indices >= size)]
+    if outside.size:
+        raise RomValueError(f"points[{dim!r}] asks for position {outside[0]}; {dim!r} has positions 0 to {size - 1}")
+    return indices
+
+
+def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
+    """Times (T,) in float64.
+
+    Raises `RomValueError` unless finite, strictly increasing, not before x0's own time and in the model's unit of time, and
+    `RomTypeError` for dates.
+    """
+    require_numeric_times("t", getattr(t, "dtype", None), "t = (t - t[0]) / np.timedelta64(1, 's')")
+    if isinstance(t, xr.DataArray):
+        require_same_units("t", {"time": t.attrs}, layout, "this model")
+    times = numeric("t", t).astype(np.float64)
+    if times.ndim == 0:
+        raise RomValueError(
+            f"t must have shape (time,) and start at the time of x0: for one later state, pass [t0, {times:g}]"
+        )
+    if times.ndim != 1 or len(times) == 0:
+        raise RomValueError(f"t must have shape (time,) with at least one time, got {times.shape}")
+    require_finite("t", times, ("index",))
+    steps = np.diff(times)
+    if (steps <= 0).any():
+        k = int(np.argmax(steps <= 0))
+        raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
+    x0, _ = one_of(x0, layout)
+    if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
+        require_numeric_times("the time of x0", x0.coords["time"].dtype, "x0 = x0.drop_vars('time')")
+        require_same_units("x0", {"time": x0.coords["time"].attrs}, layout, "this model")
+        start = float(x0.coords["time"])
+        if times[0] < start:
+            raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")
+    return times

@@ -1,0 +1,90 @@
+"""What a finished model is told beside its state: parameters, inputs and time, in units of their spread in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import systems
+from rom.data.layout import Layout
+from rom.dynamics.forcing import Forcing, forcing_of_signals, point_forcing, time_features
+from rom.models.arguments import input_values, parameter_values
+
+__all__ = ["Units", "at_states", "forcing_over_time", "scaled_parameters", "within_training"]
+
+BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
+
+
+@dataclass(frozen=True)
+class Units:
+    """How a model counts what it is told: `mean` and `spread` (p + q,) and `extremes` (2, p + q) in float64, and its time.
+
+    `kind` is a tensor with the device and the dtype of the model.
+    """
+
+    layout: Layout
+    mean: Tensor
+    spread: Tensor
+    extremes: Tensor
+    time_scale: float
+    kind: Tensor
+
+    def of_parameters(self, values: Tensor) -> Tensor:
+        """Parameters (..., p) in these units."""
+        own = slice(len(self.layout.parameters))
+        return ((values - self.mean[own]) / self.spread[own]).to(self.kind)
+
+    def of_forcing(self, values: np.ndarray | Tensor) -> Tensor:
+        """Forcing (..., q) in these units."""
+        own = slice(len(self.layout.parameters), None)
+        mean, spread = self.mean[own], self.spread[own]
+        return ((torch.as_tensor(values).to(mean) - mean) / spread).to(self.kind)
+
+
+def scaled_parameters(mu: Any, leading: tuple[int, ...], units: Units) -> Tensor | None:
+    """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
+    names = units.layout.parameters
+    values = parameter_values(mu, names, leading, units.mean)
+    return None if values is None else units.of_parameters(values).expand(*leading, len(names))
+
+
+def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: Units) -> Tensor | None:
+    """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
+    parameters, layout = scaled_parameters(mu, leading, units), units.layout
+    values = input_values(inputs, layout.inputs, leading, units.mean)
+    if not layout.is_driven:
+        return parameters
+    features = torch.from_numpy(time_features(np.array(float(t)), layout)).to(units.mean).expand(*leading, -1)
+    forcing = units.of_forcing(torch.cat([values, features], dim=-1))
+    return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
+
+
+def forcing_over_time(signals: systems.Signals | None, n: int, units: Units) -> Forcing | None:
+    """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
+    layout, unit = units.layout, units.time_scale
+    if not layout.is_driven or (signals is None and layout.inputs):
+        return None
+    if signals is None:  # time alone
+        signals = systems.Signals((), np.zeros(1), np.zeros((n, 1, 0)), held=True)
+    return Forcing(
+        knots=signals.times / unit,
+        between=lambda edges: units.of_forcing(forcing_of_signals(unit * edges, signals, layout)),
+        at=lambda time: units.of_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
+    )
+
+
+def within_training(forcing: Forcing | None, times: np.ndarray, units: Units) -> np.ndarray:
+    """Whether what drives the forecasts has been within its range in training up to each of the scaled times: (1 or N, T)."""
+    if forcing is None:
+        return np.ones((1, len(times)), dtype=bool)
+    own = slice(len(units.layout.parameters), None)
+    low, high = units.of_forcing(units.extremes[:, own].cpu().numpy()).cpu()
+    margin = BEYOND * (high - low)
+    grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
+    values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)
+    within = ((values >= low - margin) & (values <= high + margin)).all(dim=-1).numpy()
+    return np.logical_and.accumulate(within, axis=0)[np.searchsorted(grid, times)].T

@@ -1,0 +1,1 @@
+"""Encoders, decoders and latent dynamics, and their derivatives along tangents."""

@@ -1,0 +1,1 @@
+"""Classical reduction: POD, operator inference, quadratic manifolds, splines, Isomap."""

@@ -1,0 +1,1 @@
+"""Losses, objectives, batches, the training loop, validation and checkpoints."""

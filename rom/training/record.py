@@ -1,0 +1,56 @@
+"""The record of a training: what a callback sees at each look at the held-out data, and what a checkpoint must hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from rom.training.validation import Validation
+
+__all__ = ["Progress", "Training", "columns_of"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees at each look at the held-out data. A callback that returns True ends the training.
+
+    `best_validation_error` is that of the state that would be kept; it need not be the lowest (see `Validation`).
+    """
+
+    step: int
+    seconds: float
+    progress: float
+    learning_rate: float
+    window: int
+    losses: dict[str, float]
+    validation_error: float
+    best_validation_error: float
+
+
+@dataclass
+class Training:
+    """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
+
+    best_weights: dict[str, Tensor]
+    best: Validation
+    start: Validation  # of the closed form
+    best_step: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    peak_rate: float = 0.0
+    recoveries: int = 0
+    renewed: list[int] = field(default_factory=list)  # flows that each renewal added
+    stopped: str = "running"
+    rows: list[Progress] = field(default_factory=list)
+
+
+def columns_of(rows: Sequence[Progress], *more: str) -> dict[str, Any]:
+    """Columns of a history by `step`: each loss, the errors, the learning rate and the time, and what else is named."""
+    names = list(rows[0].losses) if rows else []
+    columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
+    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", *more):
+        columns[name] = ("step", [getattr(row, name) for row in rows])
+    return columns

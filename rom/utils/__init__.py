@@ -1,0 +1,1 @@
+"""Errors, argument checks, settings as JSON, files, the time budget, random generators, devices."""

@@ -1,0 +1,125 @@
+"""Latent dimension, ridge and Runge-Kutta step, chosen from closed-form models on held-out data."""
+
+import numpy as np
+import pytest
+
+import rom
+import systems
+from rom.config import FitConfig
+from rom.data.ingest import as_collocation, as_trajectories
+from rom.data.split import split_trajectories
+from rom.fitting.collect import Material
+from rom.fitting.initial_model import Selection, runge_kutta_step, select_closed_form, select_latent_dim
+from rom.fitting.prepare import prepare
+from rom.models.build import closed_form_networks
+from rom.utils.time_budget import Clock
+
+
+@pytest.fixture(scope="module")
+def rotations():
+    """Three planes that turn at their own speed and hold less and less energy: six states."""
+    speeds, sizes = np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.1, 1e-6])
+    t = np.linspace(0, 6, 61)
+    phase = np.random.default_rng(0).uniform(0, 6, (8, 1, 3))
+    angle = speeds * t[:, None] + phase
+    states = np.concatenate([sizes * np.cos(angle), sizes * np.sin(angle)], axis=-1)
+    velocity = np.concatenate([-sizes * speeds * np.sin(angle), sizes * speeds * np.cos(angle)], axis=-1)
+    return t, states, velocity
+
+
+@pytest.fixture(scope="module")
+def prepared(rotations):
+    t, states, velocity = rotations
+    groups, layout = as_trajectories((t, states))
+    pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
+    config = FitConfig(energy_tolerance=0.0)
+    return prepare(Material(split_trajectories(groups, 0), pairs, layout), config, 1)
+
+
+def test_the_smallest_good_enough_dimension_is_chosen(prepared):
+    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0, clock=Clock())
+    assert list(curve) == [1, 2, 3, 4, 5, 6]
+    assert curve[4] < 1e-4
+    assert selection.closed_form.latent_dim == next(d for d, error in curve.items() if error < 1e-3)
+    assert curve[selection.closed_form.latent_dim] == selection.error
+
+
+def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
+    best = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
+    for ridge in (1e-10, 1e-4, 1.0):
+        monkeypatch.setattr(
+            "rom.reduction.operator_inference.closed_form_models.__defaults__", (True, True, True, (ridge,))
+        )
+        assert select_closed_form(prepared, FitConfig(), 4, 0, Clock()).error >= best.error * (1 - 1e-9)
+
+
+def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
+    t, states, velocity = rotations
+
+    def steps(stride):
+        groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
+        pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
+        prepared = prepare(Material(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
+        selection = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
+        interval = float(max(group.intervals.max() for group in prepared.training))
+        assert selection.max_step == pytest.approx(interval * selection.stride / selection.substeps)
+        assert selection.substeps == 1 or selection.stride == 1
+        return selection.substeps / selection.stride
+
+    assert steps(1) <= steps(5) <= steps(20)
+    assert steps(1) < 1 < steps(20)
+
+
+def test_auto_is_the_dimension_of_the_manifold():
+    """Six Legendre modes, of which three are functions of the others: the manifold has three dimensions."""
+    lorenz = systems.LiftedLorenz(n=32)
+    runs = systems.simulate(lorenz, 8, np.linspace(0.0, 1.0, 51), seed=1)
+    pairs = systems.collocate(lorenz, 500, sampler=systems.InitialStates(lorenz), seed=2)
+    config = rom.FitConfig(hidden=(), latent_hidden=(), steps=1, dtype="float64")
+    model = rom.fit(None, trajectories=runs, collocation=pairs, config=config)
+    curve = model.history["closed_form_error"]
+    assert curve.sel(latent_dim=3) < 0.1 * curve.sel(latent_dim=2)
+
+
+def test_what_would_be_fast_makes_no_step_unstable():
+    """A mode that decays at once, seen in no more than the first snapshot: by accuracy alone steps were 64 intervals."""
+    t = np.linspace(0.0, 10.0, 101)
+    rng = np.random.default_rng(0)
+    slow, fast = rng.standard_normal((8, 1, 1)), rng.standard_normal((8, 1, 1))
+    states = np.concatenate([slow * np.exp(-0.2 * t)[:, None], fast * np.exp(-60.0 * t)[:, None]], axis=-1)
+    velocity = states * np.array([-0.2, -60.0])
+    model = rom.fit(
+        None,
+        trajectories=(t, states),
+        collocation=(states.reshape(-1, 2), velocity.reshape(-1, 2)),
+        latent_dim=2,
+        config=FitConfig(steps=1, energy_tolerance=0.0, dtype="float64"),
+    )
+    forecast = rom.closed_form_of(model).forecast(states[:, 0], t)["state"].values
+    assert np.abs(forecast - states).max() < 0.05
+
+
+@pytest.mark.parametrize("rate", [1e2, 1e5])
+def test_the_step_of_a_good_model_is_stable_however_stiff_it_is(rate):
+    """x' = -x, y' = -rate y at points where y has died out but for a share 1 / rate; and never so many steps of a bad one."""
+    states = np.random.default_rng(0).uniform(-1.0, 1.0, (2000, 2)) * [1.0, 1.0 / rate]
+    pairs, layout = as_collocation((states, -states * [1.0, rate]))
+    prepared = prepare(Material(split_trajectories([], 0), pairs, layout), FitConfig(), 2)
+    config = FitConfig(dtype="float64")
+    networks = closed_form_networks(config, select_closed_form(prepared, config, 2, 0, Clock()).closed_form)
+    assert runge_kutta_step(networks, prepared, 0)[2] * rate * prepared.time_scale < 2.78
+    few = runge_kutta_step(networks, prepared, 0, most_steps=100)[2]
+    assert few >= 0.001
+
+
+@pytest.mark.parametrize(
+    ("errors", "chosen"), [({True: 0.9}, True), ({True: 500.0, False: 0.8}, False), ({True: 2.0, False: 3.0}, True)]
+)
+def test_linear_dynamics_compete_where_quadratic_ones_blow_up(monkeypatch, errors, chosen):
+    """`errors`: of the best of each family, which is not tried where it is absent."""
+
+    def best(*_, linear, quadratic):  # noqa: ARG001
+        return Selection(quadratic, errors[quadratic], 0.0, 1, 1, 1.0)
+
+    monkeypatch.setattr("rom.fitting.initial_model.best_ridge", best)
+    assert select_closed_form(None, FitConfig(), 2, 0, Clock()).closed_form is chosen

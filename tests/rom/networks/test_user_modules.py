@@ -1,0 +1,259 @@
+"""Modules of the user: what they are asked before any work is done, how they begin, and what they learn."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import rom
+import systems
+from rom.data.layout import Layout
+from rom.fitting.arguments import require_rank
+from rom.networks.user_modules import is_own, own_modules
+
+PLAIN, GRID = Layout(("x",), (6,)), Layout(("y", "x"), (4, 6))
+
+
+def pair(n=6, d=2):
+    return nn.Sequential(nn.Linear(n, 5), nn.Tanh(), nn.Linear(5, d)), nn.Sequential(
+        nn.Linear(d, 5), nn.Tanh(), nn.Linear(5, n)
+    )
+
+
+class Centred(nn.Module):
+    """Subtracts the mean of the batch."""
+
+    def forward(self, rows):
+        return (rows - rows.mean(dim=0))[:, :2]
+
+
+class Two(nn.Module):
+    def forward(self, rows):
+        return rows[:, :2], rows[:, 2:]
+
+
+class Root(nn.Module):
+    def forward(self, rows):
+        return rows[:, :2].sqrt()
+
+
+# -- how they begin ---------------------------------------------------------------------------------------------------
+
+
+def test_they_begin_as_corrections_of_nothing(normal):
+    given = pair()
+    own = own_modules(given, PLAIN, 2)
+    assert own is not None
+    encoder, decoder = own.modules()
+    x, z = normal(5, 6, dtype=torch.float32), normal(5, 2, dtype=torch.float32)
+    assert not encoder(x[:, None]).any()
+    assert not decoder(z).any()
+    with torch.no_grad():
+        for module in (encoder, decoder):
+            module.gate.fill_(1.0)
+    torch.testing.assert_close(encoder(x[:, None]), given[0](x))
+    torch.testing.assert_close(decoder(z), given[1](z))
+
+
+def test_copies_learn_and_the_modules_themselves_do_not():
+    given = pair()
+    first = [own_modules(given, PLAIN, 2).modules() for _ in range(2)]
+    with torch.no_grad():
+        first[0][0].module[0].weight.zero_()
+    assert first[1][0].module[0].weight.any()
+    assert given[0][0].weight.any()
+
+
+def test_they_are_recognised():
+    assert is_own(nn.ModuleList(own_modules(pair(), PLAIN, 2).modules()))
+    assert not is_own(nn.ModuleList(pair()))
+    assert own_modules(None, PLAIN, 2) is None
+
+
+def test_states_on_a_grid_keep_their_shape():
+    encoder = nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(16, 3))
+    decoder = nn.Sequential(nn.Linear(3, 24), nn.Unflatten(1, (4, 6)))
+    own = own_modules((encoder, decoder), GRID, 3)
+    assert (own.geometry.channels, own.geometry.shape) == (1, (4, 6))
+
+
+def zeros(layer):
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("modules", "error", "message"),
+    [
+        (nn.Linear(6, 2), TypeError, r"modules must be a pair of torch modules \(encoder, decoder\), got Linear"),
+        ((nn.Linear(6, 2),), TypeError, "modules must be a pair of torch modules"),
+        ((nn.Linear(6, 2), None), TypeError, "modules must be a pair of torch modules"),
+        ("ab", TypeError, "modules must be a pair of torch modules"),
+        (
+            (nn.Linear(6, 3), pair()[1]),
+            ValueError,
+            r"the encoder takes \(2, 6\) to \(2, 3\); \(2, 2\) is needed, with one row",
+        ),
+        ((pair()[0], nn.Linear(2, 7)), ValueError, r"the decoder takes \(2, 2\) to \(2, 7\); \(2, 6\) is needed"),
+        ((nn.Linear(5, 2), pair()[1]), ValueError, r"the encoder fails on two states of shape \(2, 6\): mat1 and mat2"),
+        (
+            (Centred(), pair()[1]),
+            TypeError,
+            "the encoder gives another result for a state in a batch than for the state alone",
+        ),
+        (
+            (nn.Sequential(Centred(), zeros(nn.Linear(2, 2))), pair()[1]),
+            TypeError,
+            "the encoder gives another result for a state in a batch than for the state alone",
+        ),
+        ((Two(), pair()[1]), TypeError, "the encoder must give one tensor, got tuple"),
+        ((Root(), pair()[1]), ValueError, "the encoder gives values that are not finite"),
+        (
+            (nn.Sequential(nn.Linear(6, 2), nn.BatchNorm1d(2)), pair()[1]),
+            TypeError,
+            r"modules: the encoder.1: BatchNorm1d has statistics of the batch",
+        ),
+        (
+            (pair()[0], nn.Sequential(nn.Linear(2, 6), nn.Dropout(0.1))),
+            TypeError,
+            r"modules: the decoder.1: Dropout draws random numbers",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused(modules, error, message):
+    with pytest.raises(error, match=message) as caught:
+        own_modules(modules, PLAIN, 2)
+    assert isinstance(caught.value, rom.RomError)
+
+
+def test_coefficients_of_a_function_space_are_no_states_of_theirs():
+    """Also where a system makes the data, and before it does."""
+
+    def never(x):
+        raise AssertionError(x)
+
+    system = systems.from_rhs(never, n_states=6)
+    with pytest.raises(rom.RomValueError, match="they would see coefficients of splines"):
+        rom.fit(system, 0, latent_dim=2, modules=pair(), config=rom.FitConfig(space=rom.Coordinate()))
+
+
+class Constrained(nn.Module):
+    """Solves with a matrix that must stay positive definite."""
+
+    def __init__(self):
+        super().__init__()
+        self.matrix = nn.Parameter(1e-3 * torch.eye(6))
+        self.empty = nn.Parameter(torch.zeros(0, 3))
+
+    def forward(self, x):
+        return torch.cholesky_solve(x.T, torch.linalg.cholesky(self.matrix)).T[:, :2]
+
+
+def test_weights_that_are_constrained_are_no_reason_to_refuse():
+    assert own_modules((Constrained(), pair()[1]), PLAIN, 2) is not None
+
+
+def test_no_more_latent_coordinates_than_the_data_span():
+    require_rank(3, 3)
+    with pytest.raises(
+        rom.RomValueError, match="for latent_dim 4, but the data span only 3 dimensions; make them for at most 3"
+    ):
+        require_rank(3, 4)
+
+
+# -- in fits ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_autoencoder_of_own_modules_learns_what_the_closed_form_leaves(small):
+    angle = np.random.default_rng(0).uniform(-2.5, 2.5, 300)
+    data = np.stack([np.cos(angle), np.sin(angle), np.zeros(300)], axis=1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        modules = [nn.Sequential(nn.Linear(a, 32), nn.Tanh(), nn.Linear(32, b)) for a, b in ((3, 1), (1, 3))]
+    before = [module[0].weight.clone() for module in modules]
+    config = dataclasses.replace(small, steps=150, optimizer="soap", quadratic_decoder=False)
+    autoencoder = rom.fit_autoencoder(data, 1, modules=modules, config=config)
+    attrs = autoencoder.history.attrs
+    assert attrs["reconstruction_error"] < 0.5 * attrs["closed_form_reconstruction_error"]
+    assert all(torch.equal(module[0].weight, weight) for module, weight in zip(modules, before, strict=True))
+    assert all(p.requires_grad for module in modules for p in module.parameters())
+
+
+def test_rom_fit_with_own_modules_saved_and_loaded(runs, pairs, small, tmp_path):
+    modules = (nn.Linear(12, 3), nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 12)))
+    model = rom.fit(None, trajectories=runs, collocation=pairs, latent_dim=3, modules=modules, config=small)
+    model.save(tmp_path / "m")
+    with pytest.raises(rom.RomFileError, match=r"pass modules=\(encoder, decoder\)"):
+        rom.load(tmp_path / "m")
+    loaded = rom.load(tmp_path / "m", modules=modules)
+    x0, t = runs["state"].isel(time=0), np.linspace(0, 1, 5)
+    np.testing.assert_array_equal(loaded.forecast(x0, t)["state"], model.forecast(x0, t)["state"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (
+            {"modules": pair(12, 3)},
+            ValueError,
+            "modules: they have one latent dimension; say which with latent_dim=...",
+        ),
+        (
+            {"modules": pair(12, 3), "latent_dim": 4},
+            ValueError,
+            r"the encoder takes \(2, 12\) to \(2, 3\); \(2, 4\) is needed",
+        ),
+        ({"modules": pair(12, 3)[0], "latent_dim": 3}, TypeError, "modules must be a pair of torch modules"),
+        (
+            {"config": rom.FitConfig(network=rom.Convolutional(channels=(4, 4, 4)))},
+            ValueError,
+            "3 levels halve the grid 3 times, but axis 'state_index' has 12 points",
+        ),
+        (
+            {"config": rom.FitConfig(network=rom.Convolutional(axes=("y",)))},
+            ValueError,
+            "Convolutional.axes: the field has no axis 'y'",
+        ),
+    ],
+)
+@pytest.mark.parametrize("data", ["none", "trajectories", "collocation", "both"])
+def test_networks_that_do_not_fit_are_refused_before_f_is_asked(
+    monkeypatch, linear, runs, pairs, arguments, error, message, data
+):
+    """With every mixture of data: nothing is simulated, evaluated or projected."""
+
+    def no_work(*_, **__):
+        raise AssertionError("work was done before")
+
+    for place in ("simulate", "collocate", "with_time", "warn_of_other_rates", "at_trajectories"):
+        monkeypatch.setattr(f"rom.fitting.collect.{place}", no_work)
+    monkeypatch.setattr("rom.fitting.fit_model.prepare", no_work)
+    given = {
+        "none": {},
+        "trajectories": {"trajectories": runs, "n_collocation": 10},
+        "collocation": {"collocation": pairs, "n_trajectories": 4},
+        "both": {"trajectories": runs, "collocation": pairs},
+    }[data]
+    with pytest.raises(error, match=message) as caught:
+        rom.fit(linear, **given, **arguments)
+    assert isinstance(caught.value, rom.RomError)
+
+
+def test_modules_beside_another_network_are_refused(normal):
+    states = normal(12, 5, 6)
+    config = rom.FitConfig(network=rom.Implicit(), steps=1)
+    with pytest.raises(
+        rom.RomValueError, match=r"modules: they take the place of FitConfig.network, which is Implicit"
+    ):
+        rom.fit_autoencoder(states[:, 0], 2, modules=pair(), config=config)
+    data = (np.linspace(0, 1, 5), states)
+    with pytest.raises(
+        rom.RomValueError, match=r"modules: they take the place of FitConfig.network, which is Implicit"
+    ):
+        rom.fit(None, trajectories=data, latent_dim=2, modules=pair(), config=config)

@@ -1,7 +1,8 @@
-"""`python -m rom`: the command line where its script is not on the path."""
+"""Run the `rom` command: `python -m rom`."""
 
 import sys
 
 from rom.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

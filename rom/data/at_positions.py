@@ -17,7 +17,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data.gappy_pod import Prior, Reading, affine, values_of_modes
+from rom.data.gappy_pod import GappyPOD, Prior, affine, values_of_modes
 from rom.data.layout import Layout
 from rom.data.positions import MOVING, Place, place_asked_for, place_of
 from rom.data.states import as_tensor, ordered, require_same_labels
@@ -26,11 +26,11 @@ from rom.reduction.spline_space import FUNCTION, Positions
 from rom.utils.checks import numeric
 from rom.utils.errors import RomTypeError, RomValueError, about, nearest
 
-__all__ = ["Given", "cells_at", "coefficients_given", "lifting_at", "values_given", "values_where"]
+__all__ = ["PositionedValues", "cells_at", "coefficients_given", "lifting_at", "values_given", "values_where"]
 
 
 @dataclass(frozen=True)
-class Given:
+class PositionedValues:
     """Values (*lead, C, P) of each field, float64, where they lie, and which dimensions of a labelled one are a state's."""
 
     values: list[Tensor]
@@ -51,7 +51,7 @@ def values_given(
     like: Tensor,
     units: bool = True,
     moving: tuple[str, ...] = MOVING,
-) -> Given:
+) -> PositionedValues:
     """What was given as states: DataArrays with positions, or arrays (..., *components, *positions) with `at`.
 
     Of a model of fields, a Dataset or a mapping of them. `units` of the values are compared with those of the model. Points may
@@ -113,19 +113,19 @@ def values_given(
             raise RomValueError(f"{called} has the leading shape {leading}, other fields {tuple(values[0].shape[:-2])}")
         values.append(tensor.reshape(*leading, math.prod(part.shape[:-1]), place.size))
         places.append(place)
-    return Given(values, places, lead, dims)
+    return PositionedValues(values, places, lead, dims)
 
 
 def coefficients_given(
-    name: str, given: Given, layout: Layout, prior: Prior, is_rate: bool = False, noise: float = 0.0
+    name: str, given: PositionedValues, layout: Layout, prior: Prior, is_rate: bool = False, noise: float = 0.0
 ) -> Tensor:
     """Coefficients (*lead, n) of what was given with errors of standard deviation `noise`, float64; of rates where it `is_rate`."""
     with about(name):
         if not any(place.moving for place in given.places):
-            return Reading(layout, [place.positions for place in given.places], prior, noise)(given.values, is_rate)
+            return GappyPOD(layout, [place.positions for place in given.places], prior, noise)(given.values, is_rate)
         lead = given.values[0].shape[:-2]
         rows = [
-            Reading(layout, given.positions_at(moment), prior, noise)([one[moment] for one in given.values], is_rate)
+            GappyPOD(layout, given.positions_at(moment), prior, noise)([one[moment] for one in given.values], is_rate)
             for moment in np.ndindex(*lead)
         ]
         return (torch.stack(rows) if rows else given.values[0]).reshape(*lead, layout.n_states)
@@ -165,7 +165,7 @@ def lifting_at(layout: Layout, projection: Projection, positions: Sequence[Posit
     return values[:, 0], values[:, 1:]
 
 
-def values_where(given: Given, layout: Layout, projection: Projection, scaled: Tensor) -> Tensor:
+def values_where(given: PositionedValues, layout: Layout, projection: Projection, scaled: Tensor) -> Tensor:
     """The values (*lead, m) of all fields where others were `given`, by scaled POD coordinates (*lead, r)."""
     if not any(place.moving for place in given.places):
         mean, modes = lifting_at(layout, projection, [place.positions for place in given.places])

@@ -15,7 +15,7 @@ from rom.reduction.least_squares import along_axes
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FunctionSpace, Positions
 
-__all__ = ["LEAST_NOISE", "Prior", "Reading", "prior_of"]
+__all__ = ["LEAST_NOISE", "GappyPOD", "Prior", "prior_of"]
 
 LEAST_NOISE = 1e-12  # of the variance: as exact as values in float32 are
 
@@ -71,7 +71,7 @@ def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, mi
     return np.asarray(misfit) + unit**2 * (lost + LEAST_NOISE * held)
 
 
-class Reading:
+class GappyPOD:
     """From the values of all fields at given positions to coefficients: an affine map.
 
     By the mean of the posterior, which is also its most probable point: w = L A^T (A L A^T + S)^-1 (y - A mean), with A the modes

@@ -25,7 +25,6 @@ from rom.utils.errors import RomTypeError, RomValueError, nearest
 __all__ = ["as_collocation", "as_trajectories"]
 
 EMPTY = "trajectories is empty; pass at least one trajectory, or None with n_trajectories=0"
-
 DATES_OF_DATASET = (
     "dataset = dataset.assign_coords(time=((dataset['time'] - dataset['time'][0]) / np.timedelta64(1, 's'))"
     ".assign_attrs(units='s'))"

@@ -17,10 +17,9 @@ import systems
 from rom.data.fields import Field, located
 from rom.utils.errors import RomReadError, RomValueError
 
-__all__ = ["BLOCK_BYTES", "LazyStates", "blocks_of", "bounded", "chunked", "is_large", "read", "snapshots"]
+__all__ = ["BLOCK_BYTES", "LazyStates", "bounded", "chunked", "is_large", "iter_blocks", "read", "snapshots"]
 
 BLOCK_BYTES = 64 * 2**20  # of states at a time, in float64
-
 LARGE_BYTES = 2**30  # of all states of a fit that are in memory, in float64, beyond which no copies are made of them
 
 Block = tuple[slice, slice, np.ndarray]
@@ -56,7 +55,7 @@ def is_large(groups: Any, n_further: int = 0) -> bool:
     return 8 * (sum(int(np.prod(group.states.shape)) for group in groups) + n_further) > most
 
 
-def blocks_of(states: Any) -> Iterator[Block]:
+def iter_blocks(states: Any) -> Iterator[Block]:
     """Slices of trajectories and of times, and the states (B, K, n) there in float64; together all of `states`.
 
     Pieces of one trajectory come in the order of their times. Raises as `read`.

@@ -13,15 +13,10 @@ from rom.data.trajectories import Trajectories
 __all__ = ["noise_share"]
 
 FEWEST_COMPONENTS = 16  # of a state: with fewer, nothing tells noise from signal
-
 MOST_COMPONENTS = 128
-
 ENOUGH_STATES = 8192
-
 ENOUGH_OF_LARGE = 2048  # states of sets that are larger than memory, where each is read for these few numbers
-
 HIGHEST_DIFFERENCE = 4
-
 FLAT = 4.0  # largest ratio of the eigenvalues in the lower half of the spectrum of white noise
 
 

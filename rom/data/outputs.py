@@ -10,9 +10,9 @@ from torch import Tensor
 
 from rom.data.fields import Field, unstacked
 from rom.data.layout import Layout
-from rom.data.states import one_of
+from rom.data.states import first_field
 
-__all__ = ["all_cells", "labelled", "like", "like_cells", "positions_of"]
+__all__ = ["all_cells", "as_type_of", "cells_as_type_of", "labelled", "positions_of"]
 
 
 def all_cells(layout: Layout) -> xr.Dataset:
@@ -50,7 +50,7 @@ def labelled(
     )
 
 
-def like(
+def as_type_of(
     given: Any,
     result: Tensor,
     layout: Layout,
@@ -59,7 +59,7 @@ def like(
     replaced: tuple[str, ...],
 ) -> Any:
     """`result` (..., k) with its last axis as `shape`, in the kind of `given`, whose dimensions `replaced` became `dims`."""
-    given, own = one_of(given, layout)
+    given, own = first_field(given, layout)
     replaced = own if replaced == layout.dims else replaced
     result = result.reshape((*result.shape[:-1], *shape))
     if isinstance(given, Tensor):
@@ -76,7 +76,7 @@ def like(
     return xr.DataArray(values, dims=(*lead, *dims), coords=coords)
 
 
-def like_cells(given: Any, result: Tensor, cells: xr.Dataset, as_dataset: bool) -> Any:
+def cells_as_type_of(given: Any, result: Tensor, cells: xr.Dataset, as_dataset: bool) -> Any:
     """Values (..., m) of `cells` in the kind of the latent states `given`: arrays keep the shape of a single variable."""
     variables = list(cells.data_vars.values())
     if not isinstance(given, xr.DataArray):

@@ -23,7 +23,6 @@ from rom.utils.errors import RomTypeError, RomValueError, about, nearest
 __all__ = ["MOVING", "NUMBERS", "Place", "axes_of", "checked_period", "place_asked_for", "place_of"]
 
 MOVING = ("trajectory", "time")  # dimensions of data along which points may move
-
 NUMBERS = "iuf"
 
 

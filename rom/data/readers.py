@@ -19,7 +19,7 @@ from rom.data.fields import BESIDE_FIELDS, field_names
 from rom.data.ingest import as_collocation, as_trajectories, require_variable
 from rom.data.layout import Layout, require_same_layout
 from rom.data.positions import MOVING, place_of
-from rom.data.space_selection import space_for
+from rom.data.space_selection import select_space
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.spline_space import FUNCTION, Coordinate, FunctionSpace, Projected
 from rom.utils.checks import numeric, require_finite
@@ -30,7 +30,6 @@ __all__ = ["PlainDoor", "SpaceDoor", "Squares", "coefficients_of", "warn_of_loss
 log = logging.getLogger("rom")
 
 MUCH_LOST = 0.01  # share of the variance of the values that the space may lose without a warning
-
 PAIR = ("state", "time_derivative")
 
 
@@ -120,7 +119,7 @@ class SpaceDoor:
             ]
         if system is not None and (trajectories is None or collocation is None):
             arrays.append((system.name, grid_of(system), ()))
-        return cls(space_for(arrays, settings))
+        return cls(select_space(arrays, settings))
 
     @property
     def misfit(self) -> tuple[float, ...]:

@@ -17,31 +17,26 @@ from rom.utils.errors import RomReadError, RomTypeError, RomValueError, nearest
 
 __all__ = [
     "SAMPLE_DIMS",
+    "PositionInfo",
     "Samples",
-    "Seen",
     "as_samples",
     "groups_of",
     "in_memory",
     "in_time",
-    "parted",
     "sample_dims_of",
+    "split_samples",
 ]
 
 SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell samples apart, unless others are named
-
 SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
-
 FEWEST = 10
-
 FEWEST_TRAJECTORIES = 10  # from which whole ones are set apart
-
 FEWEST_STRETCHES = 20  # of fewer trajectories, which are divided in time: neighbours in time are almost the same sample
-
 MOST = 4096  # samples that validate, and that calibrate
 
 
 @dataclass(frozen=True)
-class Seen:
+class PositionInfo:
     """What a function space makes of values at positions.
 
     calibrating: those of the samples that calibrate, as they came, (*dims, ...). dims: those that tell samples apart.
@@ -70,7 +65,7 @@ class Samples:
     layout: Layout
     part: np.ndarray
     n_groups: int
-    seen: Seen | None = None
+    seen: PositionInfo | None = None
 
 
 def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Samples:
@@ -80,7 +75,7 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
     that do not vary; `RomReadError` where a computation of dask fails.
     """
     if isinstance(data, xr.DataArray):
-        return parted(*labelled_samples(data, sample_dims), seed)
+        return split_samples(*labelled_samples(data, sample_dims), seed)
     if isinstance(data, list) and any(isinstance(one, xr.DataArray) for one in data):
         raise RomTypeError(
             "data is a list of DataArrays; join them with xarray.concat(data, 'sample'), or where their grids differ, fit with "
@@ -90,10 +85,10 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
         raise RomTypeError(
             "sample_dims names dimensions of a DataArray; the first axis of an array tells samples apart"
         )
-    return parted(*plain_samples(data), seed)
+    return split_samples(*plain_samples(data), seed)
 
 
-def parted(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> Samples:
+def split_samples(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> Samples:
     """Samples (N, *shape) in three parts, of which those of a `group` (N,) are not parted. Raises as `as_samples`."""
     if len(values) < FEWEST:
         raise RomValueError(f"data has {len(values)} samples; at least {FEWEST} are needed")
@@ -101,7 +96,7 @@ def parted(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> 
     flat = values.reshape(len(values), -1).astype(np.float64)
     if group.max() < 2:  # fewer than three cannot be parted
         group = np.arange(len(group))
-    part = divided(group, np.random.default_rng([seed, 4]))
+    part = assign_split(group, np.random.default_rng([seed, 4]))
     training, validating, calibrating = (flat[part == k] for k in range(3))
     if not (np.ptp(training, axis=0) > 0.0).any():
         raise RomValueError(
@@ -135,7 +130,7 @@ def sample_dims_of(
     if sample_dims is None:
         leading = [d for d in dims if d in usual] or ([] if may_lack else dims[:1])
     else:
-        leading = named(name, sample_dims, dims, may_lack)
+        leading = named_dims(name, sample_dims, dims, may_lack)
     if len(leading) == len(dims):
         raise RomValueError(f"{name} has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
     return tuple(leading)
@@ -161,7 +156,7 @@ def in_time(dims: Collection[str]) -> bool:
     return "time" in dims or "trajectory" in dims
 
 
-def named(name: str, sample_dims: Any, dims: Sequence[str], may_lack: bool) -> list[str]:
+def named_dims(name: str, sample_dims: Any, dims: Sequence[str], may_lack: bool) -> list[str]:
     """The dimensions that `sample_dims` names, of those that there are."""
     leading = [sample_dims] if isinstance(sample_dims, str) else sample_dims
     if not isinstance(leading, Sequence) or not all(isinstance(dim, str) for dim in leading):
@@ -200,7 +195,7 @@ def require_components(shape: tuple[int, ...]) -> None:
         raise RomValueError(f"data: a sample has shape {shape}, which holds nothing")
 
 
-def divided(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def assign_split(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Which samples (N,) train (0), validate (1) and calibrate (2), of the numbers of their groups, which stay together."""
     n_groups = int(group.max()) + 1
     count = max(1, min(int(SHARE * n_groups), MOST * n_groups // len(group)))

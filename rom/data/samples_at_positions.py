@@ -19,19 +19,16 @@ from rom.data.gappy_pod import LEAST_NOISE, Prior
 from rom.data.layout import Layout, completed, layout_of_array, require_same_layout
 from rom.data.positions import place_of
 from rom.data.readers import Squares, coefficients_of, warn_of_loss
-from rom.data.samples import USUAL, Samples, Seen, groups_of, in_memory, in_time, parted, sample_dims_of
-from rom.data.space_selection import space_for
+from rom.data.samples import USUAL, PositionInfo, Samples, groups_of, in_memory, in_time, sample_dims_of, split_samples
+from rom.data.space_selection import select_space
 from rom.reduction.spline_space import Coordinate, FunctionSpace
 from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["samples_at_positions"]
 
 STACKED = "all samples"
-
 FEW = 0.4  # of samples that come one by one, share that may leave parts of the domain unseen, or have few positions
-
 TOLD = 20.0  # amplification of errors by positions that tell a sample alone: of random ones, nearly all do
-
 USABLE = 100.0  # the same, where the others are too few to say more
 
 Labelled = tuple[str, xr.DataArray, tuple[str, ...]]
@@ -48,7 +45,7 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
     """
     arrays = in_order(data, sample_dims)
-    space = space_for(arrays, settings, FEW * sum(not lead for _, _, lead in arrays) / len(arrays))
+    space = select_space(arrays, settings, FEW * sum(not lead for _, _, lead in arrays) / len(arrays))
     coefficients, layouts, squares, told = zip(*(as_coefficients(*one, space) for one in arrays), strict=True)
     layout = layouts[0]
     for (name, _, _), own in zip(arrays, layouts, strict=True):
@@ -58,10 +55,10 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     fill(arrays, coefficients, told, layout, sums.misfit)
     warn_of_loss(sums.lost, space)
 
-    samples = parted(np.concatenate(coefficients), layout, grouped(arrays), seed)
+    samples = split_samples(np.concatenate(coefficients), layout, grouped(arrays), seed)
     chosen = np.split(samples.part == 2, np.cumsum([len(one) for one in coefficients])[:-1])
     at_points = [one for one in arrays if not set(space.names) <= set(one[1].dims)]
-    seen = Seen(
+    seen = PositionInfo(
         tuple(some_of(array, lead, rows) for (_, array, lead), rows in zip(arrays, chosen, strict=True) if rows.any()),
         tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead)),
         max(len(place_of(name, array, space.names, lead).dims) for name, array, lead in at_points) if at_points else 1,

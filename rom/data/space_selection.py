@@ -16,14 +16,13 @@ from rom.data.positions import NUMBERS, axes_of, checked_period, place_of
 from rom.reduction.spline_space import Axis, Coordinate, FunctionSpace, Positions
 from rom.utils.errors import RomTypeError, RomValueError
 
-__all__ = ["space_for", "space_of"]
+__all__ = ["select_space", "space_of"]
 
 SHARE = 0.75  # functions for each point of a grid
-
 SHARE_SCATTERED = 0.5  # the same of scattered points, of which some lie close together
 
 
-def space_for(
+def select_space(
     arrays: Sequence[tuple[str, xr.DataArray, tuple[str, ...]]], settings: Coordinate, few: float = 0.0
 ) -> FunctionSpace:
     """The function space of all fields of a fit: named arrays with their leading dimensions.

@@ -11,9 +11,7 @@ from rom.data.trajectories import Trajectories
 __all__ = ["HELD_OUT_SHARE", "Split", "split_trajectories"]
 
 HELD_OUT_SHARE = 0.1
-
 MAX_HELD_OUT = 64
-
 FEWEST_TRAJECTORIES = 4  # with fewer, none is held out
 
 

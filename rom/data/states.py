@@ -15,11 +15,11 @@ from rom.data.layout import Layout, plain_labels, require_same_grids, require_sa
 from rom.utils.checks import numeric
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
-__all__ = ["as_tensor", "one_of", "ordered", "require_same_labels", "states_of"]
+__all__ = ["as_tensor", "first_field", "ordered", "require_same_labels", "states_of"]
 
 
 def as_tensor(name: str, values: Any, like: Tensor) -> Tensor:
-    """`values` on the device and in the dtype of `like`; torch tensors keep their gradients."""
+    """`values` on the device and in the dtype of `as_type_of`; torch tensors keep their gradients."""
     target = {"device": like.device, "dtype": like.dtype}
     if isinstance(values, Tensor):
         if not values.dtype.is_floating_point:
@@ -79,7 +79,7 @@ def leading_of(values: Any, one: Field) -> tuple[str, ...]:
     return tuple(str(d) for d in values.dims if d not in one.dims) if isinstance(values, xr.DataArray) else ()
 
 
-def one_of(x: Any, layout: Layout) -> tuple[Any, tuple[str, ...]]:
+def first_field(x: Any, layout: Layout) -> tuple[Any, tuple[str, ...]]:
     """What tells kind and leading dimensions of states: `x`, or the first of its fields; and the dimensions of a state there."""
     if layout.fields and isinstance(x, xr.Dataset | Mapping):
         return x[layout.fields[0].name], layout.fields[0].dims

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rom.data.lazy import blocks_of
+from rom.data.lazy import iter_blocks
 
 __all__ = ["Collocation", "Trajectories"]
 
@@ -30,7 +30,7 @@ class Trajectories:
 
     def blocks(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
         """Slices of trajectories and of times, and the states (B, K, n) there in float64, a bounded number at a time."""
-        return blocks_of(self.states)
+        return iter_blocks(self.states)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> Trajectories:
         """The trajectories at `indices`."""

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.quadratic import full
 
-__all__ = ["CompiledRates"]
+__all__ = ["NumpyLatentRhs"]
 
 
-class CompiledRates:
+class NumpyLatentRhs:
     """h(z; mu) of a `LatentDynamics` in NumPy, features first: z (d, *batch) is written to `state`, h read from a call.
 
     With y = (z, mu, 1) all affine maps are products: biases and the constant mu cost nothing, the normalisation of the

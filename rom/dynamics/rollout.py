@@ -13,12 +13,12 @@ from rom.dynamics.forcing import Forcing
 from rom.dynamics.runge_kutta import adaptive_rollout, hermite
 from rom.dynamics.steppers import (
     Grid,
-    March,
-    driven_numpy_march,
-    driven_torch_march,
+    Stepper,
     grid_between_knots,
-    numpy_march,
-    torch_march,
+    rk4_numpy,
+    rk4_numpy_driven,
+    rk4_torch,
+    rk4_torch_driven,
     uniform_grid,
 )
 from rom.networks.latent_dynamics import LatentDynamics
@@ -52,7 +52,7 @@ def roll_out(
     if span == 0.0:
         return latent, inside
     grid = uniform_grid(times, max_step) if forcing is None else grid_between_knots(times, max_step, forcing.knots)
-    march = choose_march(dynamics, parameters, z0, grid, forcing)
+    march = choose_stepper(dynamics, parameters, z0, grid, forcing)
     lengths, fractions = (
         torch.as_tensor(a, dtype=z0.dtype, device=z0.device)[:, None, None] for a in (grid.lengths, grid.fractions)
     )
@@ -70,14 +70,14 @@ def roll_out(
     return latent, inside
 
 
-def choose_march(
+def choose_stepper(
     dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing | None
-) -> March:
+) -> Stepper:
     """How to take some of the steps: where the model lives, with what drives it."""
     if runs_in_numpy(z0):
-        free, driven = numpy_march, driven_numpy_march
+        free, driven = rk4_numpy, rk4_numpy_driven
     else:
-        free, driven = torch_march, driven_torch_march
+        free, driven = rk4_torch, rk4_torch_driven
     if forcing is None:
         return free(dynamics, parameters, z0, grid)
     return driven(dynamics, parameters, z0, grid, forcing)

@@ -20,33 +20,33 @@ import torch
 from torch import Tensor
 
 from rom.dynamics.forcing import Forcing
-from rom.dynamics.numpy_rhs import CompiledRates
+from rom.dynamics.numpy_rhs import NumpyLatentRhs
 from rom.dynamics.runge_kutta import rk4_step
 from rom.networks.latent_dynamics import LatentDynamics
 
 __all__ = [
     "Grid",
-    "March",
-    "driven_numpy_march",
-    "driven_torch_march",
+    "Stepper",
     "grid_between_knots",
-    "numpy_march",
-    "torch_march",
+    "rk4_numpy",
+    "rk4_numpy_driven",
+    "rk4_torch",
+    "rk4_torch_driven",
     "uniform_grid",
 ]
 
 # The later nodes and the end of a Runge-Kutta step as combinations of (z, dt k1, dt k2, dt k3, dt k4).
 NODES = ((1.0, 0.5), (1.0, 0.0, 0.5), (1.0, 0.0, 0.0, 1.0), (1.0, 1 / 6, 1 / 3, 1 / 3, 1 / 6))
 
-March = Callable[[Tensor, slice], tuple[Tensor, Tensor, Tensor]]
+Stepper = Callable[[Tensor, slice], tuple[Tensor, Tensor, Tensor]]
 
 
-def numpy_march(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> March:
+def rk4_numpy(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> Stepper:
     """Equal steps in NumPy, for models on the CPU."""
     n_states, dt = len(z0), float(grid.lengths[0])
     # One state is a vector: products with a matrix of one column are slower.
     batch = (n_states,) if n_states > 1 else ()
-    compiled = CompiledRates(dynamics, parameters, batch)
+    compiled = NumpyLatentRhs(dynamics, parameters, batch)
     d, dtype = len(compiled.state), compiled.state.dtype
     slots = np.empty((5, d, *batch), dtype)  # z, k1, k2, k3, k4
     flat_slots, flat_node = slots.reshape(5, -1), compiled.state.reshape(-1)
@@ -75,7 +75,7 @@ def numpy_march(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor,
     return march
 
 
-def torch_march(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> March:
+def rk4_torch(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> Stepper:
     """Equal steps in torch, where the model lives."""
     rhs, step = dynamics.merged(parameters), z0.new_tensor(float(grid.lengths[0]))
 
@@ -90,14 +90,14 @@ def torch_march(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor,
     return march
 
 
-def driven_numpy_march(
+def rk4_numpy_driven(
     dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing
-) -> March:
+) -> Stepper:
     """Steps with forcing in NumPy."""
     n_states, n_forcing = len(z0), forcing.between(grid.edges[:2]).shape[-1]
     batch = (n_states,) if n_states > 1 else ()
     own = torch.zeros(1, 0, dtype=z0.dtype) if parameters is None else parameters
-    compiled = CompiledRates(dynamics, own, batch, n_forcing)
+    compiled = NumpyLatentRhs(dynamics, own, batch, n_forcing)
     d, dtype = len(compiled.state), compiled.state.dtype
 
     def march(z: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,9 +125,9 @@ def driven_numpy_march(
     return march
 
 
-def driven_torch_march(
+def rk4_torch_driven(
     dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing
-) -> March:
+) -> Stepper:
     """Steps with forcing in torch."""
     rhs = dynamics.merged(parameters)
 

@@ -11,18 +11,17 @@ from rom.config import FitConfig, LossWeights
 from rom.utils.checks import require_integer, require_number
 from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.files import checked_path
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["checked", "lowered", "require_dimension", "require_rank", "training_seconds"]
+__all__ = ["clip_to_rank", "require_dimension", "require_rank", "training_seconds", "validate_arguments"]
 
 log = logging.getLogger("rom")
 
 FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
-
 SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
 
-def checked(
+def validate_arguments(
     latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
 ) -> Path | None:
     """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
@@ -56,7 +55,7 @@ def require_dimension(latent_dim: int | None, n_states: int | None, weights: Los
         )
 
 
-def lowered(latent_dim: int, rank: int, weights: LossWeights) -> int:
+def clip_to_rank(latent_dim: int, rank: int, weights: LossWeights) -> int:
     """The number of latent coordinates: no more than the data span, unless they are to be sparse."""
     if latent_dim <= rank or weights.over_complete:
         return latent_dim
@@ -64,7 +63,7 @@ def lowered(latent_dim: int, rank: int, weights: LossWeights) -> int:
     return rank
 
 
-def training_seconds(clock: Clock, preparation: float) -> float | None:
+def training_seconds(clock: TimeBudget, preparation: float) -> float | None:
     """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use.
 
     What follows the training passes over the data about as often as their `preparation`, whose seconds are known.

@@ -13,21 +13,21 @@ from torch import Tensor, nn
 
 from rom.config import FitConfig, LossWeights
 from rom.data.gappy_pod import prior_of
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.history import record
 from rom.fitting.initial_model import MOST_STEPS, Selection, runge_kutta_step
 from rom.fitting.prepare import Prepared
 from rom.models.reduced_order_model import DOUBLE, EXACT, ModelState, ReducedOrderModel
-from rom.models.validity import fit_region
+from rom.models.validity import fit_training_region
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.checkpoint import digest_of
 from rom.training.loop import Plan
 from rom.training.objectives import ForecastObjective
 from rom.training.record import Training
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["assemble", "fingerprint"]
+__all__ = ["build_model", "fingerprint"]
 
 CHUNK = 8192  # rows encoded at a time
 
@@ -49,8 +49,8 @@ def fingerprint(
     return digest_of(settings, tensors, exact=driving)
 
 
-def assemble(
-    material: Material,
+def build_model(
+    material: FitData,
     prepared: Prepared,
     selection: Selection,
     curve: dict[int, float],
@@ -60,11 +60,11 @@ def assemble(
     plan: Plan,
     objective: ForecastObjective,
     system: Any,
-    clock: Clock,
+    clock: TimeBudget,
 ) -> ReducedOrderModel:
     """The finished model: networks with the projection around them, the region they were trained in, and the record."""
     target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
-    regions = [fit_region(latent_states(n, prepared, target)).to(**target) for n in (networks, closed_form)]
+    regions = [fit_training_region(latent_states(n, prepared, target)).to(**target) for n in (networks, closed_form)]
     prior: dict[str, Any] = {}
     if material.layout.space is not None:
         prior = prior_of(material.layout, prepared.projection, prepared.states(), material.misfit)

@@ -13,7 +13,7 @@ import xarray as xr
 from torch import Tensor
 
 from rom.data.gappy_pod import prior_of
-from rom.data.samples import Samples, Seen
+from rom.data.samples import PositionInfo, Samples
 from rom.fitting.autoencoder_start import Start
 from rom.models.autoencoder import Autoencoder, AutoencoderState
 from rom.models.latent_quality import complaints, measured
@@ -23,16 +23,14 @@ from rom.training.loop import Plan
 from rom.training.objectives import AutoencoderObjective
 from rom.training.record import Training, columns_of
 from rom.utils.random import generator_of
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["assemble"]
+__all__ = ["build_autoencoder"]
 
 log = logging.getLogger("rom")
 
 ENOUGH_FOR_NEIGHBOURS = 50  # samples, to judge a latent space by who lies beside whom
-
 JUDGED_TIMES_DIM = 2**14  # samples judged times latent coordinates, each of which is a derivative of all decoded
-
 TOGETHER = 512  # samples reconstructed at a time
 
 
@@ -46,7 +44,7 @@ def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def calibration_at_positions(autoencoder: Autoencoder, seen: Seen) -> Tensor:
+def calibration_at_positions(autoencoder: Autoencoder, seen: PositionInfo) -> Tensor:
     """The same of the values that were `seen`: scores are those of values, noise and all."""
     errors = [autoencoder._squared_errors(array)[0].flatten() for array in seen.calibrating]
     size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.calibrating]))
@@ -74,7 +72,7 @@ def errors_of_state(state: AutoencoderState, closed: Start, samples: Samples, sp
     return float(calibration(state, states).mean()) / variance, start / variance
 
 
-def assemble(
+def build_autoencoder(
     samples: Samples,
     projection: Projection,
     networks: EncoderDecoder,
@@ -82,7 +80,7 @@ def assemble(
     training: Training,
     objective: AutoencoderObjective,
     plan: Plan,
-    clock: Clock,
+    clock: TimeBudget,
     start: str,
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
@@ -129,7 +127,7 @@ def assemble(
     return autoencoder
 
 
-def of_space(seen: Seen) -> dict[str, Any]:
+def of_space(seen: PositionInfo) -> dict[str, Any]:
     """What the history tells of data in a function space."""
     return {
         "lost_in_space": seen.lost,

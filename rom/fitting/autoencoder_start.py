@@ -25,7 +25,15 @@ from rom.reduction.pod import MAX_SNAPSHOTS
 from rom.training.objectives import variance_of
 from rom.utils.random import generator_of
 
-__all__ = ["Start", "closed_form", "expect", "pod_sample", "see_in_one_unit", "start_from", "without_many_products"]
+__all__ = [
+    "Start",
+    "closed_form",
+    "init_from_closed_form",
+    "pod_sample",
+    "set_correction_gain",
+    "use_common_input_scale",
+    "without_many_products",
+]
 
 log = logging.getLogger("rom")
 
@@ -88,7 +96,7 @@ def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: F
     return Start(best, error(best))
 
 
-def expect(networks: EncoderDecoder, correction: float) -> None:
+def set_correction_gain(networks: EncoderDecoder, correction: float) -> None:
     """Tell networks whose corrections are nothing yet how large these will be."""
     for part in (networks.encoder, networks.decoder):
         if part.correction is not None:
@@ -96,7 +104,7 @@ def expect(networks: EncoderDecoder, correction: float) -> None:
 
 
 @torch.no_grad()
-def start_from(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, seed: int) -> None:
+def init_from_closed_form(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, seed: int) -> None:
     """Make the networks equal to the closed form, with latent coordinates of unit spread; corrections begin at nothing.
 
     Latent coordinates beyond those of the POD, of an over-complete autoencoder, are random mixtures of these, which the decoder
@@ -122,10 +130,10 @@ def start_from(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, se
     scale_correction(encoder.correction, samples, 1.0)
     scale_correction(decoder.correction, samples @ encode.T, 1.0)
     if isinstance(encoder.correction, MLP):
-        see_in_one_unit(encoder.correction, samples)
+        use_common_input_scale(encoder.correction, samples)
 
 
-def see_in_one_unit(network: MLP, samples: Tensor) -> None:
+def use_common_input_scale(network: MLP, samples: Tensor) -> None:
     """Let a network see all POD coordinates of samples (N, r) in one unit.
 
     Each in its own unit, as states of known dynamics are seen, would make the small ones as large as the others; of measured

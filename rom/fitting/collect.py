@@ -18,34 +18,28 @@ from rom.data.noise import noise_share
 from rom.data.readers import PlainDoor, SpaceDoor
 from rom.data.split import Split, split_trajectories
 from rom.data.trajectories import Collocation, Trajectories
-from rom.fitting.common_layout import common_layout, driven_as, named, with_time
-from rom.fitting.consistency import warn_of_other_rates
-from rom.fitting.evaluate_rhs import Wanted, evaluate_at, parameters_for
+from rom.fitting.common_layout import common_layout, driven_as, fill_in_names, with_time
+from rom.fitting.consistency import warn_if_rhs_disagrees
+from rom.fitting.evaluate_rhs import RhsRequest, evaluate_at, parameters_for
 from rom.utils.checks import require_integer, shortened
 from rom.utils.errors import RomTypeError, RomValueError
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["Material", "gather"]
+__all__ = ["FitData", "collect_data"]
 
 log = logging.getLogger("rom")
 
 SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, for making trajectories
-
 EVALUATION_SHARE = 0.2  # the same for evaluating f
-
 NOISY = 0.05  # share of their variance from which trajectories harm more than they help beside collocation points
-
 DEFAULT_COLLOCATION = 16_384
-
 FEW_TRAJECTORIES = 8  # by which the price of one is measured where time is limited
-
 TOGETHER = 32  # points that share a time, of an f that depends on it
-
 PROBE = 256  # collocation points whose price is measured where time is limited
 
 
 @dataclass(frozen=True)
-class Material:
+class FitData:
     """All data of a fit: trajectories, collocation pairs, how states are labelled.
 
     `n_trajectory_points`: how many of the pairs are states of the training trajectories. `evaluations` counts the values
@@ -60,12 +54,12 @@ class Material:
     n_trajectory_points: int = 0
     evaluations: int = 0
     origin: dict[str, str] = field(default_factory=dict)
-    wanted: Wanted | None = None
+    wanted: RhsRequest | None = None
     misfit: tuple[float, ...] = ()
     lost_in_space: float = 0.0
 
 
-def gather(
+def collect_data(
     system: Any,
     n_collocation: int | None,
     trajectories: Any,
@@ -73,10 +67,10 @@ def gather(
     collocation: Any,
     config: FitConfig,
     seed: int,
-    clock: Clock,
+    clock: TimeBudget,
     verbose: bool | None = None,
     accept: Callable[[Layout], Any] = lambda _: None,
-) -> Material:
+) -> FitData:
     """The data of a fit. Arguments are those of `rom.fit`, where the rules are written down.
 
     accept: refuses states by their layout, and is asked as soon as that is known, before anything is simulated or evaluated.
@@ -92,12 +86,12 @@ def gather(
 
     if trajectories is not None:
         groups, layout = door.trajectories(trajectories)
-        layout = named(layout, system)
+        layout = fill_in_names(layout, system)
         system = driven_as(system, layout)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
     given_pairs = None if collocation is None else door.collocation(collocation)
-    told = layouts if given_pairs is None else [*layouts, ("collocation", named(given_pairs[1], system))]
+    told = layouts if given_pairs is None else [*layouts, ("collocation", fill_in_names(given_pairs[1], system))]
     if door.space is None:
         accept(common_layout(system, told) if told else plain_layout_of(system))
     elif told:
@@ -115,7 +109,7 @@ def gather(
     evaluations = n_near = 0
     if given_pairs is not None:
         pairs, layout = given_pairs
-        layout = named(layout, system)
+        layout = fill_in_names(layout, system)
         layouts.append(("collocation", layout))
         origin["collocation"] = "given"
     elif n_collocation != 0 and (n_collocation is not None or nothing_passed):
@@ -152,9 +146,9 @@ def gather(
     n_extra, n_exact = 0, n_near // 2
     if (pairs is not None or n_near) and system is not None and config.evaluate_system:
         if pairs is not None and origin["collocation"] == "given":
-            evaluations += warn_of_other_rates(system, pairs, layout, seed, clock)
+            evaluations += warn_if_rhs_disagrees(system, pairs, layout, seed, clock)
         if origin["trajectories"] == "given":
-            evaluations += warn_of_other_rates(system, split.training, layout, seed, clock)
+            evaluations += warn_if_rhs_disagrees(system, split.training, layout, seed, clock)
         # Where the flow goes is where physics matters most.
         if groups and pairs is not None and not is_large(split.training, pairs.states.size):
             extra = at_trajectories(system, split.training, layout, len(pairs), seed, clock)
@@ -164,8 +158,8 @@ def gather(
     wanted = None
     if n_exact + n_near:
         seconds = clock.share(EVALUATION_SHARE)
-        wanted = Wanted(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
-    return Material(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, door.misfit, door.lost)
+        wanted = RhsRequest(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
+    return FitData(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, door.misfit, door.lost)
 
 
 def plain_layout_of(system: systems.System) -> Layout:
@@ -218,7 +212,7 @@ def wanted_trajectories(system: systems.System, n_trajectories: int | None) -> i
 
 
 def simulate(
-    system: systems.System, n_trajectories: int | None, seed: int, clock: Clock, verbose: bool | None
+    system: systems.System, n_trajectories: int | None, seed: int, clock: TimeBudget, verbose: bool | None
 ) -> xr.Dataset | None:
     """Trajectories of the system: as many as `max_seconds` leaves time for, None where that is not a single one."""
     limit = clock.share(SIMULATION_SHARE)
@@ -267,7 +261,7 @@ def collocate(
     near: list[xr.Dataset] | None,
     layout: Layout | None,
     seed: int,
-    clock: Clock,
+    clock: TimeBudget,
     along: bool,
 ) -> tuple[xr.Dataset, int]:
     """Pairs from the system's own sampler, or `along` the trajectories; how often f was asked.
@@ -335,7 +329,7 @@ def known_parameters(
 
 
 def at_trajectories(
-    system: systems.System, groups: list[Trajectories], layout: Layout, n: int, seed: int, clock: Clock
+    system: systems.System, groups: list[Trajectories], layout: Layout, n: int, seed: int, clock: TimeBudget
 ) -> Collocation:
     """f at `n` states of the trajectories, or at all of them: where the flow goes is where physics matters most."""
     rng = np.random.default_rng([seed, 1])

@@ -15,7 +15,7 @@ from rom.data.split import Split
 from rom.data.trajectories import Collocation
 from rom.utils.errors import RomValueError, nearest
 
-__all__ = ["common_layout", "driven_as", "named", "with_time"]
+__all__ = ["common_layout", "driven_as", "fill_in_names", "with_time"]
 
 log = logging.getLogger("rom")
 
@@ -62,7 +62,7 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
     return layout
 
 
-def named(layout: Layout, system: systems.System | None) -> Layout:
+def fill_in_names(layout: Layout, system: systems.System | None) -> Layout:
     """`layout` with the system's names of parameters and inputs, where there are as many without names."""
     if system is None:
         return layout

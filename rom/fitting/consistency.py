@@ -13,29 +13,23 @@ from rom.data.lazy import snapshots
 from rom.data.trajectories import Collocation, Trajectories
 from rom.fitting.evaluate_rhs import parameters_for
 from rom.fitting.time_derivatives import trusted_derivatives
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["warn_of_other_rates"]
+__all__ = ["warn_if_rhs_disagrees"]
 
 log = logging.getLogger("rom")
 
 LOOKED_AT = 8  # states; f may be dear
-
 CHECKED_SHARE = 0.02  # of what `max_seconds` leaves, after which no further one is looked at
-
 SNAPSHOTS = 12  # of a trajectory, in a row, through which a spline is put
-
 MIDDLE = 5  # of these: away from the ends of the spline
-
 REACH = 0.1  # of a trajectory's snapshots, at first, through which that spline reaches
-
 STILL = 1e-2  # share of its way from the start: what moves less has settled, and the errors of its solver remain
-
 DIFFERENCE = 0.3  # between f and the data, relative, that is worth a warning
 
 
-def warn_of_other_rates(
-    system: systems.System, data: Sequence[Trajectories] | Collocation, layout: Layout, seed: int, clock: Clock
+def warn_if_rhs_disagrees(
+    system: systems.System, data: Sequence[Trajectories] | Collocation, layout: Layout, seed: int, clock: TimeBudget
 ) -> int:
     """Say so where given data change in time otherwise than f says: other units, parameters, or order of components.
 

@@ -19,7 +19,7 @@ from rom.data.layout import Layout
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.pod import Projection
 
-__all__ = ["PassingPoints", "Wanted", "evaluate_at", "parameters_for"]
+__all__ = ["RhsRequest", "StreamingRhsSampler", "evaluate_at", "parameters_for"]
 
 
 def parameters_for(
@@ -71,12 +71,11 @@ def evaluate_at(
 log = logging.getLogger("rom")
 
 NOISE = systems.NearTrajectories.noise  # of deviations, in shares of the spread of the states
-
 FIRST = 8  # states whose price is measured where time is limited
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RhsRequest:
     """How many points: `exact` states of the training trajectories and `near` ones, with f of `system`.
 
     `asked_for`: those that were asked for by their count, not added. `seconds`: for f, None without a limit.
@@ -91,14 +90,14 @@ class Wanted:
     seconds: float | None
 
 
-class PassingPoints:
-    """Collects the points of a `Wanted` in POD coordinates while the blocks of the training trajectories pass by.
+class StreamingRhsSampler:
+    """Collects the points of a `RhsRequest` in POD coordinates while the blocks of the training trajectories pass by.
 
     `spread` (r,): standard deviations of the data along the columns of the basis. Which states are taken depends on the
     seed alone. Where f turns out too dear for `seconds`, fewer are, evenly over what is left.
     """
 
-    def __init__(self, wanted: Wanted, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
+    def __init__(self, wanted: RhsRequest, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
         self.wanted, self.projection, self.spread = wanted, projection, spread
         self.rng = np.random.default_rng([wanted.seed, 1])
         total = sum(len(g) * len(g.times) for g in groups)

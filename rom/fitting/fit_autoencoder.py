@@ -14,22 +14,29 @@ from torch import nn
 from rom.config import FitConfig, LossWeights
 from rom.data.samples import as_samples
 from rom.data.samples_at_positions import samples_at_positions
-from rom.fitting.arguments import checked, lowered, require_dimension, require_field, require_rank, training_seconds
-from rom.fitting.assemble_autoencoder import assemble
+from rom.fitting.arguments import (
+    clip_to_rank,
+    require_dimension,
+    require_field,
+    require_rank,
+    training_seconds,
+    validate_arguments,
+)
+from rom.fitting.assemble_autoencoder import build_autoencoder
 from rom.fitting.autoencoder_start import (
     closed_form,
-    expect,
+    init_from_closed_form,
     pod_sample,
-    see_in_one_unit,
-    start_from,
+    set_correction_gain,
+    use_common_input_scale,
     without_many_products,
 )
-from rom.fitting.isomap_start import unfold
+from rom.fitting.isomap_start import pretrain_on_isomap
 from rom.models.autoencoder import Autoencoder
 from rom.models.build import add_posterior, build_encoder_decoder, require_network
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.field_correction import attach
-from rom.networks.user_modules import own_modules
+from rom.networks.user_modules import check_user_modules
 from rom.reduction.pod import fit_projection
 from rom.training.checkpoint import digest_of
 from rom.training.loop import Plan, expected_correction, train
@@ -39,7 +46,7 @@ from rom.utils.checks import require_choice, require_integer
 from rom.utils.devices import checked_device
 from rom.utils.errors import RomValueError
 from rom.utils.random import generator_of
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
 __all__ = ["fit_autoencoder"]
 
@@ -89,9 +96,9 @@ def fit_autoencoder(
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `RomReadError` where a computation of
     dask fails.
     """
-    clock = Clock(max_seconds)
+    clock = TimeBudget(max_seconds)
     latent_dim = require_integer("latent_dim", latent_dim, low=1)
-    path, seed = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks), int(seed)
+    path, seed = validate_arguments(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks), int(seed)
     require_field(modules, config)
     require_weight(weights)
     require_start(start, config, modules)
@@ -102,12 +109,12 @@ def fit_autoencoder(
         else samples_at_positions(data, sample_dims, seed, config.space)
     )
     require_dimension(latent_dim, samples.layout.n_states, weights)
-    own = own_modules(modules, samples.layout, latent_dim)
+    own = check_user_modules(modules, samples.layout, latent_dim)
     require_network(config, samples.layout)
 
     pod_of = pod_sample(samples.training, seed)
     projection = fit_projection(pod_of, config.energy_tolerance, latent_dim, config.max_rank)
-    d = lowered(latent_dim, projection.rank, weights)
+    d = clip_to_rank(latent_dim, projection.rank, weights)
     if own is not None:
         require_rank(d, latent_dim)
     config = without_many_products(config, d)
@@ -118,9 +125,9 @@ def fit_autoencoder(
     parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
     networks = EncoderDecoder(*parts).to(dtype)
     attach(networks, projection.basis)
-    start_from(networks, closed.manifold, training, seed)
+    init_from_closed_form(networks, closed.manifold, training, seed)
     if weights.variational > 0.0:
-        see_in_one_unit(add_posterior(networks, config, training, seed), training)
+        use_common_input_scale(add_posterior(networks, config, training, seed), training)
     networks.to(target)
 
     of_training, of_validating = (coordinates.to(target, dtype) for coordinates in (training, validating))
@@ -140,11 +147,11 @@ def fit_autoencoder(
     # Of linear maps none reconstructs better than POD (Baldi & Hornik 1989).
     optimal = linear and not weights.regularised
     done = trained(networks, objective, plan, clock, start, optimal)
-    return assemble(samples, projection, networks, closed, done, objective, plan, clock, start)
+    return build_autoencoder(samples, projection, networks, closed, done, objective, plan, clock, start)
 
 
 def trained(
-    networks: EncoderDecoder, objective: AutoencoderObjective, plan: Plan, clock: Clock, start: str, optimal: bool
+    networks: EncoderDecoder, objective: AutoencoderObjective, plan: Plan, clock: TimeBudget, start: str, optimal: bool
 ) -> Training:
     """Train networks in place by the plan, towards Isomap coordinates first if that is their start. Returns the record.
 
@@ -154,12 +161,12 @@ def trained(
     begun = objective.validate(networks)
     unfolding = None
     if start == "isomap" and (plan.checkpoint is None or not plan.checkpoint.exists()):  # a checkpoint has it behind it
-        unfolding = unfold(networks, objective.training, objective.spread, plan, clock)
+        unfolding = pretrain_on_isomap(networks, objective.training, objective.spread, plan, clock)
     # What there is to gain at most is the weighted sum of all losses: a closed form that loses nothing may yet be far from sparse.
     losses = (begun if unfolding is None else unfolding.best).error
     correction = expected_correction(losses / (plan.weights.reconstruction + plan.weights.denoising))
     if unfolding is None or unfolding.best_step == 0:
-        expect(networks, correction)
+        set_correction_gain(networks, correction)
     interrupted = unfolding is not None and unfolding.stopped == "interrupted"
     seconds = 0.0 if optimal or interrupted else training_seconds(clock, preparation)
     done = train(networks, replace(plan, correction=correction, seconds=seconds))

@@ -13,22 +13,22 @@ from torch import nn
 
 from rom.config import FitConfig, LossWeights
 from rom.data.layout import Layout
-from rom.fitting.arguments import checked, require_dimension, require_field, require_rank, training_seconds
-from rom.fitting.assemble import assemble, fingerprint
-from rom.fitting.collect import Material, gather
+from rom.fitting.arguments import require_dimension, require_field, require_rank, training_seconds, validate_arguments
+from rom.fitting.assemble import build_model, fingerprint
+from rom.fitting.collect import FitData, collect_data
 from rom.fitting.initial_model import choose, require_affordable
 from rom.fitting.prepare import Prepared, prepare
 from rom.fitting.training_data import fresh_flows, to_device
-from rom.models.build import add_posterior, build_networks, closed_form_networks, require_network, start_from
+from rom.models.build import add_posterior, build_networks, closed_form_networks, init_from_closed_form, require_network
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.networks.field_correction import attach
-from rom.networks.user_modules import own_modules
+from rom.networks.user_modules import check_user_modules
 from rom.training.loop import Plan, expected_correction, train
 from rom.training.objectives import ForecastObjective, window_steps
 from rom.training.record import Progress
 from rom.utils.devices import checked_device
 from rom.utils.errors import RomValueError
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
 __all__ = ["fit"]
 
@@ -110,8 +110,8 @@ def fit(
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
     system that fails or a file that is gone or damaged, `RomReadError` where a computation of dask fails.
     """
-    clock = Clock(max_seconds)
-    path = checked(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
+    clock = TimeBudget(max_seconds)
+    path = validate_arguments(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
     seed = int(seed)
     if config.space is not None:  # f takes states on its own grid, not coefficients
         config = replace(config, evaluate_system=False)
@@ -125,10 +125,10 @@ def fit(
     def accept(layout: Layout) -> None:
         require_dimension(dimension, layout.n_states, weights)
         require_affordable(dimension, layout.n_states)
-        own_modules(modules, layout, dimension or 1)
+        check_user_modules(modules, layout, dimension or 1)
         require_network(config, layout)
 
-    material = gather(
+    material = collect_data(
         system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose, accept
     )
     require_weight(material, weights)
@@ -146,12 +146,12 @@ def fit(
         n_parameters(prepared),
         seed,
         material.layout,
-        own_modules(modules, material.layout, selection.closed_form.latent_dim),
+        check_user_modules(modules, material.layout, selection.closed_form.latent_dim),
     )
     attach(networks, prepared.projection.basis)
     states, parameters = prepared.with_parameters()
     correction = expected_correction(selection.error)
-    start_from(networks, selection.closed_form, states, parameters, gain=correction)
+    init_from_closed_form(networks, selection.closed_form, states, parameters, gain=correction)
     if weights.variational > 0.0:
         add_posterior(networks, config, states, seed)
     networks.to(target)
@@ -181,10 +181,12 @@ def fit(
     training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
     networks.posterior = None
     reference = closed_form_networks(config, selection.closed_form).to(target)
-    return assemble(material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock)
+    return build_model(
+        material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock
+    )
 
 
-def require_weight(material: Material, weights: LossWeights) -> None:
+def require_weight(material: FitData, weights: LossWeights) -> None:
     """Refuse weights under which no data count."""
     of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
     physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)

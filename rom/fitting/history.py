@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.initial_model import Selection
 from rom.fitting.prepare import Prepared
 from rom.training.loop import Plan
@@ -16,7 +16,7 @@ from rom.training.record import Training, columns_of
 
 
 def record(
-    material: Material,
+    material: FitData,
     prepared: Prepared,
     selection: Selection,
     curve: dict[int, float],

@@ -12,58 +12,39 @@ from torch import Tensor
 
 from rom.config import FitConfig, LossWeights
 from rom.dynamics.runge_kutta import rk4_rollout
-from rom.fitting.arguments import lowered
+from rom.fitting.arguments import clip_to_rank
 from rom.fitting.prepare import Prepared
 from rom.models.build import closed_form_networks
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
-from rom.reduction.operator_inference import ClosedForm, closed_form_models, extended
-from rom.training.validation import stretches, validate
+from rom.reduction.operator_inference import ClosedForm, closed_form_models, pad_latent_dim
+from rom.training.validation import into_segments, validate
 from rom.utils.errors import RomValueError
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
 __all__ = ["Selection", "choose", "require_affordable", "select_closed_form", "select_latent_dim"]
 
 log = logging.getLogger("rom")
 
 CANDIDATE_DIMENSIONS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
-
 GOOD_ENOUGH = 1e-3  # share of the variance below which more latent states are not worth their price
-
 CLOSE_TO_BEST = 1.2  # a smaller model within this factor of the best one is preferred
-
 HOPELESS = 1.0  # share of the variance from which a closed form is no better than a constant
-
 USELESS = 0.1  # share of the variance above which no closed form forecasts well enough to judge dimensions by
-
 RESOLVED = 1e-2  # share of the variance that the decoder may then lose
-
 STABLE = 2.5  # the classical Runge-Kutta method: |dt lambda| up to 2.78 on the negative axis, 2.82 on the imaginary one
-
 STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the spread of z
-
 CHEAP_SECONDS = 1.0  # for the choice of a ridge, whatever the limit
-
 MAX_SUBSTEPS = 32
-
 MAX_STRIDE = 64
-
 MOST_STEPS = 1000  # of an interval, in a forecast by a fit that failed: its dynamics may be as fast as they like
-
 FEWEST_INTERVALS = 2  # of a window, at the longest stride
-
 DEFAULT_INTERVAL = 0.1  # in units of the natural time, where no trajectory gives an interval
-
 SAMPLE = 512
-
 FEW = 32  # states at which eigenvalues are looked at
-
 FEATURE_ROWS = 8192  # of large sets, whose features are formed some at a time
-
 MOST_OVER_COMPLETE = 128  # latent states, where they are more than the data span
-
 MOST_EXTENDED = 32  # POD coordinates that an over-complete latent space begins with
-
 MANY = 4096  # at most, at which a decoder is judged
 
 
@@ -84,18 +65,18 @@ class Selection:
 
 
 def choose(
-    prepared: Prepared, config: FitConfig, dimension: int | None, weights: LossWeights, seed: int, clock: Clock
+    prepared: Prepared, config: FitConfig, dimension: int | None, weights: LossWeights, seed: int, clock: TimeBudget
 ) -> tuple[Selection, dict[int, float]]:
     """The closed-form model to start from, and the curve of its error against the dimensions that were tried."""
     if dimension is None:
         return select_latent_dim(prepared, config, seed, clock)
     rank = prepared.projection.rank
-    d = lowered(dimension, rank, weights)
+    d = clip_to_rank(dimension, rank, weights)
     require_affordable(d, rank)
     known = d if d <= rank else min(rank, MOST_EXTENDED)
     selection = select_closed_form(prepared, config, known, seed, clock)
     if d > known:
-        selection = replace(selection, closed_form=extended(selection.closed_form, d, seed))
+        selection = replace(selection, closed_form=pad_latent_dim(selection.closed_form, d, seed))
     return selection, {d: selection.error}
 
 
@@ -109,7 +90,7 @@ def require_affordable(dimension: int | None, span: int) -> None:
 
 
 def select_latent_dim(
-    prepared: Prepared, config: FitConfig, seed: int, clock: Clock
+    prepared: Prepared, config: FitConfig, seed: int, clock: TimeBudget
 ) -> tuple[Selection, dict[int, float]]:
     """The smallest model that is good enough or close to the best, and the curve of error against dimension.
 
@@ -138,7 +119,9 @@ def select_latent_dim(
     return selections[chosen], curve
 
 
-def select_closed_form(prepared: Prepared, config: FitConfig, latent_dim: int, seed: int, clock: Clock) -> Selection:
+def select_closed_form(
+    prepared: Prepared, config: FitConfig, latent_dim: int, seed: int, clock: TimeBudget
+) -> Selection:
     """The closed-form model with `latent_dim` latent states whose ridge gives the lowest validation error.
 
     Where quadratic dynamics forecast worse than a constant, since they blow up, linear ones compete.
@@ -156,7 +139,7 @@ def best_ridge(
     config: FitConfig,
     latent_dim: int,
     seed: int,
-    clock: Clock,
+    clock: TimeBudget,
     *,
     linear: bool,
     quadratic: bool,
@@ -184,7 +167,7 @@ def best_ridge(
             break
         networks = closed_form_networks(double, model)
         substeps, stride, max_step = runge_kutta_step(networks, prepared, seed)
-        error = validate(networks, stretches(prepared.held_out), prepared.spreads, substeps).error
+        error = validate(networks, into_segments(prepared.held_out), prepared.spreads, substeps).error
         if best is None or error < best.error:
             if error > USELESS and stride > 1:  # a poor model of the dynamics does not know how long steps may be
                 stride, max_step = 1, max_step / stride

@@ -17,24 +17,23 @@ from rom.config import LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.isomap import MOST_SAMPLES, isomap
 from rom.training.loop import DEFAULT_STEPS, Plan, train
-from rom.training.objectives import TowardsCoordinates
+from rom.training.objectives import IsomapObjective
 from rom.training.record import Training
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
-__all__ = ["unfold"]
+__all__ = ["pretrain_on_isomap"]
 
 log = logging.getLogger("rom")
 
 STEPS = 400
-
 RATE = 2e-3  # of Adam
-
 SHARE = 0.3  # of the time that is left
-
 SHORTEST = 3.0  # seconds, below which the training needs all that is left
 
 
-def unfold(networks: EncoderDecoder, samples: Tensor, spread: float, plan: Plan, clock: Clock) -> Training | None:
+def pretrain_on_isomap(
+    networks: EncoderDecoder, samples: Tensor, spread: float, plan: Plan, clock: TimeBudget
+) -> Training | None:
     """Train networks, in place, towards Isomap coordinates of samples (N, r) in POD coordinates, of mean variance `spread`.
 
     They are left as they were where nothing on the way reconstructs better, by `plan.objective`. Returns the record, or None where
@@ -55,7 +54,7 @@ def unfold(networks: EncoderDecoder, samples: Tensor, spread: float, plan: Plan,
         steps=min(STEPS, plan.config.steps or DEFAULT_STEPS),
         patience=None,
     )
-    towards = TowardsCoordinates(w, z, spread, config.collocation_batch, plan.objective.validate)
+    towards = IsomapObjective(w, z, spread, config.collocation_batch, plan.objective.validate)
     left = None if seconds is None else clock.share(SHARE)
     done = train(
         networks,

@@ -16,9 +16,9 @@ from rom.data.lazy import Block, is_large
 from rom.data.split import HELD_OUT_SHARE
 from rom.data.trajectories import Collocation, Trajectories
 from rom.dynamics.forcing import forcing_between
-from rom.fitting.collect import Material
-from rom.fitting.evaluate_rhs import PassingPoints
-from rom.fitting.scaling import ParameterScaling, loss_spreads, natural_time, parameter_scaling
+from rom.fitting.collect import FitData
+from rom.fitting.evaluate_rhs import StreamingRhsSampler
+from rom.fitting.scaling import ParameterScaling, loss_scales, natural_time, parameter_scaling
 from rom.fitting.snapshots import (
     Snapshots,
     in_parts,
@@ -30,7 +30,7 @@ from rom.fitting.snapshots import (
 from rom.fitting.time_derivatives import derivatives_along, quotients, smooth_states
 from rom.reduction.pod import MAX_SNAPSHOTS, Projection
 from rom.training.batches import CollocationTable, Rollouts
-from rom.training.losses import Spreads
+from rom.training.losses import LossScales
 from rom.training.validation import HeldOut
 from rom.utils.errors import RomValueError
 
@@ -58,7 +58,7 @@ class Prepared:
     collocation: CollocationTable | None
     smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
     held_out: HeldOut
-    spreads: Spreads
+    spreads: LossScales
     exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
     n_passing: int = 0  # points at which f was asked while the trajectories were projected
     large: bool = False  # whether the states passed in blocks: what follows then works in blocks as well
@@ -104,7 +104,7 @@ class Prepared:
         return self.states(), torch.cat(present) if present else None
 
 
-def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
+def prepare(material: FitData, config: FitConfig, min_rank: int) -> Prepared:
     """Project and scale the data of a fit.
 
     Large sets pass by twice: for the POD, and to be projected. Smaller ones are taken into memory for the POD.
@@ -121,7 +121,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
     if large:
         projection, deviations = pod_in_one_pass(snapshots, config, min_rank)
         if material.wanted is not None:
-            passing = PassingPoints(material.wanted, kept, projection, deviations)
+            passing = StreamingRhsSampler(material.wanted, kept, projection, deviations)
     else:
         projection = pod_of_sample(snapshots, config, min_rank, rng)
     if pairs is not None:
@@ -148,7 +148,7 @@ def prepare(material: Material, config: FitConfig, min_rank: int) -> Prepared:
         collocation=collocation,
         smooth=None if collocation is None or asked else smooth_states(training, collocation, rng),
         held_out=what_validates(training, collocation, held_groups, held_points),
-        spreads=loss_spreads(training, collocation),
+        spreads=loss_scales(training, collocation),
         exact_along_trajectories=asked,
         n_passing=0 if passing is None else len(passing),
         large=large,
@@ -190,7 +190,7 @@ class Coordinates:
     scaling: ParameterScaling
     layout: Layout
 
-    def of_groups(self, groups: Sequence[Trajectories], passing: PassingPoints | None = None) -> list[Rollouts]:
+    def of_groups(self, groups: Sequence[Trajectories], passing: StreamingRhsSampler | None = None) -> list[Rollouts]:
         """All trajectories; `passing` sees their states on the way, numbered throughout."""
         rollouts, first = [], 0
         for group in groups:
@@ -226,7 +226,7 @@ class Coordinates:
         ]
         return concatenated(tables) if tables else None
 
-    def of_passing(self, passing: PassingPoints) -> CollocationTable:
+    def of_passing(self, passing: StreamingRhsSampler) -> CollocationTable:
         """What was collected while the trajectories passed by."""
         coordinates, derivatives, own = passing.collected()
         warn_of_lost_share(passing.kept_squares, passing.squares)

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from rom.data.layout import Layout
 from rom.dynamics.forcing import point_forcing
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.time_derivatives import derivatives_along
 from rom.training.batches import CollocationTable, Rollouts
-from rom.training.losses import Spreads
+from rom.training.losses import LossScales
 
-__all__ = ["ParameterScaling", "loss_spreads", "natural_time", "parameter_scaling"]
+__all__ = ["ParameterScaling", "loss_scales", "natural_time", "parameter_scaling"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ParameterScaling:
         return torch.cat(present, dim=1) if present else None
 
 
-def parameter_scaling(material: Material) -> ParameterScaling:
+def parameter_scaling(material: FitData) -> ParameterScaling:
     """From all data, held-out ones included: these are no states."""
     groups, pairs = (*material.split.training, *material.split.held_out), material.collocation
     parameters = [group.parameters for group in groups]
@@ -76,7 +76,7 @@ def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | N
     return spread / change if change > 0 and spread > 0 else 1.0
 
 
-def loss_spreads(training: Sequence[Rollouts], collocation: CollocationTable | None) -> Spreads:
+def loss_scales(training: Sequence[Rollouts], collocation: CollocationTable | None) -> LossScales:
     """The constants by which losses are divided, from all training data."""
     states = [group.coordinates.flatten(0, 1) for group in training]
     derivatives = 1.0
@@ -84,4 +84,4 @@ def loss_spreads(training: Sequence[Rollouts], collocation: CollocationTable | N
         states.append(collocation.coordinates)
         derivatives = float(collocation.derivatives.square().mean())
     tiny = float(np.finfo(np.float32).tiny)
-    return Spreads(max(float(torch.cat(states).var(dim=0).mean()), tiny), max(derivatives, tiny))
+    return LossScales(max(float(torch.cat(states).var(dim=0).mean()), tiny), max(derivatives, tiny))

@@ -87,9 +87,7 @@ def times_of(group: Rollouts) -> np.ndarray:
 
 
 DEGREES = (5, 3)  # of splines whose derivatives are compared
-
 FEWEST_SNAPSHOTS = max(DEGREES) + 1
-
 AGREEMENT = 1e-2  # of these two, in shares of the root mean square, from which they are believed
 
 

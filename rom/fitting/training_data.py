@@ -12,13 +12,13 @@ from torch import Tensor
 
 import systems
 from rom.config import FitConfig
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.initial_model import Selection
 from rom.fitting.prepare import Prepared
 from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
-from rom.training.fresh_flows import Renewal
+from rom.training.fresh_flows import FreshFlowSampler
 from rom.training.objectives import TrainingData
-from rom.training.validation import HeldOut, stretches
+from rom.training.validation import HeldOut, into_segments
 
 __all__ = ["fresh_flows", "to_device"]
 
@@ -45,7 +45,7 @@ def to_device(
 
     snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
     data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, selection.substeps, selection.stride)
-    pieces = stretches(prepared.held_out, selection.stride)
+    pieces = into_segments(prepared.held_out, selection.stride)
     held_out = replace(
         pieces,
         rollouts=[rollouts(group) for group in pieces.rollouts],
@@ -61,13 +61,13 @@ UNKNOWN_SPAN = 10.0  # natural times, of the flows of a black box without trajec
 
 def fresh_flows(
     system: systems.System | None,
-    material: Material,
+    material: FitData,
     prepared: Prepared,
     interval: float,
     n_intervals: int,
     seed: int,
     limited: bool,
-) -> Renewal | None:
+) -> FreshFlowSampler | None:
     """Renewal over the span of the training trajectories, in pieces of `n_intervals` of the scaled time `interval`.
 
     None without a system or collocation points to add to, and with parameters, inputs, or an f that depends on time.
@@ -85,6 +85,6 @@ def fresh_flows(
         span = UNKNOWN_SPAN * prepared.time_scale if system.is_black_box else float(np.ptp(system.default_times))
     step = min(interval * prepared.time_scale, 0.5 * span)
     n_intervals = max(1, min(n_intervals, int(span / step + 1e-6)))
-    return Renewal(
+    return FreshFlowSampler(
         system, prepared.projection, prepared.time_scale, step, n_intervals, span, len(prepared.collocation), seed
     )

@@ -1,6 +1,6 @@
 """Arguments of a model's methods, of any kind a user has, to tensors on the model's device: checked, or a typed error.
 
-`like` is a tensor with the device and the dtype of the model, `layout` says how its states look.
+`as_type_of` is a tensor with the device and the dtype of the model, `layout` says how its states look.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 
 import systems
 from rom.data.layout import Layout, require_same_units
-from rom.data.states import as_tensor, one_of, ordered, states_of
+from rom.data.states import as_tensor, first_field, ordered, states_of
 from rom.utils.checks import numeric, require_finite, require_numeric_times
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
@@ -42,7 +42,7 @@ def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
 def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
     """Flat states (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
     states = states_of("x0", x0, layout, like)
-    given, dims = one_of(x0, layout)
+    given, dims = first_field(x0, layout)
     lead = tuple(str(d) for d in given.dims if d not in dims) if isinstance(given, xr.DataArray) else ()
     return trajectories_of(
         states,
@@ -196,7 +196,7 @@ def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
     if (steps <= 0).any():
         k = int(np.argmax(steps <= 0))
         raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
-    x0, _ = one_of(x0, layout)
+    x0, _ = first_field(x0, layout)
     if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
         require_numeric_times("the time of x0", x0.coords["time"].dtype, "x0 = x0.drop_vars('time')")
         require_same_units("x0", {"time": x0.coords["time"].attrs}, layout, "this model")

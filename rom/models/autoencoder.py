@@ -14,15 +14,15 @@ import xarray as xr
 from torch import Tensor
 
 from rom.config import FitConfig
-from rom.data.at_positions import Given, values_where
+from rom.data.at_positions import PositionedValues, values_where
 from rom.data.layout import Layout
-from rom.data.outputs import like
+from rom.data.outputs import as_type_of
 from rom.data.samples import USUAL
 from rom.data.states import states_of
-from rom.models.base import Fitted, FittedState, prior_shapes
+from rom.models.base import LatentModel, ModelModules, prior_shapes
 from rom.models.build import build_encoder_decoder
 from rom.networks.encoder_decoder import EncoderDecoder
-from rom.networks.user_modules import OwnModules
+from rom.networks.user_modules import UserModules
 from rom.reduction.pod import Projection
 from rom.utils.checks import require_integer, require_number
 from rom.utils.errors import RomValueError
@@ -32,7 +32,7 @@ __all__ = ["Autoencoder", "AutoencoderState"]
 FEW_GROUPS = 20  # that calibrate, below which a rate of false alarms is a guess
 
 
-class AutoencoderState(FittedState):
+class AutoencoderState(ModelModules):
     """All numbers of an autoencoder.
 
     Buffer: `calibration` (m,), mean square errors of reconstructed samples that took no part in training, in increasing order; in a
@@ -43,7 +43,7 @@ class AutoencoderState(FittedState):
 
     @staticmethod
     def empty(
-        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: OwnModules | None = None
+        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: UserModules | None = None
     ) -> AutoencoderState:
         """A state of the right shapes, to be filled from a file."""
         dtype = getattr(torch, config.dtype)
@@ -59,7 +59,7 @@ class AutoencoderState(FittedState):
         super().fill(tensors)
 
 
-class Autoencoder(Fitted[AutoencoderState]):
+class Autoencoder(LatentModel[AutoencoderState]):
     """An encoder z = phi(x) and a decoder x = psi(z), as `rom.fit_autoencoder` and `rom.load_autoencoder` return them.
 
     `history` (xarray.Dataset) tells how it came about, and how well it reconstructs.
@@ -99,7 +99,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         space = self._space(at)
         if space is None:
             self._checked_noise(noise, in_space=False)
-            return like(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
+            return as_type_of(x, self._reconstructed(x)[1], self._layout, self.dims, self.shape, self.dims)
         if at is not None:
             return self.decode(self.encode(x, noise=noise), at=at)
         given = self._given("x", x, None)
@@ -129,7 +129,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         """
         errors, dims = self._squared_errors(x, at)
         scores = (errors / self._typical).nan_to_num(nan=math.inf, posinf=math.inf)
-        return like(x, scores[..., None], self._layout, (), (), dims)
+        return as_type_of(x, scores[..., None], self._layout, (), (), dims)
 
     def anomaly_threshold(self, false_alarm_rate: float = 0.01) -> float:
         """The score that data of the same kind exceed with a probability of at most `false_alarm_rate`.
@@ -201,7 +201,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         axes = () if self._layout.space is None else self._layout.space.names
         return tuple(dim for dim in (*json.loads(self.history.attrs["sample_dims"]), *USUAL) if dim not in axes)
 
-    def _given(self, name: str, x: Any, at: Any, is_rate: bool = False) -> Given:
+    def _given(self, name: str, x: Any, at: Any, is_rate: bool = False) -> PositionedValues:
         given = super()._given(name, x, at, is_rate)
         (place,) = given.places
         known = int(self.history.attrs["n_position_dims"])
@@ -226,7 +226,7 @@ class Autoencoder(Fitted[AutoencoderState]):
         states = states_of("x", x, self._layout, self._kind)
         return states, self._state.decode(self._state.encode(states))
 
-    def _values_where(self, given: Given, noise: float = 0.0) -> Tensor:
+    def _values_where(self, given: PositionedValues, noise: float = 0.0) -> Tensor:
         """Decoded values (*lead, m) where others were given, of one in a function space."""
         latent = self._state.encode(self._coefficients("x", given, noise=noise))
         return values_where(given, self._layout, self._state.projection, self._scaled_coordinates(latent))

@@ -16,16 +16,16 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rom.config import FitConfig
-from rom.data.at_positions import Given, cells_at, coefficients_given, lifting_at, values_given
+from rom.data.at_positions import PositionedValues, cells_at, coefficients_given, lifting_at, values_given
 from rom.data.gappy_pod import Prior
 from rom.data.layout import Layout
-from rom.data.outputs import like, like_cells
+from rom.data.outputs import as_type_of, cells_as_type_of
 from rom.data.positions import MOVING, place_asked_for
 from rom.data.states import states_of
 from rom.models.arguments import latent_states
 from rom.networks.encoder_decoder import n_weights, parts_of
 from rom.networks.field_correction import attach
-from rom.networks.user_modules import is_own
+from rom.networks.user_modules import has_user_modules
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FunctionSpace
 from rom.utils.checks import require_number
@@ -33,10 +33,10 @@ from rom.utils.devices import checked_device
 from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.files import history_to_json, write_sealed
 
-__all__ = ["Fitted", "FittedState", "prior_shapes"]
+__all__ = ["LatentModel", "ModelModules", "prior_shapes"]
 
 
-class FittedState(nn.Module):
+class ModelModules(nn.Module):
     """All numbers of a fit: what `save` stores and `to` moves. `networks` hold at least `encoder` and `decoder`.
 
     Buffers of a fit in a function space: `prior_variance` (r,) and `prior_noise` (n_fields,), as `Prior` has them.
@@ -69,10 +69,10 @@ def prior_shapes(layout: Layout, rank: int) -> dict[str, tuple[int, ...]]:
     return {} if layout.space is None else {"prior_variance": (rank,), "prior_noise": (len(layout.parts),)}
 
 
-S = TypeVar("S", bound=FittedState)
+S = TypeVar("S", bound=ModelModules)
 
 
-class Fitted(Generic[S]):
+class LatentModel(Generic[S]):
     """What models and autoencoders have in common. `history` (xarray.Dataset) tells how one came about."""
 
     file_kind: ClassVar[str]
@@ -160,7 +160,7 @@ class Fitted(Generic[S]):
         places = [place] * len(self._layout.parts)
         mean, modes = lifting_at(self._layout, self._state.projection, [place.positions for place in places])
         values = mean + self._scaled_coordinates(latent) @ modes.T
-        return like_cells(z, values, cells_at(self._layout, places), bool(self._layout.fields))
+        return cells_as_type_of(z, values, cells_at(self._layout, places), bool(self._layout.fields))
 
     # -- files and devices --------------------------------------------------------------------------------------------
 
@@ -173,7 +173,7 @@ class Fitted(Generic[S]):
         document = {
             "config": self.config.to_dict(),
             "classes": [type(part).__name__ for part in parts_of(networks).values()],
-            "own_modules": is_own(networks),
+            "own_modules": has_user_modules(networks),
             "rank": self.rank,
             "latent_dim": self.latent_dim,
             "lost_energy": projection.lost_energy,
@@ -218,11 +218,11 @@ class Fitted(Generic[S]):
             )
         return noise
 
-    def _given(self, name: str, x: Any, at: Any, is_rate: bool = False) -> Given:
+    def _given(self, name: str, x: Any, at: Any, is_rate: bool = False) -> PositionedValues:
         """Values at positions, of a fit in a function space."""
         return values_given(name, x, at, self._layout, self._kind, units=not is_rate, moving=self._moving)
 
-    def _coefficients(self, name: str, given: Given, is_rate: bool = False, noise: float = 0.0) -> Tensor:
+    def _coefficients(self, name: str, given: PositionedValues, is_rate: bool = False, noise: float = 0.0) -> Tensor:
         """Flat states (..., n) of what was given, in a function space."""
         return coefficients_given(name, given, self._layout, self._prior, is_rate, noise).to(self._kind)
 
@@ -244,4 +244,4 @@ class Fitted(Generic[S]):
     def _like(
         self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
     ) -> Any:
-        return like(given, result, self._layout, dims, shape, replaced)
+        return as_type_of(given, result, self._layout, dims, shape, replaced)

@@ -18,7 +18,7 @@ from rom.networks.geometry import geometry_of
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import MLP
 from rom.networks.quadratic import n_products, packed
-from rom.networks.user_modules import OwnModules
+from rom.networks.user_modules import UserModules
 from rom.reduction.operator_inference import ClosedForm
 from rom.utils.random import generator_of
 
@@ -28,9 +28,9 @@ __all__ = [
     "build_networks",
     "closed_form_config",
     "closed_form_networks",
+    "init_from_closed_form",
     "require_network",
     "scale_correction",
-    "start_from",
 ]
 
 POSTERIOR_WIDTH = 64  # of the network for the variances, where the configuration has no layers
@@ -43,7 +43,7 @@ def build_networks(
     n_parameters: int,
     seed: int = 0,
     layout: Layout | None = None,
-    own: OwnModules | None = None,
+    own: UserModules | None = None,
 ) -> Networks:
     """Networks in `config.dtype` on the CPU. Linear and quadratic parts and all corrections start at zero.
 
@@ -70,7 +70,7 @@ def build_encoder_decoder(
     latent_dim: int,
     generator: torch.Generator,
     layout: Layout | None = None,
-    own: OwnModules | None = None,
+    own: UserModules | None = None,
 ) -> tuple[Encoder, Decoder]:
     """Encoder and decoder of a configuration, as in `build_networks`."""
     r, d = rank, latent_dim
@@ -93,7 +93,7 @@ def corrections_of(
     latent_dim: int,
     generator: torch.Generator,
     layout: Layout | None,
-    own: OwnModules | None,
+    own: UserModules | None,
 ) -> tuple[Correction | None, Correction | None]:
     """The neural parts of encoder and decoder: on fields, or on POD coordinates; None for none."""
     r, d = rank, latent_dim
@@ -133,7 +133,7 @@ def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
     return linear
 
 
-def start_from(
+def init_from_closed_form(
     networks: Networks, closed_form: ClosedForm, coordinates: Tensor, parameters: Tensor | None, gain: float = 1.0
 ) -> None:
     """Make `networks` equal to the closed-form model, and fix the normalisation of the corrections.
@@ -183,5 +183,5 @@ def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks
     n_parameters = closed_form.linear.shape[1] - d
     networks = build_networks(closed_form_config(config), r, d, n_parameters)
     sample = torch.zeros(1, r)
-    start_from(networks, closed_form, sample, torch.zeros(1, n_parameters) if n_parameters else None)
+    init_from_closed_form(networks, closed_form, sample, torch.zeros(1, n_parameters) if n_parameters else None)
     return networks.requires_grad_(False)

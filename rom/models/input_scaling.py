@@ -14,13 +14,13 @@ from rom.data.layout import Layout
 from rom.dynamics.forcing import Forcing, forcing_of_signals, point_forcing, time_features
 from rom.models.arguments import input_values, parameter_values
 
-__all__ = ["Units", "at_states", "forcing_over_time", "scaled_parameters", "within_training"]
+__all__ = ["InputScaling", "at_states", "forcing_over_time", "scaled_parameters", "within_training"]
 
 BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
 
 
 @dataclass(frozen=True)
-class Units:
+class InputScaling:
     """How a model counts what it is told: `mean` and `spread` (p + q,) and `extremes` (2, p + q) in float64, and its time.
 
     `kind` is a tensor with the device and the dtype of the model.
@@ -45,14 +45,14 @@ class Units:
         return ((torch.as_tensor(values).to(mean) - mean) / spread).to(self.kind)
 
 
-def scaled_parameters(mu: Any, leading: tuple[int, ...], units: Units) -> Tensor | None:
+def scaled_parameters(mu: Any, leading: tuple[int, ...], units: InputScaling) -> Tensor | None:
     """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
     names = units.layout.parameters
     values = parameter_values(mu, names, leading, units.mean)
     return None if values is None else units.of_parameters(values).expand(*leading, len(names))
 
 
-def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: Units) -> Tensor | None:
+def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: InputScaling) -> Tensor | None:
     """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
     parameters, layout = scaled_parameters(mu, leading, units), units.layout
     values = input_values(inputs, layout.inputs, leading, units.mean)
@@ -63,7 +63,7 @@ def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: U
     return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
 
 
-def forcing_over_time(signals: systems.Signals | None, n: int, units: Units) -> Forcing | None:
+def forcing_over_time(signals: systems.Signals | None, n: int, units: InputScaling) -> Forcing | None:
     """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
     layout, unit = units.layout, units.time_scale
     if not layout.is_driven or (signals is None and layout.inputs):
@@ -77,7 +77,7 @@ def forcing_over_time(signals: systems.Signals | None, n: int, units: Units) -> 
     )
 
 
-def within_training(forcing: Forcing | None, times: np.ndarray, units: Units) -> np.ndarray:
+def within_training(forcing: Forcing | None, times: np.ndarray, units: InputScaling) -> np.ndarray:
     """Whether what drives the forecasts has been within its range in training up to each of the scaled times: (1 or N, T)."""
     if forcing is None:
         return np.ones((1, len(times)), dtype=bool)

@@ -22,19 +22,12 @@ from rom.utils.errors import RomValueError
 __all__ = ["EncodesAndDecodes", "complaints", "latent_quality", "measured"]
 
 FEWEST_STATES = 10  # from which a latent space can be judged
-
 MOST_SAMPLES = 1000  # the distances between all pairs of them are compared
-
 SAMPLED_NUMBERS = 2**27  # of samples of large states: a gigabyte
-
 DECODED_AT_ONCE = 2**22  # numbers of a block of Jacobians
-
 NEIGHBOURS = 10
-
 UNUSED = 0.01  # of the reconstruction error: a coordinate that matters less does not matter
-
 ROUNDING = 1e-12  # of the variance of the states, the square of what float32 leaves uncertain
-
 FOLDED = 0.9  # trustworthiness below this: many of the neighbours in the latent space are none
 
 

@@ -1,4 +1,4 @@
-"""Models and autoencoders from the files that `Fitted.save` wrote. No code runs on load."""
+"""Models and autoencoders from the files that `LatentModel.save` wrote. No code runs on load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rom.config import FitConfig
 from rom.data.fields import Field
 from rom.data.layout import Layout
 from rom.models.autoencoder import Autoencoder, AutoencoderState
-from rom.models.base import Fitted, FittedState
+from rom.models.base import LatentModel, ModelModules
 from rom.models.reduced_order_model import ModelState, ReducedOrderModel
 from rom.networks.encoder_decoder import Decoder, Encoder
 from rom.networks.latent_dynamics import LatentDynamics
-from rom.networks.user_modules import OwnModules, own_modules
+from rom.networks.user_modules import UserModules, check_user_modules
 from rom.reduction.spline_space import FunctionSpace
 from rom.utils.devices import checked_device
 from rom.utils.errors import RomError, RomFileError
@@ -35,11 +35,10 @@ class Kind:
 
     classes: list[str]
     state: type[ModelState] | type[AutoencoderState]
-    result: type[Fitted[Any]]
+    result: type[LatentModel[Any]]
 
 
 MODEL = Kind([c.__name__ for c in (Encoder, LatentDynamics, Decoder)], ModelState, ReducedOrderModel)
-
 AUTOENCODER = Kind([c.__name__ for c in (Encoder, Decoder)], AutoencoderState, Autoencoder)
 
 
@@ -70,7 +69,7 @@ def load_autoencoder(
 
 
 def read(kind: Kind, path: str | os.PathLike, device: Any, modules: Any) -> Any:
-    """What `Fitted.save` wrote to `path`, which must be of this kind."""
+    """What `LatentModel.save` wrote to `path`, which must be of this kind."""
     target = checked_device(device)
     document, tensors = read_sealed(path, kind.result.file_kind)
     with of_this_version(path):
@@ -101,7 +100,7 @@ def require_classes(path: str | os.PathLike, document: dict[str, Any], classes: 
         raise RomFileError(f"{path} holds networks {document['classes']}; this version knows {classes}")
 
 
-def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layout, modules: Any) -> OwnModules | None:
+def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layout, modules: Any) -> UserModules | None:
     """The modules of the user that a file asks for."""
     asked = document.get("own_modules", False)
     if asked and modules is None:
@@ -110,14 +109,14 @@ def modules_for(path: str | os.PathLike, document: dict[str, Any], layout: Layou
         )
     if modules is not None and not asked:
         raise RomFileError(f"{path} was fitted with networks of this package; leave modules out")
-    return own_modules(modules, layout, document["latent_dim"])
+    return check_user_modules(modules, layout, document["latent_dim"])
 
 
 def fill(
     path: str | os.PathLike,
-    state: FittedState,
+    state: ModelModules,
     tensors: dict[str, torch.Tensor],
-    own: OwnModules | None,
+    own: UserModules | None,
 ) -> None:
     """Give a state the numbers of a file."""
     try:

@@ -19,7 +19,7 @@ from rom.data.at_positions import cells_at, lifting_at
 from rom.data.layout import Layout
 from rom.data.outputs import all_cells, labelled, positions_of
 from rom.data.positions import Place, place_asked_for
-from rom.data.states import one_of
+from rom.data.states import first_field
 from rom.dynamics.forcing import Forcing
 from rom.dynamics.rollout import roll_out, roll_out_adaptively
 from rom.models.arguments import (
@@ -30,13 +30,13 @@ from rom.models.arguments import (
     trajectories_of,
     wanted_cells,
 )
-from rom.models.base import Fitted, FittedState, prior_shapes
+from rom.models.base import LatentModel, ModelModules, prior_shapes
 from rom.models.build import build_networks, closed_form_config
-from rom.models.input_scaling import Units, at_states, forcing_over_time, scaled_parameters, within_training
-from rom.models.validity import Region
+from rom.models.input_scaling import InputScaling, at_states, forcing_over_time, scaled_parameters, within_training
+from rom.models.validity import TrainingRegion
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
-from rom.networks.user_modules import OwnModules
+from rom.networks.user_modules import UserModules
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FUNCTION
 from rom.utils.errors import RomTypeError, RomValueError, nearest
@@ -46,9 +46,7 @@ __all__ = ["ModelState", "ReducedOrderModel"]
 log = logging.getLogger("rom")
 
 METHODS = ("rk4", "dopri5")
-
 DOUBLE = torch.float64
-
 EXACT = (  # numbers like 1e8 + 1 would be lost in float32
     "parameter_mean", "parameter_spread", "parameter_range", "prior_variance", "prior_noise",
 )  # fmt: skip
@@ -56,7 +54,7 @@ EXACT = (  # numbers like 1e8 + 1 would be lost in float32
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
-class ModelState(FittedState):
+class ModelState(ModelModules):
     """All numbers of a model.
 
     Buffers: `time_scale` (), the time in which the networks' h is written; `max_step` (), the longest Runge-Kutta step,
@@ -77,8 +75,8 @@ class ModelState(FittedState):
         projection: Projection,
         networks: Networks,
         closed_form: Networks,
-        region: Region,
-        closed_form_region: Region,
+        region: TrainingRegion,
+        closed_form_region: TrainingRegion,
         **buffers: Tensor,
     ):
         super().__init__(projection, networks, **buffers)
@@ -88,7 +86,7 @@ class ModelState(FittedState):
 
     @staticmethod
     def empty(
-        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: OwnModules | None = None
+        config: FitConfig, layout: Layout, rank: int, latent_dim: int, own: UserModules | None = None
     ) -> ModelState:
         """A state of the right shapes, to be filled from a file."""
         d, p = latent_dim, len(layout.parameters) + layout.n_forcing
@@ -103,13 +101,13 @@ class ModelState(FittedState):
             projection.to(dtype),
             build_networks(config, rank, d, p, layout=layout, own=own),
             build_networks(closed_form_config(config), rank, d, p),
-            Region.empty(d).to(dtype),
-            Region.empty(d).to(dtype),
+            TrainingRegion.empty(d).to(dtype),
+            TrainingRegion.empty(d).to(dtype),
             **{name: torch.zeros(shape, dtype=DOUBLE if name in EXACT else dtype) for name, shape in shapes.items()},
         )
 
 
-class ReducedOrderModel(Fitted[ModelState]):
+class ReducedOrderModel(LatentModel[ModelState]):
     """A reduced-order model z = phi(x), dz/dt = h(z; mu), x = psi(z), as `rom.fit` and `rom.load` return it.
 
     Complete: forecasting needs neither the system nor the data. `history` (xarray.Dataset) tells how the
@@ -309,7 +307,7 @@ class ReducedOrderModel(Fitted[ModelState]):
         given = self._given("x0", x0, None)
         states = self._coefficients("x0", given, noise=noise)
         places = given.places if at is None else [place_asked_for(at, space)] * len(self._layout.parts)
-        first, _ = one_of(x0, self._layout)
+        first, _ = first_field(x0, self._layout)
         return *trajectories_of(states, first, given.lead, "x0 has several dimensions beside positions"), places
 
     @functools.cached_property
@@ -320,10 +318,10 @@ class ReducedOrderModel(Fitted[ModelState]):
         return self._state.networks.latent_dynamics(latent, parameters)
 
     @property
-    def _units(self) -> Units:
+    def _units(self) -> InputScaling:
         """How the model counts what it is told beside a state."""
         state = self._state
-        return Units(
+        return InputScaling(
             layout=self._layout,
             mean=state.parameter_mean,
             spread=state.parameter_spread,

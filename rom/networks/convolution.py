@@ -25,9 +25,7 @@ from rom.utils.json_dataclass import JsonSettings
 __all__ = ["Convolutional"]
 
 PADDINGS = ("auto", "periodic", "zeros")
-
 DOWN = ("stride", "pool")
-
 UP = ("resize", "transposed")
 
 

@@ -18,15 +18,14 @@ from rom.networks.geometry import Geometry
 from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.random import generator_of
 
-__all__ = ["OwnModules", "is_own", "own_modules", "require_row_wise"]
+__all__ = ["UserModules", "check_user_modules", "has_user_modules", "require_row_wise"]
 
 SHAKE = 0.3  # of the usual size of weights
-
 AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
 
 
 @dataclass(frozen=True)
-class OwnModules:
+class UserModules:
     """An encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape), and where a state lies."""
 
     encoder: nn.Module
@@ -51,12 +50,12 @@ class Gated(nn.Module):
         return self.gate * self.module(rows.squeeze(1) if self.drop_channel else rows)
 
 
-def is_own(networks: nn.Module) -> bool:
+def has_user_modules(networks: nn.Module) -> bool:
     """Whether there are modules of the user among `networks`."""
     return any(isinstance(module, Gated) for module in networks.modules())
 
 
-def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | None:
+def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserModules | None:
     """The modules that were passed as `modules`, checked on two states; None where none were.
 
     Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that fails, gives another shape,
@@ -74,7 +73,7 @@ def own_modules(modules: Any, layout: Layout, latent_dim: int) -> OwnModules | N
     ):
         require_row_wise(module, f"modules: the {name}")
         require_shapes(module, name, n_in, n_out)
-    return OwnModules(encoder, decoder, Geometry(1, shape, layout.dims))
+    return UserModules(encoder, decoder, Geometry(1, shape, layout.dims))
 
 
 @torch.no_grad()

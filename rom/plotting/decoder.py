@@ -38,13 +38,9 @@ from rom.utils.errors import RomValueError, nearest
 __all__ = ["plot_manifold", "plot_traversal"]
 
 MOST_COORDINATES = 6
-
 REACH = 2.0  # standard deviations to both sides of the mean
-
 STEPS = {"curves": 61, "lines": 9, "images": 5}
-
 FLAT = 1e-4  # of the largest variance: directions with less are not drawn
-
 POSITIONS = (256, 64, 24)  # along each axis of a domain of one, two or three, where there is no grid
 
 

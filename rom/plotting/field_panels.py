@@ -14,7 +14,6 @@ from rom.plotting.style import SEQUENTIAL, Picture, has_places, label, panels, t
 __all__ = ["draw_field", "draw_snapshots", "is_plane"]
 
 SNAPSHOTS = 4
-
 FEWEST_CELLS = 4  # along each side of a plane: fewer are components
 
 # "nearest" puts every value at the centre of its cell.

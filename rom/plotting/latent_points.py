@@ -34,15 +34,10 @@ __all__ = [
 Model = ReducedOrderModel | Autoencoder
 
 FEWEST_STATES = 3
-
 MOST_POINTS = 5000  # that are drawn of a cloud
-
 MOST_DECODED = 500  # latent states, to tell which coordinates matter
-
 MARGIN = 0.05  # of the width of the data, around them
-
 DENSE = 121  # points along a line of a manifold, and of a vector field
-
 MESH = 13  # lines of a surface in each direction
 
 

@@ -39,13 +39,11 @@ MOST_LINES = 8  # components that are all shown as lines; of more, some are show
 
 # Okabe & Ito (2008): told apart with any kind of colour vision, and distinct in line style besides.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")
-
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 BLUE, ORANGE = COLOURS[:2]
 
 GREY = "0.6"
-
 SEQUENTIAL = "viridis"
 
 DOTS: dict[str, Any] = {"s": 7, "alpha": 0.7, "linewidths": 0.0, "rasterized": True}  # of clouds of points

@@ -18,11 +18,8 @@ __all__ = ["MOST_SAMPLES", "NEIGHBOURS", "isomap"]
 log = logging.getLogger("rom")
 
 MOST_SAMPLES = 1600  # time and memory grow as the cube and the square: some seconds, 20 MB a matrix
-
 NEIGHBOURS = 8
-
 SHORTEST = 1e-12  # of the extent of the samples: sparse graphs take a length of zero for no link
-
 ROUNDING = 1e-10  # of the largest eigenvalue
 
 

@@ -27,7 +27,6 @@ GOOD_CONDITION = (
 )
 
 WORST_CONDITION = 1e3  # of the same with the penalty: beyond it neither values nor smoothness tell some function
-
 DAMPING = 0.1  # of the roughest function, where positions leave gaps; of one with half its wave number 64 times less
 
 

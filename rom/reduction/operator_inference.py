@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-__all__ = ["RIDGES", "ClosedForm", "Manifold", "closed_form_models", "extended", "quadratic_manifold"]
+__all__ = ["RIDGES", "ClosedForm", "Manifold", "closed_form_models", "pad_latent_dim", "quadratic_manifold"]
 
 RIDGES = tuple(10.0**k for k in range(-10, 1, 2))
 
@@ -21,7 +21,7 @@ RIDGES = tuple(10.0**k for k in range(-10, 1, 2))
 class ClosedForm:
     """The classical ROM in POD coordinates w (r,), with latent state z = encoder w, encoder (d, r), and y = (z, mu).
 
-    Latent states are the first d coordinates, but where they are more than these (`extended`).
+    Latent states are the first d coordinates, but where they are more than these (`pad_latent_dim`).
     Decoder: w = decoder_offset + decoder_linear z + decoder_quadratic (z x z), (r,), (r, d), (r, d^2).
     Dynamics: dz/dt = offset + linear y + quadratic (y x y), (d,), (d, d + p), (d, (d + p)^2).
     """
@@ -86,7 +86,7 @@ def closed_form_models(
     return models
 
 
-def extended(model: ClosedForm, latent_dim: int, seed: int) -> ClosedForm:
+def pad_latent_dim(model: ClosedForm, latent_dim: int, seed: int) -> ClosedForm:
     """The same model with more latent coordinates: those beyond are random mixtures of the others, and change as these do.
 
     The decoder, and dz/dt, go by the others alone.

@@ -19,7 +19,6 @@ __all__ = ["Projection", "fit_projection", "truncated"]
 log = logging.getLogger("rom")
 
 ROUNDING = 1e-15  # of a Gram matrix: directions with less of the variance are none of the data's
-
 MAX_SNAPSHOTS = 4096  # enough for any rank used here; bounds the memory and the time of the eigenproblem
 
 

@@ -35,11 +35,8 @@ from rom.utils.json_dataclass import JsonSettings
 __all__ = ["FUNCTION", "Axis", "Coordinate", "FunctionSpace", "Positions", "Projected"]
 
 FUNCTION = "function"  # the dimension of coefficients
-
 OUTSIDE = 1e-6  # of the length of an axis, by which a position may lie outside: rounding to float32
-
 MOST_DERIVATIVES = 3
-
 LEAST_FREEDOM = 1e-6  # of a value, or of all: with less, they decide about some function alone
 
 Positions = np.ndarray | tuple[np.ndarray, ...]

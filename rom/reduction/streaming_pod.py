@@ -22,13 +22,9 @@ from rom.reduction.pod import ROUNDING, Projection, truncated
 __all__ = ["Scatter", "streamed_projection"]
 
 MARGIN = 1e-2  # of the tolerance that may be cut off on the way
-
 BLOCK_BYTES = 64 * 2**20  # of new snapshots at a time, in float64
-
 SPARE = 64  # directions kept beyond the largest rank, for what becomes important later
-
 MOST_ROWS = 512  # added at a time, where F has fewer rows: the eigenproblem grows with their cube
-
 SHORT = 1024  # states with no more numbers than this have an eigenproblem of their own size: a block is added at a time
 
 

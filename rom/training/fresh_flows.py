@@ -21,21 +21,18 @@ import systems
 from rom.reduction.pod import Projection
 from rom.training.batches import CollocationTable, Rollouts
 
-__all__ = ["Fresh", "Renewal"]
+__all__ = ["FreshFlowSampler", "FreshFlows"]
 
 log = logging.getLogger("rom")
 
 FEWEST_FLOWS = 8  # integrated together at first: where f is dear, they are all that there is time for
-
 FLOWS_AT_ONCE = 64
-
 MOST_FLOWS = 1024  # of a renewal, however few points lie on each
-
 RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
 
 
 @dataclass(frozen=True)
-class Fresh:
+class FreshFlows:
     """Pieces of trajectories, and f at their states, in POD coordinates and scaled time, float64 on the CPU."""
 
     rollouts: Rollouts
@@ -48,7 +45,7 @@ class Fresh:
 
 
 @dataclass(frozen=True)
-class Renewal:
+class FreshFlowSampler:
     """Draws fresh pieces of trajectories: `n_intervals` of length `step` each, from anywhere in the first `span` of flows.
 
     `count`: states per call. `step` and `span` are in the system's unit of time.
@@ -63,7 +60,7 @@ class Renewal:
     count: int
     seed: int
 
-    def draw(self, k: int, max_seconds: float, enough: int = MOST_FLOWS) -> Fresh | None:
+    def draw(self, k: int, max_seconds: float, enough: int = MOST_FLOWS) -> FreshFlows | None:
         """The k-th pieces, which depend on the seed and k alone; None where there are none.
 
         Flows are drawn some at a time until there are `enough`, or `count` states, or the time is over.
@@ -71,7 +68,7 @@ class Renewal:
         deadline = time.monotonic() + max_seconds
         n_flows = min(MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
         enough = min(enough, n_flows)
-        blocks: list[Fresh] = []
+        blocks: list[FreshFlows] = []
         for which, size in enumerate(block_sizes(n_flows)):
             if sum(len(block.rollouts) for block in blocks) >= enough or time.monotonic() >= deadline:
                 break
@@ -89,9 +86,9 @@ class Renewal:
         # There may be more where some flows fail, or where the time had cut a block that is whole now.
         coordinates = torch.cat([b.rollouts.coordinates for b in blocks], dim=1)[:, :enough]
         derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
-        return Fresh(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
+        return FreshFlows(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
 
-    def block(self, k: int, which: int, n_flows: int, deadline: float) -> Fresh:
+    def block(self, k: int, which: int, n_flows: int, deadline: float) -> FreshFlows:
         """Some flows of the k-th renewal, projected while they are in the processor's cache."""
         states = self.flows(n_flows, np.random.default_rng([self.seed, 8, k, which]), deadline)
         rates = self.system.rhs(states)
@@ -102,7 +99,7 @@ class Renewal:
         )
         intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
         rollouts = Rollouts(intervals, projection.project(x).transpose(0, 1).contiguous(), None)
-        return Fresh(rollouts, (projection.project_derivative(f) * scale).transpose(0, 1).contiguous())
+        return FreshFlows(rollouts, (projection.project_derivative(f) * scale).transpose(0, 1).contiguous())
 
     def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:
         """States (flow, time, *shape) of some flows, from a common random time on."""

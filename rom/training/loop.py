@@ -27,11 +27,8 @@ __all__ = ["DEFAULT_STEPS", "Objective", "Plan", "expected_correction", "train"]
 log = logging.getLogger("rom")
 
 DEFAULT_STEPS = 2000
-
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
-
 MAX_RECOVERIES = 5
-
 PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
 
 
@@ -162,7 +159,7 @@ def run(networks: EncoderDecoder, optimiser: torch.optim.Optimizer, plan: Plan, 
         training.seconds = time.monotonic() - started
         progress = plan.progress(training.step, training.seconds)
         if progress >= next_look or progress >= 1.0:
-            look(networks, plan, training, losses, progress, rate, plan.objective.window(began))
+            validate_and_record(networks, plan, training, losses, progress, rate, plan.objective.window(began))
             if plan.checkpoint is not None:
                 write(plan.checkpoint, plan.fingerprint, training, networks, optimiser)
             next_look = after(progress, config.validations)
@@ -193,7 +190,7 @@ def finite_step(
     return True
 
 
-def look(
+def validate_and_record(
     networks: EncoderDecoder,
     plan: Plan,
     training: Training,

@@ -19,22 +19,21 @@ from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.batches import CollocationTable, Windows
 
-__all__ = ["Spreads", "data_losses", "latent_mismatch", "mean_square", "physics_losses"]
+__all__ = ["LossScales", "data_losses", "latent_mismatch", "mean_square", "physics_losses"]
 
 LOOKS = 5  # at the states of a window, after its first
-
 VARIANCE_FLOOR = 1e-12  # keeps the division finite on a batch that does not move
 
 
 @dataclass(frozen=True)
-class Spreads:
+class LossScales:
     """Constants of the training data: mean variance of a POD coordinate w, and mean square of one of dw~/dt."""
 
     coordinates: float
     derivatives: float
 
 
-def data_losses(networks: Networks, windows: Windows, spreads: Spreads, substeps: int) -> dict[str, Tensor]:
+def data_losses(networks: Networks, windows: Windows, spreads: LossScales, substeps: int) -> dict[str, Tensor]:
     """Reconstruction |psi(phi(w)) - w|^2 and prediction |psi(z(t)) - w(t)|^2 with dz/dt = h(z), z(0) = phi(w(0)).
 
     Along a long window they are looked at in a few states only, the last among them: neighbours say the same. The latent
@@ -54,7 +53,7 @@ def data_losses(networks: Networks, windows: Windows, spreads: Spreads, substeps
     }
 
 
-def physics_losses(networks: Networks, points: CollocationTable, spreads: Spreads) -> dict[str, Tensor]:
+def physics_losses(networks: Networks, points: CollocationTable, spreads: LossScales) -> dict[str, Tensor]:
     """The physics at collocation points: dphi/dx f(x~) = h(phi(x~)), and dpsi/dz h(phi(x~)) = f(x~).
 
     One jvp of the encoder along f gives z and dz/dt, one jvp of the decoder along h gives the reconstruction and the

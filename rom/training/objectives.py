@@ -14,8 +14,8 @@ from torch import Tensor
 from rom.config import FitConfig, LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
-from rom.training.fresh_flows import Fresh, Renewal
-from rom.training.losses import Spreads, data_losses, mean_square, physics_losses
+from rom.training.fresh_flows import FreshFlows, FreshFlowSampler
+from rom.training.losses import LossScales, data_losses, mean_square, physics_losses
 from rom.training.regularisers import regularisation
 from rom.training.validation import HeldOut, Validation, bounded, validate
 from rom.utils.errors import RomValueError
@@ -27,7 +27,7 @@ log = logging.getLogger("rom")
 
 
 @dataclass(frozen=True)
-class TowardsCoordinates:
+class IsomapObjective:
     """Regressions of latent coordinates (N, d) on samples (N, r), and of samples on latent coordinates.
 
     `judge` tells how good the networks are by the losses of the training that follows, on samples that validate.
@@ -64,11 +64,8 @@ class TowardsCoordinates:
 
 
 FEWEST_STEPS = 2  # of the longest window
-
 RENEWALS = 8  # of the data, evenly over the first so large a share of the training:
-
 RENEWED_SHARE = 0.8
-
 RENEWAL_TIME = 0.02  # share of the training's time that one of them may take, where that is limited
 
 
@@ -78,7 +75,7 @@ class TrainingData:
 
     snapshots: SnapshotTable | None
     collocation: CollocationTable | None
-    spreads: Spreads
+    spreads: LossScales
     substeps: int  # Runge-Kutta steps of an interval of a window
     stride: int = 1  # snapshots that an interval of a window spans
 
@@ -90,7 +87,7 @@ class Drawn:
     collocation: CollocationTable | None
     flows: SnapshotTable | None = None
 
-    def and_fresh(self, fresh: Fresh) -> Drawn:
+    def and_fresh(self, fresh: FreshFlows) -> Drawn:
         """Both with fresh flows added."""
         assert self.collocation is not None  # there is no renewal without
         like = self.collocation.coordinates
@@ -108,7 +105,7 @@ class ForecastObjective:
         held_out: HeldOut,
         weights: LossWeights,
         config: FitConfig,
-        renewal: Renewal | None = None,
+        renewal: FreshFlowSampler | None = None,
         n_states: int = 1,
     ):
         self.data = data

@@ -12,9 +12,7 @@ from rom.networks.encoder_decoder import EncoderDecoder
 log = logging.getLogger("rom")
 
 WARM_UP = 0.02  # share of the training in which the learning rate rises
-
 CLOSED_FORM = ("linear", "quadratic")  # the parts of a network that training does not begin at zero
-
 CLOSED_FORM_SHARE = 0.1  # of the learning rate, for these
 
 

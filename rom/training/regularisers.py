@@ -1,7 +1,7 @@
 """What an autoencoder is asked for beside small errors: pure functions that return unweighted scalars.
 
 Notation as in `rom/training/losses.py`: POD coordinates w (B, r), z = phi(w) (B, d), psi the decoder; `spread` is the mean variance of
-a coordinate of w over the training data (`Spreads.coordinates`). An autoencoder is free to write z in another unit, c phi(w)
+a coordinate of w over the training data (`LossScales.coordinates`). An autoencoder is free to write z in another unit, c phi(w)
 and psi(z / c), and means the same. So does every function here, but for the Kullback-Leibler divergence, whose purpose is to
 fix that unit: sizes in z are measured by the batch, and that measure is part of the graph. Otherwise training would lower a
 penalty by shrinking the latent space, and nothing would be gained.
@@ -157,7 +157,6 @@ def root_mean_square(z: Tensor, dim: int | None) -> Tensor:
 
 
 EXACT_UP_TO = 4  # latent states, for which the Frobenius norm costs no more than a few vector-Jacobian products
-
 FIRST_LOG_VARIANCE = -4.0  # of the Gaussian encoder: a standard deviation of about an eighth of the prior's
 
 

@@ -12,14 +12,12 @@ from torch import Tensor
 from rom.dynamics.runge_kutta import rk4_rollout
 from rom.networks.encoder_decoder import Networks
 from rom.training.batches import CollocationTable, Rollouts
-from rom.training.losses import Spreads, physics_losses
+from rom.training.losses import LossScales, physics_losses
 
-__all__ = ["HeldOut", "Validation", "stretches", "validate"]
+__all__ = ["HeldOut", "Validation", "into_segments", "validate"]
 
 LONGEST_ROLLOUT = 200  # intervals of a validation rollout: a chaotic system forgets its start
-
 MUCH_BETTER = 1 / 3  # of the physics losses
-
 WORST = 1e3  # shares of the variance charged for a rollout that is not finite: worse than any useful model
 
 
@@ -32,7 +30,7 @@ class HeldOut:
     collocation: CollocationTable | None = None
 
 
-def stretches(held_out: HeldOut, stride: int = 1) -> HeldOut:
+def into_segments(held_out: HeldOut, stride: int = 1) -> HeldOut:
     """Every `stride`-th snapshot of the trajectories, in pieces of equal length of at most `LONGEST_ROLLOUT` intervals.
 
     Pieces with equal intervals lie side by side, as trajectories that are rolled out together. Less than one interval for
@@ -98,7 +96,7 @@ class Validation:
 
 
 @torch.no_grad()
-def validate(networks: Networks, held_out: HeldOut, spreads: Spreads, substeps: int) -> Validation:
+def validate(networks: Networks, held_out: HeldOut, spreads: LossScales, substeps: int) -> Validation:
     """Errors of rollouts from the first states of the held-out trajectories, and of the physics at held-out points."""
     physics = 1.0
     if held_out.collocation is not None:

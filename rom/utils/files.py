@@ -27,9 +27,7 @@ from rom.utils.errors import RomError, RomFileError, RomFileNotFoundError, RomTy
 __all__ = ["history_from_json", "history_to_json", "pack", "read_sealed", "unpack", "write_sealed"]
 
 SCHEMA = 4
-
 DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
-
 BLANK = b"0" * 64
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["Clock"]
+__all__ = ["TimeBudget"]
 
 
-class Clock:
+class TimeBudget:
     """Started when it is made; `limit` is in seconds, None for no limit."""
 
     def __init__(self, limit: float | None = None):

@@ -9,7 +9,7 @@ import torch
 import rom
 from rom.config import LossWeights
 from rom.training.batches import CollocationTable, Windows
-from rom.training.losses import Spreads, data_losses, physics_losses
+from rom.training.losses import LossScales, data_losses, physics_losses
 
 pytestmark = [
     pytest.mark.cuda,
@@ -28,8 +28,8 @@ def test_a_training_step_agrees(random_networks, normal, optimizer):
         optimiser = make_optimiser(networks, optimizer, 1e-3)
         windows = Windows(normal(4, 8, 6).to(device), torch.full((3, 8, 1), 0.1, dtype=torch.float64).to(device), None)
         points = CollocationTable(normal(16, 6, seed=1).to(device), normal(16, 6, seed=2).to(device), None)
-        losses = data_losses(networks, windows, Spreads(1.0, 1.0), 2) | physics_losses(
-            networks, points, Spreads(1.0, 1.0)
+        losses = data_losses(networks, windows, LossScales(1.0, 1.0), 2) | physics_losses(
+            networks, points, LossScales(1.0, 1.0)
         )
         sum(losses.values()).backward()
         gradients = [p.grad.cpu() for p in networks.parameters()]

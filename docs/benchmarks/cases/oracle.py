@@ -7,7 +7,7 @@ import systems
 from rom.config import FitConfig
 from rom.models.build import build_networks
 from rom.training.batches import CollocationTable, Windows
-from rom.training.losses import Spreads, data_losses, physics_losses
+from rom.training.losses import LossScales, data_losses, physics_losses
 from runs import Run, seeds
 
 TITLE = "Oracle: the exact encoder, dynamics and decoder of a lifted linear system"
@@ -34,7 +34,7 @@ def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is 
     states = torch.from_numpy(train["state"].values).transpose(0, 1).contiguous()
     intervals = torch.full((10, 8, 1), 0.1, dtype=torch.float64)
     points = CollocationTable(*(torch.from_numpy(pairs[v].values) for v in ("state", "time_derivative")), None)
-    spreads = Spreads(float(states.var()), float(points.derivatives.square().mean()))
+    spreads = LossScales(float(states.var()), float(points.derivatives.square().mean()))
     losses = data_losses(networks, Windows(states, intervals, None), spreads, 64) | physics_losses(
         networks, points, spreads
     )

@@ -18,7 +18,7 @@ from methods.ours import FACTS, forecaster
 from rom.dynamics.runge_kutta import rk4_rollout
 from rom.networks.encoder_decoder import Networks
 from rom.training.batches import Rollouts
-from rom.training.fresh_flows import RTOL, Fresh, Renewal
+from rom.training.fresh_flows import RTOL, FreshFlows, FreshFlowSampler
 
 IN_SAMPLER = 0.8 / 4  # flows for each point of the sampler of Burgers: four in five lie on one, four on each
 KINDS = ("static", "flow", "fresh flows", "on-policy")
@@ -58,12 +58,12 @@ def values_of_f_per_flow(system: systems.System, seed: int) -> float:
 
 
 @dataclass(frozen=True)
-class OnPolicy(Renewal):
+class OnPolicy(FreshFlowSampler):
     """Renewal by rollouts of the networks in training."""
 
     networks: Networks | None = None
 
-    def draw(self, k: int, max_seconds: float) -> Fresh | None:  # noqa: ARG002 - a rollout takes no time
+    def draw(self, k: int, max_seconds: float) -> FreshFlows | None:  # noqa: ARG002 - a rollout takes no time
         n_flows = -(-self.count // (self.n_intervals + 1))
         projection, scale = self.prepared.projection, self.prepared.time_scale
         x0 = self.system.sample_initial(n_flows, int(np.random.default_rng([self.seed, 8, k]).integers(2**31))).values
@@ -81,7 +81,7 @@ class OnPolicy(Renewal):
         coordinates = coordinates[:, coordinates.isfinite().all(dim=2).all(dim=0)]
         states = projection.lift(coordinates).numpy()
         rates = torch.from_numpy(self.system.rhs(states))
-        return Fresh(Rollouts(intervals, coordinates, None), projection.project_derivative(rates) * scale)
+        return FreshFlows(Rollouts(intervals, coordinates, None), projection.project_derivative(rates) * scale)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def make(arrays: Mapping[str, np.ndarray], config: FitConfig) -> Callable[[], fl
     states = torch.from_numpy(arrays["windows"])
     windows = Windows(states, torch.full((len(states) - 1, states.shape[1], 1), 0.02), None)
     points = CollocationTable(torch.from_numpy(arrays["points"]), torch.from_numpy(arrays["derivatives"]), None)
-    spreads = losses.Spreads(1.0, 1.0)
+    spreads = losses.LossScales(1.0, 1.0)
 
     def step() -> float:
         networks.zero_grad()

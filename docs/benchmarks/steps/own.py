@@ -48,7 +48,7 @@ def make(arrays: Arrays, looks: int | None = None) -> Callable:
     intervals = torch.full((len(states) - 1, states.shape[1], 1), float(arrays["interval"]))
     windows = Windows(states, intervals, None)
     points = CollocationTable(tensor(arrays["points"]), tensor(arrays["derivatives"]), None)
-    spreads = losses.Spreads(*map(float, arrays["spreads"]))
+    spreads = losses.LossScales(*map(float, arrays["spreads"]))
 
     def step() -> float:
         networks.zero_grad()

@@ -9,7 +9,7 @@ import rom
 import systems
 from rom.data.fields import Field
 from rom.data.ingest import as_trajectories
-from rom.data.lazy import LazyStates, blocks_of, read
+from rom.data.lazy import LazyStates, iter_blocks, read
 
 STATES = np.arange(4.0 * 6 * 5).reshape(4, 6, 5)
 ONE = 8 * 5  # bytes of a state
@@ -45,7 +45,7 @@ def test_every_state_comes_once_in_blocks_of_bounded_size(monkeypatch, chunks, s
     monkeypatch.setattr("rom.data.lazy.BLOCK_BYTES", int(states_in_a_block * ONE))
     states = STATES if chunks is None else lazy(chunks)
     found, times_seen = np.full(STATES.shape, np.nan), np.zeros(len(STATES), dtype=int)
-    for chosen, within, block in blocks_of(states):
+    for chosen, within, block in iter_blocks(states):
         assert block.dtype == np.float64
         assert block.nbytes <= max(states_in_a_block, 1) * ONE
         assert np.isnan(found[chosen, within]).all()
@@ -66,7 +66,7 @@ def test_every_state_comes_once_in_blocks_of_bounded_size(monkeypatch, chunks, s
 )
 def test_whole_chunks_are_read_once(monkeypatch, reads_of, chunks, states_in_a_block, expected):
     monkeypatch.setattr("rom.data.lazy.BLOCK_BYTES", states_in_a_block * ONE)
-    list(blocks_of(lazy(chunks)))
+    list(iter_blocks(lazy(chunks)))
     assert reads_of == expected
 
 
@@ -133,7 +133,7 @@ def test_a_computation_that_fails_is_named_and_chained():
     )
     message = r"states of trajectories 7 to 1 could not be read or computed \(ZeroDivisionError: the solver\)"
     with pytest.raises(rom.RomReadError, match=message) as caught:
-        next(blocks_of(states))
+        next(iter_blocks(states))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert isinstance(caught.value, rom.RomError)
     assert isinstance(caught.value, RuntimeError)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from rom.dynamics import rollout
-from rom.dynamics.numpy_rhs import CompiledRates
+from rom.dynamics.numpy_rhs import NumpyLatentRhs
 from rom.dynamics.rollout import roll_out
-from rom.dynamics.steppers import numpy_march, torch_march, uniform_grid
+from rom.dynamics.steppers import rk4_numpy, rk4_torch, uniform_grid
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import ACTIVATIONS
 
@@ -99,8 +99,8 @@ def test_a_subset_of_the_times_gives_the_same_states(dynamics, normal, chosen):
 
 def count_calls(monkeypatch):
     calls = []
-    original = CompiledRates.__call__
-    monkeypatch.setattr(CompiledRates, "__call__", lambda self, out: (calls.append(1), original(self, out))[1])
+    original = NumpyLatentRhs.__call__
+    monkeypatch.setattr(NumpyLatentRhs, "__call__", lambda self, out: (calls.append(1), original(self, out))[1])
     return calls
 
 
@@ -117,7 +117,7 @@ def test_the_number_of_steps_depends_on_the_span_alone(normal, monkeypatch, n_ti
 def test_times_at_the_ends_of_steps_give_the_states_there(normal):
     z0 = normal(2, 3)
     times = np.linspace(0.0, 1.0, 9)
-    march = numpy_march(flow_of(MATRIX), None, z0, uniform_grid(times, 0.125))
+    march = rk4_numpy(flow_of(MATRIX), None, z0, uniform_grid(times, 0.125))
     torch.testing.assert_close(states_at(flow_of(MATRIX), z0, times, 0.125), march(z0, slice(0, 8))[0], rtol=0, atol=0)
 
 
@@ -156,7 +156,7 @@ def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
 def test_compiled_rates_are_those_of_the_networks(dynamics, normal, batch, n_parameters, settings):
     h = dynamics(n_parameters, **settings)
     z, mu = normal(batch, 3, seed=7), normal(batch, n_parameters, seed=8) if n_parameters else None
-    compiled = CompiledRates(h, mu, (batch,) if batch > 1 else ())
+    compiled = NumpyLatentRhs(h, mu, (batch,) if batch > 1 else ())
     out = np.empty_like(compiled.state)
     for states in (z, -2.0 * z):  # nothing of the first may be left in the buffers
         compiled.state[...] = states.numpy().T.reshape(compiled.state.shape)
@@ -176,7 +176,7 @@ def test_compiled_rates_leave_the_networks_alone(dynamics, normal):
 def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
     h, z0, mu = dynamics(2).to(dtype), normal(5, 3, dtype=dtype), normal(5, 2, seed=3, dtype=dtype)
     grid = uniform_grid(np.array([0.0, 1.0]), 0.05)
-    ours, theirs = (make(h, mu, z0, grid)(z0, slice(0, 20)) for make in (numpy_march, torch_march))
+    ours, theirs = (make(h, mu, z0, grid)(z0, slice(0, 20)) for make in (rk4_numpy, rk4_torch))
     for a, b, count in zip(ours, theirs, (21, 20, 20), strict=True):
         assert a.dtype == b.dtype == dtype
         assert a.shape == b.shape == (count, 5, 3)
@@ -186,7 +186,7 @@ def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
 def test_rates_of_a_march_are_h_of_its_states(dynamics, normal):
     h, z0 = dynamics(), normal(2, 3)
     grid = uniform_grid(np.array([0.0, 0.5]), 0.05)
-    states, *rates = numpy_march(h, None, z0, grid)(z0, slice(0, 10))
+    states, *rates = rk4_numpy(h, None, z0, grid)(z0, slice(0, 10))
     for rate, ends in zip(rates, (states[:-1], states[1:]), strict=True):
         torch.testing.assert_close(rate, h(ends), rtol=1e-13, atol=1e-13)
 

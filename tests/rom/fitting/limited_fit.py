@@ -81,4 +81,5 @@ def main(folder):
     )
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

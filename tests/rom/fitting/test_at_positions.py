@@ -10,7 +10,7 @@ import xarray as xr
 import rom
 import systems
 from rom.data.at_positions import coefficients_given, values_given
-from rom.data.gappy_pod import Prior, Reading
+from rom.data.gappy_pod import GappyPOD, Prior
 
 SIZES = (48, 64, 96)
 TIMES = np.linspace(0.0, 2.0, 21)
@@ -128,7 +128,7 @@ def test_few_sensors_are_enough_where_the_training_data_say_the_rest(free):
 def test_the_estimate_from_few_values_is_the_mean_of_the_posterior(free):
     prior, points = free._prior, UNSEEN[:7]
     y = np.random.default_rng(2).standard_normal((3, 7))
-    found = Reading(free._layout, [(points,)], prior)([torch.from_numpy(y)[:, None]])
+    found = GappyPOD(free._layout, [(points,)], prior)([torch.from_numpy(y)[:, None]])
     basis = free._layout.space.basis((points,))
     modes, covariance = basis @ prior.factor, np.diag(prior.variance)
     gain = covariance @ modes.T @ np.linalg.inv(modes @ covariance @ modes.T + prior.noise * np.eye(7))

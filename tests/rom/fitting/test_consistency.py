@@ -10,15 +10,15 @@ from scipy.integrate import solve_ivp
 import rom
 import systems
 from rom.data.ingest import as_collocation, as_trajectories
-from rom.fitting.consistency import LOOKED_AT, SNAPSHOTS, along, warn_of_other_rates
-from rom.utils.time_budget import Clock
+from rom.fitting.consistency import LOOKED_AT, SNAPSHOTS, along, warn_if_rhs_disagrees
+from rom.utils.time_budget import TimeBudget
 
 
 def looked(system, data, **settings):
     """How many states the check looked at."""
     read = as_collocation if "point" in data.dims else as_trajectories
     chosen, layout = read(data)
-    return warn_of_other_rates(system, chosen, layout, 0, Clock(**settings))
+    return warn_if_rhs_disagrees(system, chosen, layout, 0, TimeBudget(**settings))
 
 
 def test_splines_give_the_rates(linear, runs):
@@ -66,7 +66,7 @@ def test_however_finely_a_trajectory_is_sampled_it_is_looked_at(caplog, n_times)
     groups, layout = as_trajectories((2.0 * t, states))
     system = systems.from_rhs(lambda x: x @ np.array([[rate, turn], [-turn, rate]]), 2)
     for seed in range(10):
-        assert warn_of_other_rates(system, groups, layout, seed, Clock()) == 4
+        assert warn_if_rhs_disagrees(system, groups, layout, seed, TimeBudget()) == 4
     assert len(caplog.records) == 10
 
 
@@ -89,7 +89,7 @@ def test_trajectories_that_have_settled_say_nothing(caplog):
         states = np.stack([solve_ivp(lambda _, x: matrix @ x, (0, 60), x, t_eval=t).y.T for x in initial])
         groups, layout = as_trajectories((t, states))
         system = systems.from_rhs(lambda x: x @ matrix.T, 2)
-        looked_at.append(warn_of_other_rates(system, groups, layout, seed, Clock()))
+        looked_at.append(warn_if_rhs_disagrees(system, groups, layout, seed, TimeBudget()))
     assert not caplog.records
     assert 0 < sum(looked_at) < 4 * 8
 

@@ -8,11 +8,11 @@ import systems
 from rom.config import FitConfig
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.initial_model import Selection, runge_kutta_step, select_closed_form, select_latent_dim
 from rom.fitting.prepare import prepare
 from rom.models.build import closed_form_networks
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +33,11 @@ def prepared(rotations):
     groups, layout = as_trajectories((t, states))
     pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
     config = FitConfig(energy_tolerance=0.0)
-    return prepare(Material(split_trajectories(groups, 0), pairs, layout), config, 1)
+    return prepare(FitData(split_trajectories(groups, 0), pairs, layout), config, 1)
 
 
 def test_the_smallest_good_enough_dimension_is_chosen(prepared):
-    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0, clock=Clock())
+    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0, clock=TimeBudget())
     assert list(curve) == [1, 2, 3, 4, 5, 6]
     assert curve[4] < 1e-4
     assert selection.closed_form.latent_dim == next(d for d, error in curve.items() if error < 1e-3)
@@ -45,12 +45,12 @@ def test_the_smallest_good_enough_dimension_is_chosen(prepared):
 
 
 def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
-    best = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
+    best = select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget())
     for ridge in (1e-10, 1e-4, 1.0):
         monkeypatch.setattr(
             "rom.reduction.operator_inference.closed_form_models.__defaults__", (True, True, True, (ridge,))
         )
-        assert select_closed_form(prepared, FitConfig(), 4, 0, Clock()).error >= best.error * (1 - 1e-9)
+        assert select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget()).error >= best.error * (1 - 1e-9)
 
 
 def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
@@ -59,8 +59,8 @@ def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
     def steps(stride):
         groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
         pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
-        prepared = prepare(Material(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
-        selection = select_closed_form(prepared, FitConfig(), 4, 0, Clock())
+        prepared = prepare(FitData(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
+        selection = select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget())
         interval = float(max(group.intervals.max() for group in prepared.training))
         assert selection.max_step == pytest.approx(interval * selection.stride / selection.substeps)
         assert selection.substeps == 1 or selection.stride == 1
@@ -104,9 +104,9 @@ def test_the_step_of_a_good_model_is_stable_however_stiff_it_is(rate):
     """x' = -x, y' = -rate y at points where y has died out but for a share 1 / rate; and never so many steps of a bad one."""
     states = np.random.default_rng(0).uniform(-1.0, 1.0, (2000, 2)) * [1.0, 1.0 / rate]
     pairs, layout = as_collocation((states, -states * [1.0, rate]))
-    prepared = prepare(Material(split_trajectories([], 0), pairs, layout), FitConfig(), 2)
+    prepared = prepare(FitData(split_trajectories([], 0), pairs, layout), FitConfig(), 2)
     config = FitConfig(dtype="float64")
-    networks = closed_form_networks(config, select_closed_form(prepared, config, 2, 0, Clock()).closed_form)
+    networks = closed_form_networks(config, select_closed_form(prepared, config, 2, 0, TimeBudget()).closed_form)
     assert runge_kutta_step(networks, prepared, 0)[2] * rate * prepared.time_scale < 2.78
     few = runge_kutta_step(networks, prepared, 0, most_steps=100)[2]
     assert few >= 0.001
@@ -122,4 +122,4 @@ def test_linear_dynamics_compete_where_quadratic_ones_blow_up(monkeypatch, error
         return Selection(quadratic, errors[quadratic], 0.0, 1, 1, 1.0)
 
     monkeypatch.setattr("rom.fitting.initial_model.best_ridge", best)
-    assert select_closed_form(None, FitConfig(), 2, 0, Clock()).closed_form is chosen
+    assert select_closed_form(None, FitConfig(), 2, 0, TimeBudget()).closed_form is chosen

@@ -15,12 +15,12 @@ import xarray as xr
 import rom
 import systems
 from rom.data.ingest import as_trajectories
-from rom.fitting.collect import gather
-from rom.fitting.evaluate_rhs import PassingPoints, Wanted
+from rom.fitting.collect import collect_data
+from rom.fitting.evaluate_rhs import RhsRequest, StreamingRhsSampler
 from rom.fitting.prepare import prepare
 from rom.fitting.snapshots import passing_snapshots
 from rom.reduction.streaming_pod import streamed_projection
-from rom.utils.time_budget import Clock
+from rom.utils.time_budget import TimeBudget
 
 N_STATES, N_TIMES = 60, 40
 ONE = 8 * N_STATES  # bytes of a state
@@ -171,7 +171,7 @@ def test_points_are_where_they_should_be(lifted, whole):
     """Exact ones are states of the trajectories, with f there; near ones deviate as the data do, by 3 %."""
     (group,), layout = as_trajectories(whole)
     projection, spread = streamed_projection(passing_snapshots([group]), N_STATES, 1e-9, 1, 64)
-    points = PassingPoints(Wanted(lifted, layout, 300, 500, 500, 0, None), [group], projection, spread)
+    points = StreamingRhsSampler(RhsRequest(lifted, layout, 300, 500, 500, 0, None), [group], projection, spread)
     for block in group.blocks():
         points.visit(group, 0, block)
     coordinates, derivatives, (parameters, _, _) = points.collected()
@@ -191,8 +191,8 @@ def test_points_are_where_they_should_be(lifted, whole):
 @pytest.mark.usefixtures("large")
 def test_which_points_are_taken_depends_on_the_seed_alone(lifted, whole):
     def points(seed):
-        material = gather(
-            lifted, None, whole, None, systems.collocate(lifted, 60, seed=2), rom.FitConfig(), seed, Clock()
+        material = collect_data(
+            lifted, None, whole, None, systems.collocate(lifted, 60, seed=2), rom.FitConfig(), seed, TimeBudget()
         )
         table = prepare(material, rom.FitConfig(), 3).collocation
         return np.sort(table.coordinates.norm(dim=1).numpy())
@@ -214,7 +214,7 @@ def test_parameters_are_those_of_the_trajectory(decay, decay_runs, double):
 def test_a_dear_f_is_asked_less_often_and_evenly(lifted, whole, caplog):
     (group,), layout = as_trajectories(whole)
     projection, spread = streamed_projection(passing_snapshots([group]), N_STATES, 1e-9, 1, 64)
-    points = PassingPoints(Wanted(lifted, layout, 400, 0, 0, 0, 1.0), [group], projection, spread)
+    points = StreamingRhsSampler(RhsRequest(lifted, layout, 400, 0, 0, 0, 1.0), [group], projection, spread)
     evaluate = points.evaluate
 
     def dear(x, *arguments):

@@ -8,7 +8,7 @@ import rom
 from rom.config import FitConfig
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.prepare import prepare
 from rom.fitting.snapshots import warn_of_lost_rates
 from rom.fitting.time_derivatives import derivatives_along, smooth_states
@@ -19,7 +19,7 @@ from rom.training.batches import CollocationTable, Rollouts
 def prepared(trajectories=None, collocation=None, config=None, min_rank=1, seed=0):
     groups, layout = as_trajectories(trajectories) if trajectories is not None else ([], None)
     pairs, other = as_collocation(collocation) if collocation is not None else (None, None)
-    material = Material(split_trajectories(groups, seed), pairs, layout or other)
+    material = FitData(split_trajectories(groups, seed), pairs, layout or other)
     return prepare(material, config or FitConfig(), min_rank)
 
 
@@ -169,7 +169,7 @@ def test_spreads_are_measured_on_the_training_data(waves):
 )
 def test_few_points_are_not_held_out(count, kind):
     states = np.random.default_rng(0).standard_normal((count, 2))
-    groups = Material(split_trajectories([], 0), *as_collocation((states, -states)))
+    groups = FitData(split_trajectories([], 0), *as_collocation((states, -states)))
     held_out = prepare(groups, rom.FitConfig(), 1).held_out
     assert held_out.kind == kind
     assert len(held_out.collocation) >= 8
@@ -180,9 +180,9 @@ def test_a_flow_that_leaves_the_states_is_warned_of(caplog):
     along = np.random.default_rng(0).standard_normal((40, 1))
     states, across = along * np.array([1.0, 0.0]), along * np.array([0.0, 1.0])
     config = rom.FitConfig(energy_tolerance=1e-6)
-    prepare(Material(split_trajectories([], 0), *as_collocation((states, 2.0 * states + 0.1 * across))), config, 1)
+    prepare(FitData(split_trajectories([], 0), *as_collocation((states, 2.0 * states + 0.1 * across))), config, 1)
     assert not caplog.text
-    prepare(Material(split_trajectories([], 0), *as_collocation((states, states + across))), config, 1)
+    prepare(FitData(split_trajectories([], 0), *as_collocation((states, states + across))), config, 1)
     assert "50 % of f (of its mean square) points out of the space that the states span" in caplog.text
 
 

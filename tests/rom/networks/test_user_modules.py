@@ -11,7 +11,7 @@ import rom
 import systems
 from rom.data.layout import Layout
 from rom.fitting.arguments import require_rank
-from rom.networks.user_modules import is_own, own_modules
+from rom.networks.user_modules import check_user_modules, has_user_modules
 
 PLAIN, GRID = Layout(("x",), (6,)), Layout(("y", "x"), (4, 6))
 
@@ -44,7 +44,7 @@ class Root(nn.Module):
 
 def test_they_begin_as_corrections_of_nothing(normal):
     given = pair()
-    own = own_modules(given, PLAIN, 2)
+    own = check_user_modules(given, PLAIN, 2)
     assert own is not None
     encoder, decoder = own.modules()
     x, z = normal(5, 6, dtype=torch.float32), normal(5, 2, dtype=torch.float32)
@@ -59,7 +59,7 @@ def test_they_begin_as_corrections_of_nothing(normal):
 
 def test_copies_learn_and_the_modules_themselves_do_not():
     given = pair()
-    first = [own_modules(given, PLAIN, 2).modules() for _ in range(2)]
+    first = [check_user_modules(given, PLAIN, 2).modules() for _ in range(2)]
     with torch.no_grad():
         first[0][0].module[0].weight.zero_()
     assert first[1][0].module[0].weight.any()
@@ -67,15 +67,15 @@ def test_copies_learn_and_the_modules_themselves_do_not():
 
 
 def test_they_are_recognised():
-    assert is_own(nn.ModuleList(own_modules(pair(), PLAIN, 2).modules()))
-    assert not is_own(nn.ModuleList(pair()))
-    assert own_modules(None, PLAIN, 2) is None
+    assert has_user_modules(nn.ModuleList(check_user_modules(pair(), PLAIN, 2).modules()))
+    assert not has_user_modules(nn.ModuleList(pair()))
+    assert check_user_modules(None, PLAIN, 2) is None
 
 
 def test_states_on_a_grid_keep_their_shape():
     encoder = nn.Sequential(nn.Unflatten(1, (1, 4)), nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(16, 3))
     decoder = nn.Sequential(nn.Linear(3, 24), nn.Unflatten(1, (4, 6)))
-    own = own_modules((encoder, decoder), GRID, 3)
+    own = check_user_modules((encoder, decoder), GRID, 3)
     assert (own.geometry.channels, own.geometry.shape) == (1, (4, 6))
 
 
@@ -128,7 +128,7 @@ def zeros(layer):
 )
 def test_what_cannot_be_used_is_refused(modules, error, message):
     with pytest.raises(error, match=message) as caught:
-        own_modules(modules, PLAIN, 2)
+        check_user_modules(modules, PLAIN, 2)
     assert isinstance(caught.value, rom.RomError)
 
 
@@ -156,7 +156,7 @@ class Constrained(nn.Module):
 
 
 def test_weights_that_are_constrained_are_no_reason_to_refuse():
-    assert own_modules((Constrained(), pair()[1]), PLAIN, 2) is not None
+    assert check_user_modules((Constrained(), pair()[1]), PLAIN, 2) is not None
 
 
 def test_no_more_latent_coordinates_than_the_data_span():
@@ -231,7 +231,7 @@ def test_networks_that_do_not_fit_are_refused_before_f_is_asked(
     def no_work(*_, **__):
         raise AssertionError("work was done before")
 
-    for place in ("simulate", "collocate", "with_time", "warn_of_other_rates", "at_trajectories"):
+    for place in ("simulate", "collocate", "with_time", "warn_if_rhs_disagrees", "at_trajectories"):
         monkeypatch.setattr(f"rom.fitting.collect.{place}", no_work)
     monkeypatch.setattr("rom.fitting.fit_model.prepare", no_work)
     given = {

@@ -6,7 +6,7 @@ import pytest
 from rom.reduction.operator_inference import (
     closed_form_models,
     distinct_products,
-    extended,
+    pad_latent_dim,
     ridge_regression,
     symmetric_quadratic,
 )
@@ -115,7 +115,7 @@ def test_networks_start_as_the_closed_form_model(n_parameters):
     import torch
 
     from rom.config import FitConfig
-    from rom.models.build import build_networks, closed_form_networks, start_from
+    from rom.models.build import build_networks, closed_form_networks, init_from_closed_form
 
     rng = np.random.default_rng(6)
     w, mu = rng.standard_normal((60, 5)), rng.standard_normal((60, n_parameters))
@@ -123,7 +123,7 @@ def test_networks_start_as_the_closed_form_model(n_parameters):
     config = FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,))
     networks = build_networks(config, 5, 2, n_parameters)
     tensors = torch.from_numpy(w), torch.from_numpy(mu) if n_parameters else None
-    start_from(networks, closed_form, *tensors)
+    init_from_closed_form(networks, closed_form, *tensors)
     for candidate in (networks, closed_form_networks(config, closed_form)):
         z = candidate.encoder(tensors[0])
         np.testing.assert_allclose(z.detach(), w[:, :2], atol=1e-14)
@@ -139,7 +139,7 @@ def test_more_latent_coordinates_than_data_span_change_nothing(n_parameters):
     rng = np.random.default_rng(3)
     w, parameters = rng.standard_normal((60, r)), rng.standard_normal((60, n_parameters))
     (model,) = closed_form_models(w, (w, rng.standard_normal((60, r)), parameters), k, ridges=(1e-2,))
-    larger = extended(model, d, seed=1)
+    larger = pad_latent_dim(model, d, seed=1)
     assert larger.latent_dim == d
     assert np.linalg.matrix_rank(larger.encoder) == k
     z, many = w @ model.encoder.T, w @ larger.encoder.T

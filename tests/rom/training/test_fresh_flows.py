@@ -12,7 +12,7 @@ import systems
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
 from rom.fitting import training_data
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.prepare import prepare
 from rom.fitting.training_data import fresh_flows
 from rom.training.fresh_flows import block_sizes
@@ -21,7 +21,7 @@ from rom.training.fresh_flows import block_sizes
 @pytest.fixture(scope="module")
 def material(runs, pairs):
     groups, layout = as_trajectories(runs)
-    return Material(split_trajectories(groups, 0), as_collocation(pairs)[0], layout)
+    return FitData(split_trajectories(groups, 0), as_collocation(pairs)[0], layout)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from rom.config import LossWeights
 from rom.training import objectives as objective
 from rom.training.batches import Rollouts, SnapshotTable
 from rom.training.loop import Plan
-from rom.training.losses import Spreads
+from rom.training.losses import LossScales
 from rom.training.objectives import ForecastObjective, TrainingData
 from rom.training.optimiser import make_optimiser, rate_factor
 from rom.training.validation import HeldOut, Validation
@@ -330,7 +330,7 @@ def plan(small):
     def make(**settings):
         arguments = {name: settings.pop(name) for name in ("seconds",) if name in settings}
         config = dataclasses.replace(small, **settings)
-        data = TrainingData(table, None, Spreads(1.0, 1.0), 1)
+        data = TrainingData(table, None, LossScales(1.0, 1.0), 1)
         objective = ForecastObjective(data, HeldOut("none"), LossWeights(), config)
         return Plan(objective, LossWeights(), config, **arguments)
 

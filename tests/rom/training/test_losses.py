@@ -10,18 +10,18 @@ from rom.config import FitConfig, LossWeights
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
 from rom.dynamics.runge_kutta import rk4_rollout
-from rom.fitting.collect import Material
+from rom.fitting.collect import FitData
 from rom.fitting.prepare import prepare
 from rom.models.build import build_networks
 from rom.networks.encoder_decoder import Networks
 from rom.training.batches import CollocationTable, SnapshotTable, Windows
-from rom.training.losses import Spreads, data_losses, latent_mismatch, physics_losses
+from rom.training.losses import LossScales, data_losses, latent_mismatch, physics_losses
 
 
 @pytest.fixture(scope="module")
 def prepared(runs, pairs):
     (groups, layout), (collocation, _) = as_trajectories(runs), as_collocation(pairs)
-    return prepare(Material(split_trajectories(groups, seed=0), collocation, layout), FitConfig(), 3)
+    return prepare(FitData(split_trajectories(groups, seed=0), collocation, layout), FitConfig(), 3)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_losses_in_x_are_shares_of_the_variance(oracle, prepared):
 
     states = prepared.collocation.coordinates
     points = CollocationTable(states - states.mean(dim=0), prepared.collocation.derivatives, None)
-    spreads = Spreads(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
+    spreads = LossScales(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
     losses = physics_losses(SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads)
     assert losses["collocation_reconstruction"].item() == pytest.approx(1.0, rel=1e-12)
 
@@ -171,7 +171,7 @@ def test_a_long_window_is_looked_at_in_a_few_states_with_its_last(random_network
     def losses(changed):
         other = states.clone()
         other[changed] += 1.0
-        return data_losses(networks, Windows(other, intervals, None), Spreads(1.0, 1.0), substeps=1)
+        return data_losses(networks, Windows(other, intervals, None), LossScales(1.0, 1.0), substeps=1)
 
     for k in (1, 2, 4, 5, 11):
         assert losses(k) == losses(slice(0))

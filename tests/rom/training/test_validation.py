@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from rom.training.batches import CollocationTable, Rollouts
-from rom.training.losses import Spreads, physics_losses
-from rom.training.validation import LONGEST_ROLLOUT, WORST, HeldOut, stretches, validate
+from rom.training.losses import LossScales, physics_losses
+from rom.training.validation import LONGEST_ROLLOUT, WORST, HeldOut, into_segments, validate
 
-SPREADS = Spreads(2.0, 3.0)
+SPREADS = LossScales(2.0, 3.0)
 
 
 def test_error_of_rollouts_is_a_share_of_the_variance(random_networks, normal):
@@ -74,7 +74,7 @@ def test_nothing_is_recorded_for_gradients(random_networks, normal):
 @pytest.mark.parametrize("n", [LONGEST_ROLLOUT - 1, 2 * LONGEST_ROLLOUT + 1, 5 * LONGEST_ROLLOUT])
 def test_stretches_are_equally_long_and_lie_side_by_side(n):
     whole = Rollouts(torch.full((n,), 0.1), torch.arange(n + 1.0)[:, None, None].expand(-1, 3, 1), None)
-    (group,) = stretches(HeldOut("", [whole])).rollouts
+    (group,) = into_segments(HeldOut("", [whole])).rollouts
     count, length = len(group) // 3, len(group.intervals)
     assert length <= LONGEST_ROLLOUT
     assert n - count < count * length <= n  # less than an interval a piece is left over
@@ -85,14 +85,14 @@ def test_stretches_are_equally_long_and_lie_side_by_side(n):
 def test_stretches_with_other_intervals_stay_apart():
     n = 2 * LONGEST_ROLLOUT
     whole = Rollouts(torch.arange(1.0, n + 1.0), torch.arange(n + 1.0)[:, None, None], None)
-    pieces = stretches(HeldOut("", [whole])).rollouts
+    pieces = into_segments(HeldOut("", [whole])).rollouts
     assert torch.equal(torch.cat([piece.intervals for piece in pieces]), whole.intervals)
     assert [float(piece.coordinates[0]) for piece in pieces] == [0, LONGEST_ROLLOUT]
 
 
 def test_stretches_take_every_stride_th_snapshot():
     whole = Rollouts(torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0]), torch.arange(6.0)[:, None, None], None)
-    (piece,) = stretches(HeldOut("", [whole]), stride=2).rollouts
+    (piece,) = into_segments(HeldOut("", [whole]), stride=2).rollouts
     assert piece.coordinates.flatten().tolist() == [0, 2, 4]
     assert piece.intervals.tolist() == [3, 7]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from rom.networks.corrected_module import CorrectedModule
 from rom.networks.field_correction import FieldDecoder, FieldEncoder
 from rom.networks.jvp import push_forward
 from rom.networks.latent_dynamics import LatentDynamics
@@ -27,6 +28,18 @@ class EncoderDecoder(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.posterior: MLP | None = None
+
+    def closed_form_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the closed-form parts, in the order of `parameters()`."""
+        parts = [part for part in self.children() if isinstance(part, CorrectedModule)]
+        return [parameter for part in parts for parameter in part.closed_form_parameters()]
+
+    def correction_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the neural corrections and of `posterior`, in the order of `parameters()`."""
+        corrections = []
+        for part in self.children():
+            corrections += part.correction_parameters() if isinstance(part, CorrectedModule) else part.parameters()
+        return corrections
 
 
 class Networks(EncoderDecoder):
@@ -51,7 +64,7 @@ def n_weights(networks: EncoderDecoder) -> dict[str, int]:
 Correction = MLP | FieldEncoder | FieldDecoder
 
 
-class Encoder(nn.Module):
+class Encoder(CorrectedModule):
     """phi: z = E w + b + correction(w), from POD coordinates (..., r) to latent states (..., d)."""
 
     def __init__(self, linear: nn.Linear, correction: Correction | None):
@@ -69,7 +82,7 @@ class Encoder(nn.Module):
         return summed([push_forward(part, points, tangents) for part in parts])
 
 
-class Decoder(nn.Module):
+class Decoder(CorrectedModule):
     """psi: w = D z + b + Q (z x z) + correction(z), from latent states (..., d) to POD coordinates (..., r).
 
     Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).

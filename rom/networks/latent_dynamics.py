@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rom.networks.corrected_module import CorrectedModule
 from rom.networks.mlp import ACTIVATIONS, MLP
 from rom.networks.quadratic import products
 
 __all__ = ["LatentDynamics"]
 
 
-class LatentDynamics(nn.Module):
+class LatentDynamics(CorrectedModule):
     """h(z; mu) = c + A y + H (y x y) + MLP(y) with y = (z, mu), mu in units of its spread in training.
 
     The polynomial part is operator inference (Peherstorfer & Willcox 2016), which the field's quadratic systems obey

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from rom.config import FitConfig
-from rom.models.build import build_networks
+from rom.models.build import add_posterior, build_networks
 from rom.networks.jvp import push_forward
 from rom.networks.mlp import ACTIVATIONS, MLP
 from rom.networks.quadratic import full
@@ -166,3 +166,15 @@ def test_norms_and_residuals_leave_the_other_weights_as_they_are():
     plain, other = (mlp.state_dict() for mlp in made)
     assert set(other) - set(plain) == {f"norms.{k}.{name}" for k in (0, 1) for name in ("weight", "bias")}
     assert all(torch.equal(plain[name], other[name]) for name in plain)
+
+
+def test_closed_form_and_correction_divide_the_parameters(random_networks, normal):
+    networks = random_networks(6, 2, hidden=(4,), n_parameters=1)
+    add_posterior(networks, FitConfig(hidden=(4,)), normal(10, 6), seed=0)
+    names = {id(parameter): name for name, parameter in networks.named_parameters()}
+    closed_form = [names[id(parameter)] for parameter in networks.closed_form_parameters()]
+    corrections = [names[id(parameter)] for parameter in networks.correction_parameters()]
+    assert closed_form == [name for name in names.values() if name.split(".")[1] in ("linear", "quadratic")]
+    assert corrections == [name for name in names.values() if name not in closed_form]
+    assert any(name.startswith("posterior") for name in corrections)
+    assert not build_networks(FitConfig(hidden=(), latent_hidden=()), 4, 2, 0).correction_parameters()

@@ -1,4 +1,8 @@
-"""Settings of a fit: frozen dataclasses that refuse unknown keys and travel as JSON inside the model file."""
+"""Settings of a fit.
+
+`LossWeights` says what training minimises, `FitConfig` how a model is built and trained. Both are frozen dataclasses
+that refuse unknown names. They are stored as JSON in the model file.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +25,89 @@ LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
 Network = Convolutional | Graph | Implicit
-NETWORKS = {kind.__name__: kind for kind in (Convolutional, Graph, Implicit)}
+NETWORKS = {kind.__name__: kind for kind in (Convolutional, Graph, Implicit)}  # by the name that JSON holds
 
 
 @dataclass(frozen=True)
 class LossWeights(JsonSettings):
-    """Weights of the losses, each >= 0. The first five are shares of a variance, so 1 is a sensible weight for each.
+    """Weights of the losses that training adds up.
 
-    reconstruction: |psi(phi(x)) - x|^2 on trajectories
-    prediction: |psi(z(t)) - x(t)|^2 with dz/dt = h(z), z(0) = phi(x(0))
-    latent_physics: |dphi/dx f(x~) - h(phi(x~))|^2 at collocation points
-    decoded_physics: |dpsi/dz h(phi(x~)) - f(x~)|^2 at collocation points
-    collocation_reconstruction: |psi(phi(x~)) - x~|^2
+    Each weight is a finite number of at least 0, and 0 leaves a loss out. The first five losses are divided by a
+    variance, so that a weight of 1 suits each of them. The others are regularisers, which are
+    off by default and can be used with `rom.fit` and `rom.fit_autoencoder`.
 
-    Regularisers (`rom/training/regularisers.py`), with or without latent dynamics, zero by default. Beside dynamics, the state that is
-    kept is chosen by its forecasts, whatever these weigh:
-    denoising: |psi(phi(x + noise)) - x|^2, with `FitConfig.noise`
-    contractive: |dphi/dx|_F^2, relative to the spread of z; about 0.01 to 0.1
-    sparse: mean of |z| relative to its root mean square; sparse_kl: Kullback-Leibler divergence of mean activations from
-        `FitConfig.active_share`; about 0.001 to 0.1
-    variational: Kullback-Leibler divergence of a Gaussian encoder from the standard normal (beta); about 2 R d / r for an
-        expected reconstruction error R. Latent dynamics and physics see its mean.
-    smoothness: mean square of the second derivative of psi along random latent directions; about 0.001 to 0.1
+    In the formulas, x is a state of a trajectory, x~ one of a collocation point, phi the encoder, psi the decoder, h the
+    latent dynamics, z a latent state and d the latent dimension.
+
+    Parameters
+    ----------
+    reconstruction : float, default 1.0
+        Weight of ``|psi(phi(x)) - x|^2``: encoding and decoding return the state.
+    prediction : float, default 1.0
+        Weight of ``|psi(z(t)) - x(t)|^2`` with ``dz/dt = h(z)`` and ``z(0) = phi(x(0))``: rollouts follow the
+        trajectories.
+    latent_physics : float, default 1.0
+        Weight of ``|dphi/dx f(x~) - h(phi(x~))|^2``: h is the image of f in the latent space. Lower it if f is noisy or
+        only approximately known.
+    decoded_physics : float, default 1.0
+        Weight of ``|dpsi/dz h(phi(x~)) - f(x~)|^2``: decoded latent velocities agree with f. Lower it together with
+        `latent_physics`.
+    collocation_reconstruction : float, default 1.0
+        Weight of ``|psi(phi(x~)) - x~|^2``: the reconstruction of collocation points.
+    denoising : float, default 0.0
+        Weight of ``|psi(phi(x + noise)) - x|^2``, with noise of the size `FitConfig.noise`. Use about 1 to remove
+        noise from data, or for images in few latent coordinates.
+    contractive : float, default 0.0
+        Weight of ``|dphi/dx|_F^2`` relative to the variance of z. Use 0.01 to 0.1 for an encoder that changes little
+        under small changes of the state.
+    sparse : float, default 0.0
+        Weight of the mean of ``|z|`` relative to its root mean square. Use 0.001 to 0.1 for few active latent
+        coordinates at each state. With `sparse` or `sparse_kl`, d may exceed the number of components of a state.
+    sparse_kl : float, default 0.0
+        Weight of the Kullback-Leibler divergence between the mean activation of each latent coordinate and
+        `FitConfig.active_share`. Use 0.001 to 0.1; the alternative to `sparse` that sets how often a coordinate is
+        active.
+    variational : float, default 0.0
+        Weight (often called beta) of the Kullback-Leibler divergence between a Gaussian encoder and the standard normal
+        distribution. Use it to draw samples from an autoencoder. A sensible value is ``2 R d / r``, for an expected
+        reconstruction error R, as a share of the variance, and r POD coordinates. Latent dynamics and physics use the
+        mean of the encoder.
+    smoothness : float, default 0.0
+        Weight of the mean square of the second derivative of psi along random latent directions. Use 0.001 to 0.1 for a
+        decoder without sharp bends.
+
+    Raises
+    ------
+    RomTypeError
+        If a weight is not a number, or if a name is unknown.
+    RomValueError
+        If a weight is negative or not finite.
+
+    Notes
+    -----
+    The losses are computed in `rom/training/losses.py`, the regularisers in `rom/training/regularisers.py`, which cite
+    their sources. With latent dynamics, the weights of regularisers do not change how the best training step is
+    selected: by the errors of forecasts of held-out data.
+
+    Examples
+    --------
+    Training that relies less on the physics:
+
+    >>> import rom
+    >>> rom.LossWeights(latent_physics=0.1, decoded_physics=0.1).prediction
+    1.0
+
+    An autoencoder that removes noise:
+
+    >>> rom.LossWeights(denoising=1.0).regularised
+    True
+
+    A misspelt name is refused:
+
+    >>> rom.LossWeights(denoise=1.0)
+    Traceback (most recent call last):
+    ...
+    rom.utils.errors.RomTypeError: LossWeights: unknown setting 'denoise'; did you mean 'denoising'?
     """
 
     reconstruction: float = 1.0
@@ -59,20 +124,24 @@ class LossWeights(JsonSettings):
 
     @property
     def of_latent_states(self) -> float:
-        """The weight of all regularisers that look at latent states."""
+        """Sum of the weights of the regularisers that act on latent states."""
         return self.contractive + self.sparse + self.sparse_kl + self.variational + self.smoothness
 
     @property
     def over_complete(self) -> bool:
-        """Whether more latent coordinates than a state has components make sense: they are to be sparse."""
+        """Whether d may exceed the number of components of a state.
+
+        A weight for sparsity keeps such a latent space from copying the state.
+        """
         return self.sparse + self.sparse_kl > 0.0
 
     @property
     def regularised(self) -> bool:
-        """Whether any regulariser counts."""
+        """Whether any regulariser has a positive weight."""
         return self.denoising + self.of_latent_states > 0.0
 
     def __post_init__(self) -> None:
+        """Check all weights."""
         super().__post_init__()
         for field in dataclasses.fields(self):
             require_number(f"LossWeights.{field.name}", getattr(self, field.name), low=0.0)
@@ -80,45 +149,121 @@ class LossWeights(JsonSettings):
 
 @dataclass(frozen=True)
 class FitConfig(JsonSettings):
-    """How `rom.fit` builds and trains a model. The defaults were chosen on other data than the benchmarks test on.
+    """How `rom.fit` and `rom.fit_autoencoder` build and train a model.
 
-    Projection
-        energy_tolerance: share of the variance of the states that the POD coordinates may lose.
-        max_rank: largest number of POD coordinates.
-        space: `Coordinate(...)` for data on differing, moving or scattered positions, which are the coordinates of labelled data;
-            forecasts can then be asked at any. f is not evaluated at further states (`evaluate_system` is taken as False): a
-            given system simulates, and is collocated, on its own grid. Data are read into memory.
-    Networks
-        hidden: widths of the hidden layers of encoder and decoder corrections; () leaves POD and quadratic manifold.
-        latent_hidden: the same for the neural part of h.
-        activation: "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
-        layer_norm: whether hidden layers of encoder and decoder are normalised (Ba, Kiros & Hinton 2016).
-        residual: whether hidden layers of equal width are added to what enters them (He et al. 2016).
-        network: encoder and decoder on fields in place of these layers: `Convolutional`, `Graph` or `Implicit`; None for
-            layers on POD coordinates.
-        multiscale: spread the length scales of the encoder's first layer, down to 1/50 of the data's spread in a plane.
-        quadratic_decoder: whether the decoder has a quadratic path.
-        latent_terms: the parts of h, of "linear", "quadratic" and "neural".
-    Regularisers (`LossWeights`)
-        noise: standard deviation of the noise to remove, which is alike in all components of a state, in units of the root
-            mean square of their standard deviations.
-        active_share: share of the states at which a latent coordinate is to be active.
-        warm_up: share of the training in which the weight of the variational regulariser rises from zero.
-    Training
-        optimizer: "soap" (Vyas et al. 2024) or "adam".
-        learning_rate: its peak, for the corrections (a tenth for the closed-form parts); a short warm-up and a cosine
-            decay to zero lie around it.
-        steps: number of optimiser steps; None means 2,000, or as many as `max_seconds` allows where that is given.
-        collocation_batch: collocation points a step.
-        window_batch: windows of trajectories a step, and as many of fresh flows where there are some.
-        window: longest window, in snapshots after its first; training starts at a quarter of it. Where the dynamics allow
-            long Runge-Kutta steps, not every snapshot is looked at.
-        gradient_clip: largest norm of a gradient.
-        validations: how often the held-out data are looked at, evenly over the training.
-        patience: stop after so many validations without an improvement; None never stops early.
-        evaluate_system: whether training may evaluate the system's f at further states: those of the trajectories, and
-            fresh ones along its flow. Such flows also serve as windows.
-        dtype: "float32" or "float64", of networks and training data.
+    The defaults suit most problems, and were chosen on other data than the benchmarks. The settings come in four groups,
+    in this order: reduction (`energy_tolerance` to `space`), networks (`hidden` to `latent_terms`), regularisers
+    (`noise` to `warm_up`) and training (`optimizer` to `dtype`).
+
+    Parameters
+    ----------
+    energy_tolerance : float, default 1e-6
+        Share of the variance of the states that the POD coordinates may lose, from 0 to 1. Raise it for fewer POD
+        coordinates and faster steps; lower it if the lost energy that ``print(model)`` shows limits the accuracy.
+    max_rank : int, default 256
+        Largest number of POD coordinates, at least 1. Lower it for noisy data whose singular values level off, because
+        noise lies beyond. Raise it if a warning says that more coordinates carry energy.
+    space : Coordinate or None, default None
+        `rom.Coordinate(...)` for data on different grids, or at scattered or moving positions. The positions are the
+        coordinates of labelled data, and forecasts can then be made at any position. Data are read into memory. A given
+        system is simulated and collocated on its own grid, and `evaluate_system` is taken as False. It cannot be
+        combined with `network`.
+    hidden : tuple of int, default (128, 128, 128)
+        Widths of the hidden layers of the networks that correct encoder and decoder. Use fewer or narrower layers for
+        few samples; ``()`` leaves the closed-form maps, POD and a quadratic manifold.
+    latent_hidden : tuple of int, default (128, 128)
+        Widths of the hidden layers of the neural part of h.
+    activation : str, default "tanh"
+        Activation function: "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
+    layer_norm : bool, default False
+        Whether the hidden layers of encoder and decoder are normalised [1]_. Try it with many layers.
+    residual : bool, default False
+        Whether a hidden layer of encoder or decoder is added to its input, if both have the same width [2]_. Try it
+        with many layers.
+    network : Convolutional, Graph, Implicit or None, default None
+        Networks that act on fields, in place of those on POD coordinates: `rom.Convolutional(...)` on grids,
+        `rom.Graph(...)` on meshes, `rom.Implicit(...)` on one set of points. Their training steps take several times as
+        long or more. Networks of your own are passed to `rom.fit` as ``modules=(encoder, decoder)``.
+    multiscale : bool, default True
+        Whether the first layer of the encoder starts with features at many length scales, down to 1/50 of the spread
+        of the data. False is better for an autoencoder with ``start="isomap"``.
+    quadratic_decoder : bool, default True
+        Whether the decoder contains a quadratic manifold. False, with ``hidden=()``, leaves principal components.
+    latent_terms : tuple of str, default ("linear", "quadratic", "neural")
+        The terms of h: at least one of "linear", "quadratic" and "neural". Without "neural", the latent dynamics are
+        those of operator inference, refined by training.
+    noise : float, default 0.1
+        Standard deviation of the noise of the loss `LossWeights.denoising`, above 0. The noise is equal in all
+        components of a state. The unit is the root mean square of the standard deviations of the components.
+    active_share : float, default 0.05
+        Share of the states at which a latent coordinate should be active, above 0 and at most 0.5. It is used by
+        `LossWeights.sparse_kl`.
+    warm_up : float, default 0.3
+        Share of the training, from 0 to 1, in which the weight `LossWeights.variational` rises from zero. Raise it if a
+        warning says that latent coordinates are not used.
+    optimizer : str, default "soap"
+        "soap" [3]_ or "adam". Adam takes cheaper steps but usually needs more of them.
+    learning_rate : float, default 2e-2
+        Peak learning rate of the neural corrections, above 0. The closed-form parts are trained at a tenth of it. The
+        rate rises briefly at the start and then decays to zero along a cosine. If the closed-form model is already
+        accurate, the peak is lowered automatically. With ``optimizer="adam"``, 1e-3 is usual.
+    steps : int or None, default None
+        Number of optimiser steps, at least 1. None means 2,000 steps, or as many as `max_seconds` of `rom.fit` allows.
+    collocation_batch : int, default 512
+        Collocation points in each step. Lower it for large networks on fields.
+    window_batch : int, default 32
+        Windows, pieces of trajectories, in each step, and as many from newly simulated flows if there are any. Lower it
+        for large networks on fields.
+    window : int, default 20
+        Largest length of a window: the number of snapshots after its first. Training starts with a quarter of it. If
+        the dynamics allow long Runge-Kutta steps, some snapshots are skipped. Longer windows train longer rollouts and cost more.
+    gradient_clip : float, default 1.0
+        Largest norm of the gradient, above 0; larger gradients are scaled down to it.
+    validations : int, default 25
+        Number of times that training is validated on held-out data, at equal distances. The best state of them is kept.
+    patience : int or None, default None
+        Number of validations without an improvement after which training stops. None trains to the end.
+    evaluate_system : bool, default True
+        Whether training may evaluate f of the system at further states: those of the trajectories, and states along
+        newly simulated flows, which are used as windows as well. Use False if f is expensive.
+    dtype : str, default "float32"
+        "float32" or "float64": the precision of networks and training data. Use "float64" if rounding limits the
+        accuracy.
+
+    Raises
+    ------
+    RomTypeError
+        If a setting has the wrong type, or if a name is unknown.
+    RomValueError
+        If a setting is out of its range, or if `space` and `network` are both given.
+
+    References
+    ----------
+    .. [1] Ba, J. L., Kiros, J. R., Hinton, G. E. (2016). Layer normalization. arXiv:1607.06450.
+    .. [2] He, K., Zhang, X., Ren, S., Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+    .. [3] Vyas, N. et al. (2024). SOAP: Improving and stabilizing Shampoo using Adam. arXiv:2409.11321.
+
+    Examples
+    --------
+    A quick trial with small networks:
+
+    >>> import rom
+    >>> config = rom.FitConfig(steps=200, hidden=(32, 32), latent_hidden=(32,))
+
+    Principal components and linear latent dynamics, without networks:
+
+    >>> linear = rom.FitConfig(hidden=(), quadratic_decoder=False, latent_terms=("linear",))
+
+    Convolutions on a grid that repeats, with smaller batches:
+
+    >>> config = rom.FitConfig(network=rom.Convolutional(padding="periodic"), collocation_batch=64, window_batch=8)
+
+    Settings are immutable; change a copy. They can be written as JSON:
+
+    >>> import dataclasses
+    >>> longer = dataclasses.replace(config, steps=5000)
+    >>> rom.FitConfig.from_dict(longer.to_dict()) == longer
+    True
     """
 
     energy_tolerance: float = 1e-6
@@ -149,6 +294,7 @@ class FitConfig(JsonSettings):
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
+        """Check all settings."""
         super().__post_init__()
         require_number("FitConfig.energy_tolerance", self.energy_tolerance, low=0.0, high=1.0)
         for name in ("max_rank", "collocation_batch", "window_batch", "window", "validations"):
@@ -173,7 +319,8 @@ class FitConfig(JsonSettings):
             raise RomTypeError(f"FitConfig.space must be rom.Coordinate(...) or None, got {self.space!r}")
         if self.space is not None and self.network is not None:
             raise RomValueError(
-                "FitConfig: coefficients in a space have no grid that a network could act on; drop one of both"
+                "FitConfig: space and network cannot be combined, because spline coefficients lie on no grid that a network "
+                "on fields could use; leave one of them out"
             )
         require_choice("FitConfig.activation", self.activation, ACTIVATIONS)
         require_choice("FitConfig.optimizer", self.optimizer, OPTIMIZERS)
@@ -186,13 +333,36 @@ class FitConfig(JsonSettings):
             require_choice("FitConfig.latent_terms", term, LATENT_TERMS)
 
     def to_dict(self) -> dict[str, Any]:
-        """A dictionary of JSON types; the kind of the network is told by its name."""
+        """Return the settings as a dictionary of JSON types.
+
+        Returns
+        -------
+        dict
+            All settings by name. The entry "network" holds the class of the network as its "kind".
+        """
         network = None if self.network is None else {"kind": type(self.network).__name__, **self.network.to_dict()}
         return super().to_dict() | {"network": network}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises `RomValueError` for an unknown key or kind and names the nearest valid one."""
+        """Return the settings that `to_dict` wrote.
+
+        Parameters
+        ----------
+        settings : dict
+            Settings by name; missing ones take their defaults.
+
+        Returns
+        -------
+        FitConfig
+
+        Raises
+        ------
+        RomValueError
+            If a name or the kind of a network is unknown; the message contains the nearest valid name.
+        RomTypeError
+            If the entry "network" is not a dictionary.
+        """
         network = settings.get("network")
         if network is not None:
             if not isinstance(network, dict):

@@ -1,54 +1,59 @@
-"""Sphinx configuration. Build with: python -m sphinx -W -b html docs docs/_build/html"""
+"""Sphinx configuration.
+
+``python -m sphinx -W -b html docs docs/_build/html`` builds the pages and runs the code cells of the tutorials.
+``-D nb_execution_mode=off`` leaves the cells unexecuted.
+"""
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
 from importlib.metadata import version as installed
-
-from docutils import nodes
-from sphinx.util.docutils import SphinxDirective
+from typing import Any
 
 project = "latentrom"
 author = "The latentrom developers"
 copyright = "The latentrom developers"  # noqa: A001
 release = version = installed("latentrom")
 
-extensions = ["myst_nb"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
 exclude_patterns = ["_build", "benchmarks"]
 html_theme = "furo"
 html_title = f"latentrom {release}"
 
 myst_enable_extensions = ["dollarmath", "colon_fence"]
-nb_execution_mode = "force"  # a cache would not see that the package itself has changed
+myst_heading_anchors = 2
+nb_execution_mode = "force"  # a cache does not notice changes of the package
 nb_execution_timeout = 180
 nb_execution_raise_on_error = True
-# Results differ from machine to machine in the last digits; a page shows those of its own build.
 nb_merge_streams = True
+suppress_warnings = ["myst-nb.lexer"]  # the language of a cell is known only once it has run; Python is the default
+
+# Docstrings are in numpydoc form. They state types and shapes, so signatures need no annotations.
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+napoleon_preprocess_types = True
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autosummary_generate = False
+default_role = "py:obj"
+python_maximum_signature_line_length = 88
+
+MADE_BY_FUNCTIONS = ("rom.ReducedOrderModel", "rom.Autoencoder")  # users do not call these constructors
 
 
-class Docstring(SphinxDirective):
-    """The signature and docstring of a public name, as they are written: `{docstring} rom.fit`."""
-
-    required_arguments = 1
-
-    def run(self) -> list[nodes.Node]:
-        name = self.arguments[0].rpartition(".")[2]
-        found = pkgutil.resolve_name(self.arguments[0])
-        text = inspect.getdoc(found) or ""
-        if callable(found):
-            text = f"{name}{signature(found)}\n\n{text}"
-        block = nodes.literal_block(text, text)
-        block["language"] = "text"
-        return [block]
+def hide_constructor(app: Any, what: str, name: str, *rest: Any) -> tuple[str, str] | None:  # noqa: ARG001
+    """Return an empty signature for classes whose objects come from functions such as ``rom.fit``."""
+    return ("", "") if name in MADE_BY_FUNCTIONS else None
 
 
-def signature(found: object) -> str:
-    """Arguments and defaults, without the annotations that the docstring puts into words."""
-    parameters = inspect.signature(found).parameters.values()  # type: ignore[arg-type]
-    bare = [p.replace(annotation=inspect.Parameter.empty) for p in parameters if p.name != "self"]
-    return str(inspect.Signature(bare))
-
-
-def setup(app: object) -> None:
-    app.add_directive("docstring", Docstring)  # type: ignore[attr-defined]
+def setup(app: Any) -> None:
+    """Connect the hooks."""
+    app.connect("autodoc-process-signature", hide_constructor)

@@ -15,10 +15,10 @@ import torch
 import xarray as xr
 
 from rom.data.at_positions import coefficients_given, values_given
+from rom.data.coefficients import ProjectionErrors, coefficients_of, warn_of_loss
 from rom.data.gappy_pod import LEAST_NOISE, Prior
 from rom.data.layout import Layout, completed, layout_of_array, require_same_layout
 from rom.data.positions import place_of
-from rom.data.readers import Squares, coefficients_of, warn_of_loss
 from rom.data.samples import USUAL, PositionInfo, Samples, groups_of, in_memory, in_time, sample_dims_of, split_samples
 from rom.data.space_selection import select_space
 from rom.reduction.spline_space import Coordinate, FunctionSpace
@@ -51,7 +51,7 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
     for (name, _, _), own in zip(arrays, layouts, strict=True):
         require_same_layout(name, own, layout)
         layout = completed(layout, own)
-    sums = sum(squares, Squares())
+    sums = sum(squares, ProjectionErrors())
     fill(arrays, coefficients, told, layout, sums.misfit)
     warn_of_loss(sums.lost, space)
 
@@ -154,9 +154,10 @@ def some_of(array: xr.DataArray, lead: tuple[str, ...], rows: np.ndarray) -> xr.
 
 def as_coefficients(
     name: str, array: xr.DataArray, lead: tuple[str, ...], space: FunctionSpace
-) -> tuple[np.ndarray, Layout, Squares, np.ndarray]:
+) -> tuple[np.ndarray, Layout, ProjectionErrors, np.ndarray]:
     """Coefficients (N, *shape) of the values of `array` (*lead, ...), their layout, sums of squares, and which (N,) are told."""
-    found, squares, amplification = coefficients_of(name, array, space, lead, USABLE)
+    projected = coefficients_of(name, array, space, lead, USABLE)
+    found, squares, amplification = projected.values, projected.errors, projected.amplification
     sizes = {dim: array.sizes[dim] for dim in lead}
     kept = set(found.dims) - set(lead)
     coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= kept and n not in space.names}

@@ -15,7 +15,7 @@ from rom.config import FitConfig
 from rom.data.layout import Layout, plain_labels
 from rom.data.lazy import LazyStates, is_large
 from rom.data.noise import noise_share
-from rom.data.readers import PlainDoor, SpaceDoor
+from rom.data.readers import reader_for
 from rom.data.split import Split, split_trajectories
 from rom.data.trajectories import Collocation, Trajectories
 from rom.fitting.common_layout import common_layout, driven_as, fill_in_names, with_time
@@ -79,27 +79,28 @@ def collect_data(
     simulation_seed, collocation_seed = own_seeds(seed)
     nothing_passed = trajectories is None and collocation is None
     origin = {"trajectories": "none", "collocation": "none"}
-    door = PlainDoor() if config.space is None else SpaceDoor.of(system, trajectories, collocation, config.space)
+    reader = reader_for(config.space, system, trajectories, collocation)
     hurried = False  # for want of time there are fewer trajectories than wanted: flows are dear
     groups: list[Trajectories] = []
     layouts: list[tuple[str, Layout]] = []
 
     if trajectories is not None:
-        groups, layout = door.trajectories(trajectories)
+        groups, layout = reader.read_trajectories(trajectories)
         layout = fill_in_names(layout, system)
         system = driven_as(system, layout)
         layouts.append(("trajectories", layout))
         origin["trajectories"] = "given"
-    given_pairs = None if collocation is None else door.collocation(collocation)
+    given_pairs = None if collocation is None else reader.read_collocation(collocation)
     told = layouts if given_pairs is None else [*layouts, ("collocation", fill_in_names(given_pairs[1], system))]
-    if door.space is None:
-        accept(common_layout(system, told) if told else plain_layout_of(system))
-    elif told:
-        accept(common_layout(None, told))
+    labelling = reader.labelling_system(system)
+    if told:
+        accept(common_layout(labelling, told))
+    elif labelling is not None:
+        accept(plain_layout_of(labelling))
     if trajectories is None and n_trajectories != 0 and (n_trajectories is not None or nothing_passed):
         runs = simulate(system, n_trajectories, simulation_seed, clock, verbose)
         if runs is not None:
-            groups, layout = door.trajectories(runs)
+            groups, layout = reader.read_trajectories(runs)
             layouts.append(("simulated trajectories", layout))
             origin["trajectories"] = "simulated"
             hurried = runs.sizes["trajectory"] < wanted_trajectories(system, n_trajectories)
@@ -116,12 +117,12 @@ def collect_data(
         n_collocation = n_collocation or DEFAULT_COLLOCATION
         layout = layouts[0][1] if layouts else None
         along = follows_trajectories(system, split, hurried)
-        if along and is_large(split.training) and door.space is None:
+        if along and is_large(split.training) and labelling is not None:
             n_near = n_collocation
         else:
-            near = door.for_system(labelled(split.training, layouts[0][1]), system) if split.training else None
+            near = reader.for_system(labelled(split.training, layouts[0][1]), system) if split.training else None
             dataset, evaluations = collocate(system, n_collocation, near, layout, collocation_seed, clock, along)
-            pairs, layout = door.collocation(dataset)
+            pairs, layout = reader.read_collocation(dataset)
             layouts.append(("collocation", layout))
         origin["collocation"] = "evaluated"
 
@@ -130,8 +131,8 @@ def collect_data(
             "there is nothing to fit: no trajectories and no collocation points; pass some, raise n_trajectories or "
             "n_collocation, or raise max_seconds if there was no time for them"
         )
-    door.warn()
-    layout = common_layout(system if door.space is None else None, layouts)
+    reader.warn_of_loss()
+    layout = common_layout(labelling, layouts)
     if system is not None:
         layout, checked = with_time(system, layout, pairs, split, ask=config.evaluate_system)
         evaluations += checked
@@ -159,7 +160,7 @@ def collect_data(
     if n_exact + n_near:
         seconds = clock.share(EVALUATION_SHARE)
         wanted = RhsRequest(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
-    return FitData(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, door.misfit, door.lost)
+    return FitData(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, reader.misfit, reader.lost)
 
 
 def plain_layout_of(system: systems.System) -> Layout:

@@ -14,9 +14,8 @@ from torch import Tensor
 
 import systems
 from rom.data.fields import stacked
-from rom.data.ingest import as_trajectories
 from rom.data.layout import Layout, plain_names, require_same_layout
-from rom.data.readers import SpaceDoor
+from rom.data.readers import GridReader, SplineReader
 from rom.data.trajectories import Trajectories
 from rom.models.build import closed_form_config
 from rom.models.input_scaling import forcing_over_time, scaled_parameters
@@ -43,7 +42,8 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
     Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
     """
     space = model._layout.space
-    groups, layout = (as_trajectories if space is None else SpaceDoor(space).trajectories)(trajectories)
+    reader = GridReader() if space is None else SplineReader(space)
+    groups, layout = reader.read_trajectories(trajectories)
     if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
         layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
     if layout.inputs == plain_names(len(model.inputs), "u"):  # arrays do not say what lies between their times either

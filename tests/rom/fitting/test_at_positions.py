@@ -332,7 +332,7 @@ def test_settings_travel_as_json():
         (
             lambda runs: (TIMES, runs["state"].values),
             rom.RomTypeError,
-            "trajectories must be an xarray.Dataset, whose coord",
+            "trajectories must be an xarray.Dataset whose coord",
         ),
         (lambda runs: [runs, 5], rom.RomTypeError, r"trajectories\[1\] must be an xarray.Dataset.* got int"),
         (lambda runs: runs.drop_vars("x"), rom.RomValueError, r"no coordinate along 'x'.*assign_coords\(x=...\), or"),

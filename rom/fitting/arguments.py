@@ -1,30 +1,50 @@
-"""What all fits are asked with: settings refused before any work is done, and the time that is left for training."""
+"""Arguments that all fits share: checked before any work is done."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from rom.config import FitConfig, LossWeights
+from rom.training.run import FitRun
 from rom.utils.checks import require_integer, require_number
+from rom.utils.devices import checked_device
 from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.files import checked_path
 from rom.utils.time_budget import TimeBudget
 
-__all__ = ["clip_to_rank", "require_dimension", "require_rank", "training_seconds", "validate_arguments"]
+__all__ = ["clip_to_rank", "create_run", "require_dimension", "require_field", "require_rank"]
 
 log = logging.getLogger("rom")
 
-FINISH_SECONDS = 0.5  # kept back from `max_seconds` for what follows the training
-SHORTEST_TRAINING = 1.0  # seconds below which training is not worth starting
 
+def create_run(
+    *,
+    latent_dim: Any,
+    weights: Any,
+    config: Any,
+    seed: Any,
+    device: Any,
+    max_seconds: Any,
+    checkpoint: Any,
+    callbacks: Any,
+    verbose: bool | None,
+) -> FitRun:
+    """Check the arguments that all fits share before any work is done, and start the clock.
 
-def validate_arguments(
-    latent_dim: Any, weights: Any, config: Any, seed: Any, max_seconds: Any, checkpoint: Any, callbacks: Any
-) -> Path | None:
-    """Refuse unusable settings before any work is done. Returns the path of the checkpoint."""
+    Parameters
+    ----------
+    latent_dim, weights, config, seed, device, max_seconds, checkpoint, callbacks, verbose
+        As for `rom.fit`.
+
+    Raises
+    ------
+    RomTypeError, RomValueError
+        If an argument cannot be used.
+    """
+    budget = TimeBudget(max_seconds)
     if latent_dim is not None and not isinstance(latent_dim, str):
         require_integer("latent_dim", latent_dim, low=1)
     elif latent_dim != "auto":
@@ -43,7 +63,16 @@ def validate_arguments(
     for callback in callbacks:
         if not callable(callback):
             raise RomTypeError(f"callbacks must be functions that take a rom.Progress, got {callback!r}")
-    return None if checkpoint is None else checked_path(checkpoint)
+    return FitRun(
+        config=config,
+        weights=weights,
+        seed=int(seed),
+        budget=budget,
+        device=checked_device(device),
+        callbacks=tuple(callbacks),
+        checkpoint=None if checkpoint is None else checked_path(checkpoint),
+        verbose=sys.stderr.isatty() if verbose is None else verbose,
+    )
 
 
 def require_dimension(latent_dim: int | None, n_states: int | None, weights: LossWeights) -> None:
@@ -61,20 +90,6 @@ def clip_to_rank(latent_dim: int, rank: int, weights: LossWeights) -> int:
         return latent_dim
     log.warning("latent_dim lowered from %d to %d, the POD rank", latent_dim, rank)
     return rank
-
-
-def training_seconds(clock: TimeBudget, preparation: float) -> float | None:
-    """What the clock leaves for the training: None without a limit, 0 where it would be too short to be of use.
-
-    What follows the training passes over the data about as often as their `preparation`, whose seconds are known.
-    """
-    if clock.remaining is None:
-        return None
-    left = clock.remaining - FINISH_SECONDS - 0.5 * preparation
-    if left < SHORTEST_TRAINING:
-        log.warning("max_seconds leaves no time for training: the result is the closed-form model")
-        return 0.0
-    return left
 
 
 def require_field(modules: Any, config: FitConfig) -> None:

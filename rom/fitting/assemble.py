@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from rom.config import FitConfig, LossWeights
 from rom.data.gappy_pod import prior_of
 from rom.fitting.collect import FitData
 from rom.fitting.history import record
@@ -22,10 +21,9 @@ from rom.models.validity import fit_training_region
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.checkpoint import digest_of
-from rom.training.loop import Plan
 from rom.training.objectives import ForecastObjective
-from rom.training.record import Training
-from rom.utils.time_budget import TimeBudget
+from rom.training.record import TrainingRecord
+from rom.training.run import FitRun
 
 __all__ = ["build_model", "fingerprint"]
 
@@ -35,13 +33,11 @@ CHUNK = 8192  # rows encoded at a time
 def fingerprint(
     prepared: Prepared,
     selection: Selection,
-    weights: LossWeights,
-    config: FitConfig,
-    seed: int,
+    run: FitRun,
     modules: Sequence[nn.Module] | None,
 ) -> str:
     """What a checkpoint must agree with: a digest of the data, the settings, the dimension, the seed and own `modules`."""
-    settings = [weights.to_dict(), config.to_dict(), selection.closed_form.latent_dim, seed, repr(modules)]
+    settings = [run.weights.to_dict(), run.config.to_dict(), selection.closed_form.latent_dim, run.seed, repr(modules)]
     tensors = [prepared.states(), prepared.projection.basis, prepared.projection.mean, *prepared.rates()]
     tensors += [group.intervals for group in prepared.training]
     driving = [values for group in prepared.training for values in (group.parameters, group.forcing)]
@@ -56,11 +52,10 @@ def build_model(
     curve: dict[int, float],
     networks: Networks,
     closed_form: Networks,
-    training: Training,
-    plan: Plan,
+    training: TrainingRecord,
+    run: FitRun,
     objective: ForecastObjective,
     system: Any,
-    clock: TimeBudget,
 ) -> ReducedOrderModel:
     """The finished model: networks with the projection around them, the region they were trained in, and the record."""
     target = {"device": networks.encoder.linear.weight.device, "dtype": networks.encoder.linear.weight.dtype}
@@ -77,7 +72,7 @@ def build_model(
             name: torch.as_tensor(value, device=target["device"], dtype=DOUBLE if name in EXACT else target["dtype"])
             for name, value in {
                 "time_scale": prepared.time_scale,
-                "max_step": longest_step(networks, prepared, training, plan.seed),
+                "max_step": longest_step(networks, prepared, training, run.seed),
                 "residual_spread": residual_spread(networks, prepared, target),
                 "parameter_mean": prepared.parameter_mean,
                 "parameter_spread": prepared.parameter_spread,
@@ -86,12 +81,12 @@ def build_model(
             }.items()
         },
     )
-    history = record(material, prepared, selection, curve, training, plan, objective, system)
-    history.attrs["seconds"] = clock.elapsed
-    return ReducedOrderModel(state, material.layout, plan.config, history)
+    history = record(material, prepared, selection, curve, training, run, objective, system)
+    history.attrs["seconds"] = run.budget.elapsed
+    return ReducedOrderModel(state, material.layout, run.config, history)
 
 
-def longest_step(networks: Networks, prepared: Prepared, training: Training, seed: int) -> float:
+def longest_step(networks: Networks, prepared: Prepared, training: TrainingRecord, seed: int) -> float:
     """The Runge-Kutta step of forecasts: by the accuracy of the fitted dynamics, not of those that training began with."""
     double = copy.deepcopy(networks).cpu().double()
     return runge_kutta_step(double, prepared, seed, MOST_STEPS if training.best.useless else math.inf)[2]

@@ -19,11 +19,10 @@ from rom.models.autoencoder import Autoencoder, AutoencoderState
 from rom.models.latent_quality import complaints, measured
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.pod import Projection
-from rom.training.loop import Plan
 from rom.training.objectives import AutoencoderObjective
-from rom.training.record import Training, columns_of
+from rom.training.record import TrainingRecord, columns_of
+from rom.training.run import FitRun
 from rom.utils.random import generator_of
-from rom.utils.time_budget import TimeBudget
 
 __all__ = ["build_autoencoder"]
 
@@ -77,10 +76,9 @@ def build_autoencoder(
     projection: Projection,
     networks: EncoderDecoder,
     closed: Start,
-    training: Training,
+    training: TrainingRecord,
     objective: AutoencoderObjective,
-    plan: Plan,
-    clock: TimeBudget,
+    run: FitRun,
     start: str,
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
@@ -104,8 +102,8 @@ def build_autoencoder(
         "validation_error": training.best.error,
         "closed_form_validation_error": training.start.error,
         "start": start,
-        "variational": int(plan.weights.variational > 0.0),
-        "denoising": int(plan.weights.denoising > 0.0),
+        "variational": int(run.weights.variational > 0.0),
+        "denoising": int(run.weights.denoising > 0.0),
         "n_samples": len(samples.training),
         "calibrating_groups": samples.n_groups,
         **({} if samples.seen is None else of_space(samples.seen)),
@@ -113,12 +111,12 @@ def build_autoencoder(
         "interrupted": training.stopped == "interrupted",
         "steps": training.step,
         "best_step": training.best_step,
-        "seed": plan.seed,
-        "weights": json.dumps(plan.weights.to_dict()),
-        "seconds": clock.elapsed,
+        "seed": run.seed,
+        "weights": json.dumps(run.weights.to_dict()),
+        "seconds": run.budget.elapsed,
     }
     history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
-    autoencoder = Autoencoder(state, samples.layout, plan.config, history)
+    autoencoder = Autoencoder(state, samples.layout, run.config, history)
     if samples.seen is None:
         state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
     else:

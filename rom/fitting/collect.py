@@ -29,8 +29,6 @@ __all__ = ["FitData", "collect_data"]
 
 log = logging.getLogger("rom")
 
-SIMULATION_SHARE = 0.3  # of the wall clock that `max_seconds` leaves, at most, for making trajectories
-EVALUATION_SHARE = 0.2  # the same for evaluating f
 NOISY = 0.05  # share of their variance from which trajectories harm more than they help beside collocation points
 DEFAULT_COLLOCATION = 16_384
 FEW_TRAJECTORIES = 8  # by which the price of one is measured where time is limited
@@ -158,7 +156,7 @@ def collect_data(
             n_exact += n_near if pairs is None else len(pairs)
     wanted = None
     if n_exact + n_near:
-        seconds = clock.share(EVALUATION_SHARE)
+        seconds = clock.for_evaluation()
         wanted = RhsRequest(system, layout, n_exact, n_near - n_near // 2, n_near, seed, seconds)
     return FitData(split, pairs, layout, n_extra, evaluations + n_extra, origin, wanted, reader.misfit, reader.lost)
 
@@ -216,7 +214,7 @@ def simulate(
     system: systems.System, n_trajectories: int | None, seed: int, clock: TimeBudget, verbose: bool | None
 ) -> xr.Dataset | None:
     """Trajectories of the system: as many as `max_seconds` leaves time for, None where that is not a single one."""
-    limit = clock.share(SIMULATION_SHARE)
+    limit = clock.for_simulation()
     wanted = wanted_trajectories(system, n_trajectories)
 
     def trajectories(count: int, max_seconds: float | None) -> xr.Dataset:
@@ -288,7 +286,7 @@ def collocate(
         own = None if times is None else times[:count]
         return systems.collocate(system, count, parameters=parameters, times=own, max_seconds=limit, **source)
 
-    limit = clock.share(EVALUATION_SHARE)
+    limit = clock.for_evaluation()
     probed = 0
     if limit is not None and n > PROBE:
         # States of a sampler can cost as much as f: a small number first tells how many there is time for.
@@ -346,5 +344,5 @@ def at_trajectories(
             parts.append((x, group.parameters[i], group.inputs[i, k], group.times[k]))
         first += len(group) * len(group.times)
     states, parameters, inputs, times = (np.concatenate(column) for column in zip(*parts, strict=True))
-    limit = clock.share(EVALUATION_SHARE)
+    limit = clock.for_evaluation()
     return evaluate_at(system, layout, states, parameters, inputs, times, rng, seed, limit)

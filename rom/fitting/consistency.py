@@ -20,7 +20,6 @@ __all__ = ["warn_if_rhs_disagrees"]
 log = logging.getLogger("rom")
 
 LOOKED_AT = 8  # states; f may be dear
-CHECKED_SHARE = 0.02  # of what `max_seconds` leaves, after which no further one is looked at
 SNAPSHOTS = 12  # of a trajectory, in a row, through which a spline is put
 MIDDLE = 5  # of these: away from the ends of the spline
 REACH = 0.1  # of a trajectory's snapshots, at first, through which that spline reaches
@@ -40,7 +39,7 @@ def warn_if_rhs_disagrees(
         name, pairs = "collocation", data.select(rng.permutation(len(data))[:LOOKED_AT])
     else:
         name, pairs = "trajectories", along(data, rng)
-    started, limit = clock.elapsed, clock.share(CHECKED_SHARE)
+    started, limit = clock.elapsed, clock.for_consistency_check()
     differences: list[float] = []
     for k in range(len(pairs)):
         if differences and limit is not None and clock.elapsed - started > limit:

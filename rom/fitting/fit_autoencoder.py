@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,11 +15,10 @@ from rom.data.samples import as_samples
 from rom.data.samples_at_positions import samples_at_positions
 from rom.fitting.arguments import (
     clip_to_rank,
+    create_run,
     require_dimension,
     require_field,
     require_rank,
-    training_seconds,
-    validate_arguments,
 )
 from rom.fitting.assemble_autoencoder import build_autoencoder
 from rom.fitting.autoencoder_start import (
@@ -39,14 +37,13 @@ from rom.networks.field_correction import attach
 from rom.networks.user_modules import check_user_modules
 from rom.reduction.pod import fit_projection
 from rom.training.checkpoint import digest_of
-from rom.training.loop import Plan, expected_correction, train
+from rom.training.loop import expected_correction, train
 from rom.training.objectives import AutoencoderObjective
-from rom.training.record import Progress, Training
+from rom.training.record import Progress, TrainingRecord
+from rom.training.run import FitRun
 from rom.utils.checks import require_choice, require_integer
-from rom.utils.devices import checked_device
 from rom.utils.errors import RomValueError
 from rom.utils.random import generator_of
-from rom.utils.time_budget import TimeBudget
 
 __all__ = ["fit_autoencoder"]
 
@@ -96,13 +93,22 @@ def fit_autoencoder(
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `RomReadError` where a computation of
     dask fails.
     """
-    clock = TimeBudget(max_seconds)
     latent_dim = require_integer("latent_dim", latent_dim, low=1)
-    path, seed = validate_arguments(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks), int(seed)
+    run = create_run(
+        latent_dim=latent_dim,
+        weights=weights,
+        config=config,
+        seed=seed,
+        device=device,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
+    seed = run.seed
     require_field(modules, config)
     require_weight(weights)
     require_start(start, config, modules)
-    target = checked_device(device)
     samples = (
         as_samples(data, sample_dims, seed)
         if config.space is None
@@ -117,59 +123,50 @@ def fit_autoencoder(
     d = clip_to_rank(latent_dim, projection.rank, weights)
     if own is not None:
         require_rank(d, latent_dim)
-    config = without_many_products(config, d)
+    run = replace(run, config=without_many_products(config, d))
+    config = run.config
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
     closed = closed_form(training, validating, d, config, seed)
 
-    dtype = getattr(torch, config.dtype)
     parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
-    networks = EncoderDecoder(*parts).to(dtype)
+    networks = EncoderDecoder(*parts).to(run.dtype)
     attach(networks, projection.basis)
     init_from_closed_form(networks, closed.manifold, training, seed)
     if weights.variational > 0.0:
         use_common_input_scale(add_posterior(networks, config, training, seed), training)
-    networks.to(target)
+    networks.to(run.device)
 
-    of_training, of_validating = (coordinates.to(target, dtype) for coordinates in (training, validating))
+    of_training, of_validating = (coordinates.to(run.device, run.dtype) for coordinates in (training, validating))
     objective = AutoencoderObjective(of_training, of_validating, weights, config, samples.layout.n_states, seed)
     settings = [weights.to_dict(), config.to_dict(), d, seed, start, repr(own)]
-    plan = Plan(
-        objective,
-        weights,
-        config,
-        seed=seed,
-        checkpoint=path,
-        fingerprint="" if path is None else digest_of(settings, (training, validating)),
-        callbacks=tuple(callbacks),
-        verbose=sys.stderr.isatty() if verbose is None else verbose,
-    )
+    fingerprint = "" if run.checkpoint is None else digest_of(settings, (training, validating))
     linear = own is None and config.network is None and not config.hidden and not config.quadratic_decoder
     # Of linear maps none reconstructs better than POD (Baldi & Hornik 1989).
     optimal = linear and not weights.regularised
-    done = trained(networks, objective, plan, clock, start, optimal)
-    return build_autoencoder(samples, projection, networks, closed, done, objective, plan, clock, start)
+    done = trained(networks, objective, run, fingerprint, start, optimal)
+    return build_autoencoder(samples, projection, networks, closed, done, objective, run, start)
 
 
 def trained(
-    networks: EncoderDecoder, objective: AutoencoderObjective, plan: Plan, clock: TimeBudget, start: str, optimal: bool
-) -> Training:
-    """Train networks in place by the plan, towards Isomap coordinates first if that is their start. Returns the record.
+    networks: EncoderDecoder, objective: AutoencoderObjective, run: FitRun, fingerprint: str, start: str, optimal: bool
+) -> TrainingRecord:
+    """Train networks in place by the objective, towards Isomap coordinates first if that is their start. Returns the record.
 
     Where the closed form is `optimal` there is nothing to train.
     """
-    preparation = clock.elapsed
+    preparation = run.budget.elapsed
     begun = objective.validate(networks)
     unfolding = None
-    if start == "isomap" and (plan.checkpoint is None or not plan.checkpoint.exists()):  # a checkpoint has it behind it
-        unfolding = pretrain_on_isomap(networks, objective.training, objective.spread, plan, clock)
+    if start == "isomap" and (run.checkpoint is None or not run.checkpoint.exists()):  # a checkpoint has it behind it
+        unfolding = pretrain_on_isomap(networks, objective, run)
     # What there is to gain at most is the weighted sum of all losses: a closed form that loses nothing may yet be far from sparse.
     losses = (begun if unfolding is None else unfolding.best).error
-    correction = expected_correction(losses / (plan.weights.reconstruction + plan.weights.denoising))
+    correction = expected_correction(losses / (run.weights.reconstruction + run.weights.denoising))
     if unfolding is None or unfolding.best_step == 0:
         set_correction_gain(networks, correction)
     interrupted = unfolding is not None and unfolding.stopped == "interrupted"
-    seconds = 0.0 if optimal or interrupted else training_seconds(clock, preparation)
-    done = train(networks, replace(plan, correction=correction, seconds=seconds))
+    seconds = 0.0 if optimal or interrupted else run.budget.for_training(preparation)
+    done = train(networks, objective, run, correction=correction, fingerprint=fingerprint, seconds=seconds)
     done.start = begun  # the closed form, wherever the training began
     if optimal or interrupted:
         done.stopped = "optimal" if optimal else "interrupted"

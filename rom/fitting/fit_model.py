@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from torch import nn
 
 from rom.config import FitConfig, LossWeights
 from rom.data.layout import Layout
-from rom.fitting.arguments import require_dimension, require_field, require_rank, training_seconds, validate_arguments
+from rom.fitting.arguments import create_run, require_dimension, require_field, require_rank
 from rom.fitting.assemble import build_model, fingerprint
 from rom.fitting.collect import FitData, collect_data
 from rom.fitting.initial_model import choose, require_affordable
@@ -23,12 +22,10 @@ from rom.models.build import add_posterior, build_networks, closed_form_networks
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import check_user_modules
-from rom.training.loop import Plan, expected_correction, train
+from rom.training.loop import expected_correction, train
 from rom.training.objectives import ForecastObjective, window_steps
 from rom.training.record import Progress
-from rom.utils.devices import checked_device
 from rom.utils.errors import RomValueError
-from rom.utils.time_budget import TimeBudget
 
 __all__ = ["fit"]
 
@@ -110,17 +107,25 @@ def fit(
     Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
     system that fails or a file that is gone or damaged, `RomReadError` where a computation of dask fails.
     """
-    clock = TimeBudget(max_seconds)
-    path = validate_arguments(latent_dim, weights, config, seed, max_seconds, checkpoint, callbacks)
-    seed = int(seed)
+    run = create_run(
+        latent_dim=latent_dim,
+        weights=weights,
+        config=config,
+        seed=seed,
+        device=device,
+        max_seconds=max_seconds,
+        checkpoint=checkpoint,
+        callbacks=callbacks,
+        verbose=verbose,
+    )
     if config.space is not None:  # f takes states on its own grid, not coefficients
-        config = replace(config, evaluate_system=False)
+        run = replace(run, config=replace(config, evaluate_system=False))
+    config, seed, clock = run.config, run.seed, run.budget
     dimension = None if latent_dim == "auto" else int(latent_dim)
     require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None, weights)
     if modules is not None and dimension is None:
         raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
     require_field(modules, config)
-    target = checked_device(device)
 
     def accept(layout: Layout) -> None:
         require_dimension(dimension, layout.n_states, weights)
@@ -129,7 +134,7 @@ def fit(
         require_network(config, layout)
 
     material = collect_data(
-        system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, verbose, accept
+        system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, run.verbose, accept
     )
     require_weight(material, weights)
     started = clock.elapsed
@@ -154,9 +159,9 @@ def fit(
     init_from_closed_form(networks, selection.closed_form, states, parameters, gain=correction)
     if weights.variational > 0.0:
         add_posterior(networks, config, states, seed)
-    networks.to(target)
+    networks.to(run.device)
 
-    data, held_out = to_device(prepared, selection, config, target)
+    data, held_out = to_device(prepared, selection, config, run.device)
     renewal = fresh_flows(
         system if config.evaluate_system else None,
         material,
@@ -167,23 +172,17 @@ def fit(
         limited=max_seconds is not None,
     )
     objective = ForecastObjective(data, held_out, weights, config, renewal, material.layout.n_states)
-    plan = Plan(
+    training = train(
+        networks,
         objective,
-        weights,
-        config,
+        run,
         correction=correction,
-        seed=seed,
-        checkpoint=path,
-        fingerprint="" if path is None else fingerprint(prepared, selection, weights, config, seed, modules),
-        callbacks=tuple(callbacks),
-        verbose=sys.stderr.isatty() if verbose is None else verbose,
+        fingerprint="" if run.checkpoint is None else fingerprint(prepared, selection, run, modules),
+        seconds=clock.for_training(preparation),
     )
-    training = train(networks, replace(plan, seconds=training_seconds(clock, preparation)))
     networks.posterior = None
-    reference = closed_form_networks(config, selection.closed_form).to(target)
-    return build_model(
-        material, prepared, selection, curve, networks, reference, training, plan, objective, system, clock
-    )
+    reference = closed_form_networks(config, selection.closed_form).to(run.device)
+    return build_model(material, prepared, selection, curve, networks, reference, training, run, objective, system)
 
 
 def require_weight(material: FitData, weights: LossWeights) -> None:

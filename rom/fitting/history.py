@@ -10,9 +10,9 @@ import xarray as xr
 from rom.fitting.collect import FitData
 from rom.fitting.initial_model import Selection
 from rom.fitting.prepare import Prepared
-from rom.training.loop import Plan
 from rom.training.objectives import ForecastObjective
-from rom.training.record import Training, columns_of
+from rom.training.record import TrainingRecord, columns_of
+from rom.training.run import FitRun
 
 
 def record(
@@ -20,8 +20,8 @@ def record(
     prepared: Prepared,
     selection: Selection,
     curve: dict[int, float],
-    training: Training,
-    plan: Plan,
+    training: TrainingRecord,
+    run: FitRun,
     objective: ForecastObjective,
     system: Any,
 ) -> xr.Dataset:
@@ -62,9 +62,9 @@ def record(
         "n_fresh_points": n_fresh,
         "n_fresh_flows": sum(training.renewed),
         "f_evaluations": material.evaluations + n_passing + n_fresh,
-        "seed": plan.seed,
+        "seed": run.seed,
         **({} if material.layout.space is None else {"lost_in_space": material.lost_in_space}),
-        "weights": json.dumps(plan.weights.to_dict()),
+        "weights": json.dumps(run.weights.to_dict()),
     }
     coords = {"step": [row.step for row in rows], "latent_dim": list(curve)}
     return xr.Dataset(columns, coords, attrs=attrs)

@@ -34,7 +34,6 @@ USELESS = 0.1  # share of the variance above which no closed form forecasts well
 RESOLVED = 1e-2  # share of the variance that the decoder may then lose
 STABLE = 2.5  # the classical Runge-Kutta method: |dt lambda| up to 2.78 on the negative axis, 2.82 on the imaginary one
 STEP_TOLERANCE = 1e-4  # error of one interval by Runge-Kutta, in shares of the spread of z
-CHEAP_SECONDS = 1.0  # for the choice of a ridge, whatever the limit
 MAX_SUBSTEPS = 32
 MAX_STRIDE = 64
 MOST_STEPS = 1000  # of an interval, in a forecast by a fit that failed: its dynamics may be as fast as they like
@@ -102,7 +101,7 @@ def select_latent_dim(
     for d in CANDIDATE_DIMENSIONS:
         if d > prepared.projection.rank:
             break
-        if selections and clock.half_over:
+        if selections and clock.selection_is_over:
             log.warning("half of max_seconds is over: latent dimensions above %d were not tried", max(selections))
             break
         selections[d] = select_closed_form(prepared, config, d, seed, clock)
@@ -163,7 +162,7 @@ def best_ridge(
     double = replace(config, dtype="float64")
     first_done = math.inf
     for model in reversed(models):
-        if clock.half_over and clock.elapsed - first_done > CHEAP_SECONDS:
+        if clock.ridge_search_is_over(first_done):
             break
         networks = closed_form_networks(double, model)
         substeps, stride, max_step = runge_kutta_step(networks, prepared, seed)

@@ -11,15 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from rom.config import LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.isomap import MOST_SAMPLES, isomap
-from rom.training.loop import DEFAULT_STEPS, Plan, train
-from rom.training.objectives import IsomapObjective
-from rom.training.record import Training
-from rom.utils.time_budget import TimeBudget
+from rom.training.loop import DEFAULT_STEPS, train
+from rom.training.objectives import AutoencoderObjective, IsomapObjective
+from rom.training.record import TrainingRecord
+from rom.training.run import FitRun
 
 __all__ = ["pretrain_on_isomap"]
 
@@ -27,48 +26,36 @@ log = logging.getLogger("rom")
 
 STEPS = 400
 RATE = 2e-3  # of Adam
-SHARE = 0.3  # of the time that is left
-SHORTEST = 3.0  # seconds, below which the training needs all that is left
 
 
-def pretrain_on_isomap(
-    networks: EncoderDecoder, samples: Tensor, spread: float, plan: Plan, clock: TimeBudget
-) -> Training | None:
-    """Train networks, in place, towards Isomap coordinates of samples (N, r) in POD coordinates, of mean variance `spread`.
+def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective, run: FitRun) -> TrainingRecord | None:
+    """Train networks, in place, towards Isomap coordinates of the training samples.
 
-    They are left as they were where nothing on the way reconstructs better, by `plan.objective`. Returns the record, or None where
-    `clock` leaves no time.
+    Networks are left unchanged if no state on the way reconstructs better, by the validation of `objective`.
+
+    Returns
+    -------
+    TrainingRecord or None
+        None if there is no time for it.
     """
-    seconds = clock.share(SHARE)
-    if seconds is not None and seconds < SHARE * SHORTEST:
+    if not run.budget.allows_isomap:
         log.warning("max_seconds leaves no time for Isomap: training starts from POD")
         return None
-    some = np.random.default_rng([plan.seed, 11]).permutation(len(samples))[:MOST_SAMPLES]
+    samples = objective.training
+    some = np.random.default_rng([run.seed, 11]).permutation(len(samples))[:MOST_SAMPLES]
     w = samples[torch.as_tensor(some, device=samples.device)]
     latent = isomap(w.double().cpu().numpy(), networks.encoder.linear.out_features)
     z = torch.from_numpy(latent / latent.std(axis=0)).to(w)
     config = replace(
-        plan.config,
+        run.config,
         optimizer="adam",
         learning_rate=RATE,
-        steps=min(STEPS, plan.config.steps or DEFAULT_STEPS),
+        steps=min(STEPS, run.config.steps or DEFAULT_STEPS),
         patience=None,
     )
-    towards = IsomapObjective(w, z, spread, config.collocation_batch, plan.objective.validate)
-    left = None if seconds is None else clock.share(SHARE)
-    done = train(
-        networks,
-        replace(
-            plan,
-            objective=towards,
-            weights=LossWeights(),
-            config=config,
-            correction=1.0,
-            seconds=left,
-            checkpoint=None,
-            callbacks=(),
-        ),
-    )
+    towards = IsomapObjective(w, z, objective.spread, config.collocation_batch, objective.validate)
+    pretraining = replace(run, weights=LossWeights(), config=config, checkpoint=None, callbacks=())
+    done = train(networks, towards, pretraining, seconds=run.budget.for_isomap())
     if done.best_step == 0:
         log.warning("the coordinates that Isomap finds reconstruct no better than POD, from which training starts")
     return done

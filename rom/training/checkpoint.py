@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rom.training.record import Progress, Training
+from rom.training.record import Progress, TrainingRecord
 from rom.training.validation import Validation
 from rom.utils.errors import RomValueError
 from rom.utils.files import pack, read_sealed, unpack, write_sealed
@@ -24,7 +24,7 @@ log = logging.getLogger("rom")
 
 
 def write(
-    path: Path, fingerprint: str, training: Training, networks: nn.Module, optimiser: torch.optim.Optimizer
+    path: Path, fingerprint: str, training: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
 ) -> None:
     """Write the state of a training; the `fingerprint` says of which data and settings."""
     tensors: dict[str, Tensor] = {}
@@ -42,7 +42,7 @@ def write(
 
 
 def resume(
-    path: Path, fingerprint: str, training: Training, networks: nn.Module, optimiser: torch.optim.Optimizer
+    path: Path, fingerprint: str, training: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
 ) -> None:
     """Continue from the checkpoint. Raises `RomValueError` for one of another `fingerprint`."""
     document, tensors = read_sealed(path, "checkpoint")

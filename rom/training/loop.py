@@ -5,24 +5,24 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from rom.config import FitConfig, LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.training.checkpoint import resume, write
 from rom.training.optimiser import make_optimiser, rate_factor
-from rom.training.record import Progress, Training
+from rom.training.record import Progress, TrainingRecord
+from rom.training.run import FitRun
 from rom.training.validation import Validation
 from rom.utils.random import step_generator
 
-__all__ = ["DEFAULT_STEPS", "Objective", "Plan", "expected_correction", "train"]
+__all__ = ["DEFAULT_STEPS", "Objective", "Schedule", "expected_correction", "train"]
 
 log = logging.getLogger("rom")
 
@@ -67,23 +67,23 @@ class Objective(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything about a training that is fixed before it starts."""
+class Schedule:
+    """When a training ends: after a number of steps, after a time, or both.
 
-    objective: Objective
-    weights: LossWeights
-    config: FitConfig
-    correction: float = 1.0  # that is expected, in spreads of the states: where the start is good, steps are small
-    seed: int = 0
-    seconds: float | None = None  # of wall clock, for the training alone
-    checkpoint: Path | None = None
-    fingerprint: str = ""  # of data and configuration: a checkpoint of another one is refused
-    callbacks: Sequence[Callable[[Progress], Any]] = ()
-    verbose: bool = False
+    Attributes
+    ----------
+    steps : int or None
+        Number of steps; None for `DEFAULT_STEPS`, or for as many as the time allows where that is limited.
+    seconds : float or None
+        Wall-clock time of the training alone; None for no limit.
+    """
+
+    steps: int | None = None
+    seconds: float | None = None
 
     def progress(self, step: int, seconds: float) -> float:
-        """Where the training stands between 0 and 1: by steps or by the clock, whichever is further."""
-        steps = self.config.steps or (None if self.seconds else DEFAULT_STEPS)
+        """Return the progress after a number of steps and seconds: 0 at the start, 1 or more at the end."""
+        steps = self.steps or (None if self.seconds else DEFAULT_STEPS)
         by_steps = step / steps if steps else 0.0
         by_clock = seconds / self.seconds if self.seconds else 0.0
         return max(by_steps, by_clock)
@@ -98,146 +98,205 @@ def expected_correction(error: float) -> float:
     return min(1.0, 3.0 * math.sqrt(error))
 
 
-def train(networks: EncoderDecoder, plan: Plan) -> Training:
-    """Train `networks` in place and leave them at the best state seen on the held-out data. Returns the record.
+def train(
+    networks: EncoderDecoder,
+    objective: Objective,
+    run: FitRun,
+    *,
+    correction: float = 1.0,
+    fingerprint: str = "",
+    seconds: float | None = None,
+) -> TrainingRecord:
+    """Train networks in place and leave them at the best state seen on the held-out data.
 
-    The first look at the held-out data is at the closed-form model that training starts from, and what is kept in its
-    place has to beat it there (`Validation.beats`). Ctrl-C ends the training and keeps the best state.
+    The closed-form model that training starts from is validated first. Another state replaces it only if its score beats
+    that of the closed form (`Score.beats`). Ctrl-C ends the training and keeps the best state.
+
+    Parameters
+    ----------
+    networks : EncoderDecoder
+        The networks, equal to the closed-form model.
+    objective : Objective
+        The losses to minimise, and the validation.
+    run : FitRun
+        Settings of the fit.
+    correction : float
+        Expected size of the corrections, in standard deviations of the states. A small one lowers the learning rate.
+    fingerprint : str
+        Digest of data and settings. A checkpoint with another fingerprint is refused.
+    seconds : float or None
+        Wall-clock time for the training alone; None for no limit, 0 for no training.
+
+    Returns
+    -------
+    TrainingRecord
+        Scores, losses by step, and why the training ended.
+
+    Raises
+    ------
+    RomValueError
+        If the checkpoint was made from other data or settings.
     """
-    rate = min(1.0, plan.correction / LARGE_CORRECTION) * plan.config.learning_rate
-    optimiser = make_optimiser(networks, plan.config.optimizer, rate)
-    start = plan.objective.validate(networks)
-    training = Training(weights_of(networks), best=start, start=start, peak_rate=rate)
-    if plan.checkpoint is not None and plan.checkpoint.exists():
-        resume(plan.checkpoint, plan.fingerprint, training, networks, optimiser)
-    if plan.seconds == 0.0 and training.step == 0:
-        training.stopped = "no time"
-    layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
-    with tqdm(total=1.0, desc="fit", disable=not plan.verbose, bar_format=layout) as bar:
-        try:
-            run(networks, optimiser, plan, training, bar)
-        except KeyboardInterrupt:
-            training.stopped = "interrupted"
-            log.warning("interrupted at step %d; keeping the best model, of step %d", training.step, training.best_step)
-    networks.load_state_dict(training.best_weights)
-    if training.best.error > training.start.error:
+    rate = min(1.0, correction / LARGE_CORRECTION) * run.config.learning_rate
+    optimiser = make_optimiser(networks, run.config.optimizer, rate)
+    start = objective.validate(networks)
+    record = TrainingRecord(copy_of_weights(networks), best=start, start=start, peak_rate=rate)
+    if run.checkpoint is not None and run.checkpoint.exists():
+        resume(run.checkpoint, fingerprint, record, networks, optimiser)
+    if seconds == 0.0 and record.step == 0:
+        record.stopped = "no time"
+    loop = TrainingLoop(networks, objective, run, Schedule(run.config.steps, seconds), fingerprint, record, optimiser)
+    try:
+        loop.run_to_the_end()
+    except KeyboardInterrupt:
+        record.stopped = "interrupted"
+        log.warning("interrupted at step %d; keeping the best model, of step %d", record.step, record.best_step)
+    networks.load_state_dict(record.best_weights)
+    if record.best.error > record.start.error:
         log.warning(
             "the mean square error of held-out forecasts became worse than that of the closed form, %.2e of the variance "
             "against %.2e, while the typical error or the physics became better; see `rom.closed_form_of`",
-            training.best.error, training.start.error,
+            record.best.error, record.start.error,
         )  # fmt: skip
-    if training.best.useless:
+    if record.best.useless:
         log.warning(
             "the model is no better than a constant: the median error of %s is %.3g of their spread. %s",
-            plan.objective.validated_on, training.best.median, plan.objective.advice,
+            objective.validated_on, record.best.median, objective.advice,
         )  # fmt: skip
-    return training
+    return record
 
 
-def run(networks: EncoderDecoder, optimiser: torch.optim.Optimizer, plan: Plan, training: Training, bar: tqdm) -> None:
-    """Steps, with a look at the held-out data at even distances, until the plan is done or a reason to stop appears."""
-    config = plan.config
-    parameters = [p for p in networks.parameters() if p.requires_grad]
-    plan.objective.resume(training.renewed)
-    started = time.monotonic() - training.seconds
-    next_look = after(plan.progress(training.step, training.seconds), config.validations)
-    failures = 0
-    while training.stopped == "running":
-        progress = began = min(plan.progress(training.step, training.seconds), 1.0)
-        rate = training.peak_rate * rate_factor(progress)
-        for group in optimiser.param_groups:
+@dataclass
+class TrainingLoop:
+    """A training under way: what it works on, and its record and optimiser, which change."""
+
+    networks: EncoderDecoder
+    objective: Objective
+    run: FitRun
+    schedule: Schedule
+    fingerprint: str
+    record: TrainingRecord
+    optimiser: torch.optim.Optimizer
+
+    @property
+    def progress(self) -> float:
+        """Progress of the training: 0 at the start, 1 or more at the end."""
+        return self.schedule.progress(self.record.step, self.record.seconds)
+
+    @cached_property
+    def parameters(self) -> list[nn.Parameter]:
+        """All trainable parameters."""
+        return [p for p in self.networks.parameters() if p.requires_grad]
+
+    def run_to_the_end(self) -> None:
+        """Take steps, and validate at equal distances, until there is a reason to stop."""
+        record, n_validations = self.record, self.run.config.validations
+        self.objective.resume(record.renewed)
+        started = time.monotonic() - record.seconds
+        next_validation = next_multiple(self.progress, n_validations)
+        failures = 0
+        layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+        with tqdm(total=1.0, desc="fit", disable=not self.run.verbose, bar_format=layout) as bar:
+            while record.stopped == "running":
+                begun = min(self.progress, 1.0)
+                rate = self.set_learning_rate(begun)
+                self.objective.renew(record.renewed, begun, self.schedule.seconds)
+                losses = self.objective.losses(self.networks, step_generator(self.run.seed, record.step), begun)
+                failures = 0 if self.take_step(losses) else failures + 1
+                if failures >= PATIENT_STEPS:
+                    self.recover()
+                    failures = 0
+                record.step += 1
+                record.seconds = time.monotonic() - started
+                if self.progress < min(next_validation, 1.0):
+                    continue
+                self.validate_and_record(losses, rate, self.objective.window(begun))
+                if self.run.checkpoint is not None:
+                    write(self.run.checkpoint, self.fingerprint, record, self.networks, self.optimiser)
+                next_validation = next_multiple(self.progress, n_validations)
+                bar.update(min(self.progress, 1.0) - bar.n)
+                bar.set_postfix_str(f"validation error {record.best.error:.2e}")
+
+    def set_learning_rate(self, progress: float) -> float:
+        """Set the learning rate of every group of parameters. Return that of the corrections."""
+        rate = self.record.peak_rate * rate_factor(progress)
+        for group in self.optimiser.param_groups:
             group["lr"] = group["share"] * rate
-        plan.objective.renew(training.renewed, progress, plan.seconds)
-        losses = plan.objective.losses(networks, step_generator(plan.seed, training.step), progress)
-        if finite_step(optimiser, parameters, losses, plan):
-            failures = 0
-        else:
-            failures += 1
-        if failures >= PATIENT_STEPS:
-            optimiser, failures = recover(networks, plan, training), 0
-        training.step += 1
-        training.seconds = time.monotonic() - started
-        progress = plan.progress(training.step, training.seconds)
-        if progress >= next_look or progress >= 1.0:
-            validate_and_record(networks, plan, training, losses, progress, rate, plan.objective.window(began))
-            if plan.checkpoint is not None:
-                write(plan.checkpoint, plan.fingerprint, training, networks, optimiser)
-            next_look = after(progress, config.validations)
-            bar.update(min(progress, 1.0) - bar.n)
-            bar.set_postfix_str(f"validation error {training.best.error:.2e}")
+        return rate
 
+    def take_step(self, losses: dict[str, Tensor]) -> bool:
+        """Take an optimiser step down the weighted sum of the losses.
 
-def after(progress: float, looks: int) -> float:
-    """The first k / looks beyond `progress`: found anew each time, so that a resumed training looks at the same steps."""
-    return (math.floor(progress * looks + 1e-6) + 1) / looks
-
-
-def finite_step(
-    optimiser: torch.optim.Optimizer, parameters: Sequence[Tensor], losses: dict[str, Tensor], plan: Plan
-) -> bool:
-    """One optimiser step down the weighted sum of `losses`; False, and no step, where the gradient is not finite."""
-    weights = asdict(plan.weights)
-    terms = [weights[name] * loss for name, loss in losses.items() if weights[name] > 0.0]
-    if not terms:
+        Returns False, and takes no step, if the gradient is not finite.
+        """
+        weights = asdict(self.run.weights)
+        terms = [weights[name] * loss for name, loss in losses.items() if weights[name] > 0.0]
+        if not terms:
+            return True
+        self.optimiser.zero_grad()
+        torch.stack(terms).sum().backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.run.config.gradient_clip)
+        if not torch.isfinite(norm):
+            return False
+        self.optimiser.step()
         return True
-    total = torch.stack(terms).sum()
-    optimiser.zero_grad()
-    total.backward()
-    norm = torch.nn.utils.clip_grad_norm_(parameters, plan.config.gradient_clip)
-    if not torch.isfinite(norm):
-        return False
-    optimiser.step()
-    return True
+
+    def recover(self) -> None:
+        """Return to the best state with a fresh optimiser and half the learning rate."""
+        record = self.record
+        record.recoveries += 1
+        record.peak_rate *= 0.5
+        self.networks.load_state_dict(record.best_weights)
+        log.warning("no finite gradient at step %d: back to the best state, learning rate halved", record.step)
+        self.optimiser = make_optimiser(self.networks, self.run.config.optimizer, record.peak_rate)
+
+    def validate_and_record(self, losses: dict[str, Tensor], rate: float, window: int) -> None:
+        """Validate, keep the state if it is the best so far, call the callbacks, and note a reason to stop."""
+        record = self.record
+        score = self.objective.validate(self.networks)
+        if score.beats(record.best, record.start):
+            record.best_weights, record.best, record.best_step = copy_of_weights(self.networks), score, record.step
+        row = Progress(
+            step=record.step,
+            seconds=record.seconds,
+            progress=min(self.progress, 1.0),
+            learning_rate=rate,
+            window=window,
+            losses={name: float(loss.detach()) for name, loss in losses.items()},
+            validation_error=score.error,
+            best_validation_error=record.best.error,
+        )
+        record.rows.append(row)
+        log.info(
+            "step %d, %.0f s: validation error %.3e (best %.3e)",
+            row.step, row.seconds, row.validation_error, row.best_validation_error,
+        )  # fmt: skip
+        asked_to_stop = [callback(row) is True for callback in self.run.callbacks]  # all of them are called
+        record.stopped = self.reason_to_stop(any(asked_to_stop))
+
+    def reason_to_stop(self, asked_to_stop: bool) -> str:
+        """Return why the training ends here, or "running"."""
+        record, patience = self.record, self.run.config.patience
+        without_improvement = sum(row.step > record.best_step for row in record.rows)
+        if self.progress >= 1.0:
+            return "finished"
+        if asked_to_stop:
+            return "callback"
+        if patience is not None and without_improvement >= patience:
+            return "patience"
+        if record.recoveries > MAX_RECOVERIES:
+            return "diverged"
+        return "running"
 
 
-def validate_and_record(
-    networks: EncoderDecoder,
-    plan: Plan,
-    training: Training,
-    losses: dict[str, Tensor],
-    progress: float,
-    rate: float,
-    window: int,
-) -> None:
-    """Validate, keep the state if it is the best so far, tell the callbacks, and say whether to stop."""
-    found = plan.objective.validate(networks)
-    if found.beats(training.best, training.start):
-        training.best_weights, training.best, training.best_step = weights_of(networks), found, training.step
-    row = Progress(
-        step=training.step,
-        seconds=training.seconds,
-        progress=min(progress, 1.0),
-        learning_rate=rate,
-        window=window,
-        losses={name: float(loss.detach()) for name, loss in losses.items()},
-        validation_error=found.error,
-        best_validation_error=training.best.error,
-    )
-    training.rows.append(row)
-    log.info(
-        "step %d, %.0f s: validation error %.3e (best %.3e)", row.step, row.seconds, found.error, training.best.error
-    )
-    asked = [callback(row) is True for callback in plan.callbacks]
-    stale = sum(r.step > training.best_step for r in training.rows)
-    if progress >= 1.0:
-        training.stopped = "finished"
-    elif any(asked):
-        training.stopped = "callback"
-    elif plan.config.patience is not None and stale >= plan.config.patience:
-        training.stopped = "patience"
-    elif training.recoveries > MAX_RECOVERIES:
-        training.stopped = "diverged"
+def next_multiple(progress: float, n_validations: int) -> float:
+    """Return the first multiple of ``1 / n_validations`` beyond `progress`.
+
+    It is computed anew each time, so that a resumed training validates at the same steps.
+    """
+    return (math.floor(progress * n_validations + 1e-6) + 1) / n_validations
 
 
-def recover(networks: EncoderDecoder, plan: Plan, training: Training) -> torch.optim.Optimizer:
-    """Return to the best state with a fresh optimiser and half the learning rate."""
-    training.recoveries += 1
-    training.peak_rate *= 0.5
-    networks.load_state_dict(training.best_weights)
-    log.warning("no finite gradient at step %d: back to the best state, learning rate halved", training.step)
-    return make_optimiser(networks, plan.config.optimizer, training.peak_rate)
-
-
-def weights_of(networks: EncoderDecoder) -> dict[str, Tensor]:
-    """A copy of all weights and buffers."""
+def copy_of_weights(networks: EncoderDecoder) -> dict[str, Tensor]:
+    """Return a copy of all weights and buffers."""
     return {name: value.detach().clone() for name, value in networks.state_dict().items()}

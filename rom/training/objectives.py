@@ -20,6 +20,7 @@ from rom.training.regularisers import regularisation
 from rom.training.validation import HeldOut, Validation, bounded, validate
 from rom.utils.errors import RomValueError
 from rom.utils.random import generator_of
+from rom.utils.time_budget import seconds_for_fresh_flows
 
 __all__ = ["AutoencoderObjective", "ForecastObjective", "TrainingData", "variance_of", "window_steps"]
 
@@ -66,7 +67,6 @@ class IsomapObjective:
 FEWEST_STEPS = 2  # of the longest window
 RENEWALS = 8  # of the data, evenly over the first so large a share of the training:
 RENEWED_SHARE = 0.8
-RENEWAL_TIME = 0.02  # share of the training's time that one of them may take, where that is limited
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class ForecastObjective:
             return
         if progress < RENEWED_SHARE * (done + 1) / RENEWALS - 1e-9:
             return
-        fresh = self.renewal.draw(done, RENEWAL_TIME * (seconds or math.inf))
+        fresh = self.renewal.draw(done, seconds_for_fresh_flows(seconds))
         renewed.append(0 if fresh is None else len(fresh.rollouts))
         self.drawn = self.drawn if fresh is None else self.drawn.and_fresh(fresh)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rom.training.validation import Validation
 
-__all__ = ["Progress", "Training", "columns_of"]
+__all__ = ["Progress", "TrainingRecord", "columns_of"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Progress:
 
 
 @dataclass
-class Training:
+class TrainingRecord:
     """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
 
     best_weights: dict[str, Tensor]

@@ -12,7 +12,7 @@ import rom
 from rom.config import LossWeights
 from rom.training import objectives as objective
 from rom.training.batches import Rollouts, SnapshotTable
-from rom.training.loop import Plan
+from rom.training.loop import Schedule
 from rom.training.losses import LossScales
 from rom.training.objectives import ForecastObjective, TrainingData
 from rom.training.optimiser import make_optimiser, rate_factor
@@ -324,33 +324,31 @@ def test_learning_rate_warms_up_and_falls_to_zero():
 
 
 @pytest.fixture
-def plan(small):
+def objective_of(small):
     table = SnapshotTable.of([Rollouts(torch.ones(9), torch.zeros(10, 2, 1), None)])
 
     def make(**settings):
-        arguments = {name: settings.pop(name) for name in ("seconds",) if name in settings}
         config = dataclasses.replace(small, **settings)
         data = TrainingData(table, None, LossScales(1.0, 1.0), 1)
-        objective = ForecastObjective(data, HeldOut("none"), LossWeights(), config)
-        return Plan(objective, LossWeights(), config, **arguments)
+        return ForecastObjective(data, HeldOut("none"), LossWeights(), config)
 
     return make
 
 
-def test_window_grows_from_a_quarter_to_the_whole(plan):
-    lengths = [plan(window=8).objective.window(p) for p in (0.0, 0.1, 0.25, 0.5, 1.0)]
+def test_window_grows_from_a_quarter_to_the_whole(objective_of):
+    lengths = [objective_of(window=8).window(p) for p in (0.0, 0.1, 0.25, 0.5, 1.0)]
     assert lengths[0] == 2
     assert lengths == sorted(lengths)
     assert lengths[3:] == [8, 8]
-    assert plan(window=100).objective.window(1.0) == 9  # no more than there is
+    assert objective_of(window=100).window(1.0) == 9  # no more than there is
 
 
-def test_progress_is_by_steps_or_by_the_clock(plan):
-    assert plan(steps=200).progress(50, 1e6) == 0.25
-    assert plan(steps=None).progress(500, 1e6) == 0.25  # 2,000 steps
-    assert plan(steps=None, seconds=10.0).progress(10**6, 5.0) == 0.5
-    assert plan(steps=100, seconds=10.0).progress(10, 5.0) == 0.5
-    assert plan(steps=100, seconds=10.0).progress(90, 5.0) == 0.9
+def test_progress_is_by_steps_or_by_the_clock():
+    assert Schedule(steps=200).progress(50, 1e6) == 0.25
+    assert Schedule(steps=None).progress(500, 1e6) == 0.25  # 2,000 steps
+    assert Schedule(steps=None, seconds=10.0).progress(10**6, 5.0) == 0.5
+    assert Schedule(steps=100, seconds=10.0).progress(10, 5.0) == 0.5
+    assert Schedule(steps=100, seconds=10.0).progress(90, 5.0) == 0.9
 
 
 @pytest.mark.parametrize("name", ["adam", "soap"])

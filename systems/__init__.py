@@ -6,11 +6,11 @@ from systems.catalogue.burgers import Burgers, Burgers2D, ForcedBurgers, Invisci
 from systems.catalogue.diffusion import AllenCahn, FitzHughNagumo, Heat, LambdaOmega
 from systems.catalogue.fluids import Euler1D, NavierStokes2D
 from systems.catalogue.lifted import LiftedDuffing, LiftedLinear, LiftedLorenz, LiftedSystem
-from systems.catalogue.ordinary import Duffing, Lorenz, Lorenz96, Pendulum, Rossler, VanDerPol
+from systems.catalogue.odes import Duffing, Lorenz, Lorenz96, Pendulum, Rossler, VanDerPol
 from systems.catalogue.periodic import PeriodicSystem
 from systems.catalogue.waves import Advection, KortewegDeVries, KuramotoSivashinsky
 from systems.collocation import collocate
-from systems.control import driven
+from systems.driven_system import driven
 from systems.errors import (
     EvaluationError,
     ExecutorError,
@@ -24,8 +24,10 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
-from systems.inputs import Signals, as_signals, signals
+from systems.input_signals import Signals, as_signals, signals
 from systems.integrators import Formulation, LawsonDormandPrince
+from systems.io.shards import open_trajectories
+from systems.io.storage import save_trajectories
 from systems.sampling import (
     Box,
     Gaussian,
@@ -38,8 +40,6 @@ from systems.sampling import (
     ShortFlows,
     Sobol,
 )
-from systems.shards import open_trajectories
-from systems.storage import save_trajectories
 from systems.system import Parameter, System
 from systems.trajectories import simulate
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from systems.checks import as_numbers, check_count, check_method, check_number
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, in_words, nearest
-from systems.mass import Mass
-from systems.provenance import fingerprint
+from systems.io.provenance import fingerprint
+from systems.mass_matrix import Mass
 from systems.sampling import Sampler
 from systems.system import Parameter, System, check_dims
 

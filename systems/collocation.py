@@ -20,7 +20,7 @@ from systems.checks import (
     deadline_in,
 )
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
-from systems.provenance import package_version
+from systems.io.provenance import package_version
 from systems.sampling import NearTrajectories, Sampler, child_seed
 from systems.system import System
 

@@ -21,10 +21,10 @@ import xarray as xr
 from scipy.integrate import OdeSolver
 
 from systems.errors import ExecutorError, SystemsError, SystemsTypeError, in_words
-from systems.inputs import Signals
+from systems.input_signals import Signals
 from systems.integrators import IntegrationFailure, integrate
-from systems.provenance import as_json
-from systems.shards import write_shard
+from systems.io.provenance import as_json
+from systems.io.shards import write_shard
 from systems.system import System
 
 # Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many

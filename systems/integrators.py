@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 from scipy.integrate import DOP853, RK23, RK45, OdeSolver, solve_ivp
 
-from systems.inputs import Signals
+from systems.input_signals import Signals
 
 # SciPy warns, and raises the tolerance itself, below 100 times the rounding unit.
 SMALLEST_RTOL = 2.3e-14

@@ -15,7 +15,7 @@ import xarray as xr
 
 from systems.checks import check_count, check_number, check_seed, check_times
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
-from systems.inputs import random_signals
+from systems.input_signals import random_signals
 from systems.integrators import Formulation
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows, child_seed
 

@@ -25,10 +25,10 @@ from systems.checks import (
 )
 from systems.errors import IntegrationError, IntegrationWarning, SystemsTypeError, SystemsValueError, nearest
 from systems.generation import BLOCK, Block, Failure, Settings, labelled, run
-from systems.inputs import Signals, as_signals
+from systems.input_signals import Signals, as_signals
 from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, changing_parameters
-from systems.provenance import as_json, fingerprint, package_version
-from systems.shards import Folder, open_trajectories
+from systems.io.provenance import as_json, fingerprint, package_version
+from systems.io.shards import Folder, open_trajectories
 from systems.system import System
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
-from systems.catalogue.ordinary import Lorenz, lorenz_rhs
+from systems.catalogue.odes import Lorenz, lorenz_rhs
 from systems.checks import check_count, check_numbers, check_seed
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation

@@ -1,5 +1,6 @@
 """What every system promises: array kinds, dtypes, shapes, labels, and words when it refuses."""
 
+import pkgutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -156,6 +157,13 @@ def test_importing_systems_does_not_load_torch():
 def test_package_names():
     assert systems.DISTRIBUTION == "latentrom"
     assert all(hasattr(systems, name) for name in systems.__all__)
+
+
+def test_no_module_takes_the_name_of_a_public_object():
+    """Importing a module `systems.NAME` would replace the attribute `NAME` of the package."""
+    assert not {module.name for module in pkgutil.iter_modules(systems.__path__)} & set(systems.__all__)
+    assert callable(systems.driven)
+    assert callable(systems.signals)
 
 
 # A system of one's own, and what verify() finds

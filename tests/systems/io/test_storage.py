@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import systems
-from systems import storage
+from systems.io import storage
 
 VALUE, TYPE = systems.SystemsValueError, systems.SystemsTypeError
 

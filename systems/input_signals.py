@@ -19,7 +19,7 @@ import xarray as xr
 
 from systems.checks import as_numbers, check_finite, check_times
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
-from systems.provenance import fingerprint
+from systems.io.provenance import fingerprint
 
 INTERPOLATIONS = ("linear", "previous")
 SNAP = 1e-3  # of the shortest distance of knots

@@ -33,7 +33,7 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
-from systems.provenance import parsed
+from systems.io.provenance import parsed
 
 try:
     import fcntl

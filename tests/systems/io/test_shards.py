@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import systems
-from systems.storage import write_whole
+from systems.io.storage import write_whole
 
 VALUE, FILE, MISSING = systems.SystemsValueError, systems.SystemsFileError, systems.SystemsFileNotFoundError
 

@@ -25,8 +25,8 @@ from systems.errors import (
     SystemsValueError,
 )
 from systems.integrators import OUT_OF_TIME
-from systems.provenance import as_json, call_of, failures, parsed
-from systems.storage import (
+from systems.io.provenance import as_json, call_of, failures, parsed
+from systems.io.storage import (
     OtherSchemaError,
     read_header,
     read_trajectories,

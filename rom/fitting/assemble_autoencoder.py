@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rom.data.gappy_pod import prior_of
 from rom.data.samples import PositionInfo, Samples
-from rom.fitting.autoencoder_start import Start
+from rom.fitting.autoencoder_start import AutoencoderStart
 from rom.models.autoencoder import Autoencoder, AutoencoderState
 from rom.models.latent_quality import complaints, measured
 from rom.networks.encoder_decoder import EncoderDecoder
@@ -56,7 +56,9 @@ def increasing(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
 
 
 @torch.no_grad()
-def errors_of_state(state: AutoencoderState, closed: Start, samples: Samples, spread: float) -> tuple[float, float]:
+def errors_of_state(
+    state: AutoencoderState, closed: AutoencoderStart, samples: Samples, spread: float
+) -> tuple[float, float]:
     """Mean square errors on the validating samples, in shares of the variance of the data: of the autoencoder, and of its start.
 
     Of whole samples: few training samples leave much of others outside of their POD, which POD coordinates do not show.
@@ -75,7 +77,7 @@ def build_autoencoder(
     samples: Samples,
     projection: Projection,
     networks: EncoderDecoder,
-    closed: Start,
+    closed: AutoencoderStart,
     training: TrainingRecord,
     objective: AutoencoderObjective,
     run: FitRun,

@@ -1,4 +1,4 @@
-"""The start of an autoencoder alone, in closed form: POD and a quadratic manifold."""
+"""Where the training of an autoencoder starts: POD and a quadratic manifold, in closed form."""
 
 from __future__ import annotations
 
@@ -10,58 +10,67 @@ import torch
 from torch import Tensor
 
 from rom.config import FitConfig
-from rom.models.build import scale_correction
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.mlp import MLP
-from rom.networks.quadratic import n_products, packed
-from rom.reduction.operator_inference import (
-    RIDGES,
-    Manifold,
-    distinct_coefficients,
-    distinct_products,
-    quadratic_manifold,
-)
+from rom.networks.quadratic import n_products
+from rom.reduction.closed_form import ClosedForm, pad_latent_dim, scale_latent
 from rom.reduction.pod import MAX_SNAPSHOTS
+from rom.reduction.polynomial_regression import RIDGES
+from rom.reduction.quadratic_manifold import fit_quadratic_manifold
 from rom.training.objectives import variance_of
 from rom.utils.random import generator_of
 
 __all__ = [
-    "Start",
-    "closed_form",
-    "init_from_closed_form",
+    "AutoencoderStart",
+    "choose_autoencoder_start",
+    "drop_costly_quadratic_path",
     "pod_sample",
     "set_correction_gain",
     "use_common_input_scale",
-    "without_many_products",
 ]
 
 log = logging.getLogger("rom")
 
-MOST_PRODUCTS = 2112  # of latent coordinates, those of 64: their regression takes some seconds
+# Products of latent coordinates up to which a quadratic decoder is fitted: those of 64, whose regression takes seconds.
+MAX_PRODUCTS = 2112
 
-MANY_SAMPLES, MANY_FOR_A_PRODUCT = 16384, 8  # for that regression: of more, some are drawn
+# Samples of that regression: at least so many, and so many for each product. Further ones are left out.
+MIN_REGRESSION_SAMPLES = 16384
+SAMPLES_PER_PRODUCT = 8
 
-ROWS = 4096  # whose products are held at a time
+# Samples whose products are held in memory at a time.
+ROWS = 4096
+
+# Smallest spread of a POD coordinate by which a latent coordinate is divided.
+MIN_SPREAD = 1e-30
 
 
 @dataclass(frozen=True)
-class Start:
-    """POD and quadratic manifold in closed form, and the share of the variance that they lose on validating samples."""
+class AutoencoderStart:
+    """A closed-form autoencoder and its validation error.
 
-    manifold: Manifold
+    Attributes
+    ----------
+    closed_form : ClosedForm
+        Its latent coordinates have unit spread over the training samples.
+    error : float
+        Mean square error on the validating samples, in shares of the variance of the training samples.
+    """
+
+    closed_form: ClosedForm
     error: float
 
 
 def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
-    """Samples (N, n) for the POD: all where the smaller side is short, or else some of them."""
+    """Return the samples ``(N, n)`` that the POD is computed from: all unless both sides are long, else a random part."""
     if min(samples.shape) <= MAX_SNAPSHOTS:
         return samples
     return samples[np.random.default_rng([seed, 5]).permutation(len(samples))[:MAX_SNAPSHOTS]]
 
 
-def without_many_products(config: FitConfig, latent_dim: int) -> FitConfig:
-    """`config` without a quadratic path that would take longer to fit than all else."""
-    if not config.quadratic_decoder or n_products(latent_dim) <= MOST_PRODUCTS:
+def drop_costly_quadratic_path(config: FitConfig, latent_dim: int) -> FitConfig:
+    """Return `config` without the quadratic decoder if that would take longer to fit than everything else."""
+    if not config.quadratic_decoder or n_products(latent_dim) <= MAX_PRODUCTS:
         return config
     log.info(
         "no quadratic path in the decoder: %d latent coordinates have %d products", latent_dim, n_products(latent_dim)
@@ -69,74 +78,68 @@ def without_many_products(config: FitConfig, latent_dim: int) -> FitConfig:
     return replace(config, quadratic_decoder=False)
 
 
-def closed_form(training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig, seed: int) -> Start:
-    """The quadratic manifold, or POD alone, whose ridge loses least of the validating samples (N, r).
+def choose_autoencoder_start(
+    training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig, seed: int
+) -> AutoencoderStart:
+    """Return POD with a quadratic manifold, or POD alone, at the ridge with the lowest validation error.
 
-    Regressed on no more samples than tell the coefficients well.
+    Parameters
+    ----------
+    training, validating : torch.Tensor
+        POD coordinates of samples, ``(N, r)``.
+    latent_dim : int
+        Latent dimension d. If it is larger than r, the latent coordinates beyond r are random linear combinations of the
+        others, which the decoder does not use yet.
+    config : FitConfig
+        Says whether the decoder is quadratic.
+    seed : int
+        Seed of the samples for the regression and of the linear combinations.
     """
-    d = min(latent_dim, training.shape[1])
-    most = max(MANY_SAMPLES, MANY_FOR_A_PRODUCT * n_products(d))
-    samples = training.numpy()
-    if config.quadratic_decoder and len(samples) > most:  # a constant costs nothing, and PCA is exact
-        samples = samples[np.random.default_rng([seed, 6]).permutation(len(samples))[:most]]
-    solve = quadratic_manifold(samples, d, config.quadratic_decoder, ROWS)
-    w = validating.numpy()
-    z = w[:, :d]
-    products = distinct_products(z) if config.quadratic_decoder else None
-    variance = variance_of(training)
-
-    def error(manifold: Manifold) -> float:
-        decoded = manifold.offset + z @ manifold.linear.T
-        if products is not None:
-            decoded += products @ distinct_coefficients(manifold.quadratic, d).T
-        return float(((decoded - w) ** 2).mean()) / variance
-
+    rank = training.shape[1]
+    d = min(latent_dim, rank)
+    samples = regression_samples(training.numpy(), d, config, seed)
+    manifold_at = fit_quadratic_manifold(samples, d, config.quadratic_decoder, ROWS)
     ridges = RIDGES if config.quadratic_decoder else RIDGES[:1]  # a constant needs no ridge
-    best = min((solve(ridge) for ridge in ridges), key=error)
-    return Start(best, error(best))
+    candidates = [ClosedForm(np.eye(d, rank), manifold_at(ridge), None, ridge) for ridge in ridges]
+    variance, w = variance_of(training), validating.numpy()
+    errors = [float(((model.manifold.decode(w[:, :d]) - w) ** 2).mean()) / variance for model in candidates]
+    best = min(range(len(errors)), key=errors.__getitem__)
+    spread = training[:, :d].std(dim=0).clamp(min=MIN_SPREAD).numpy()
+    closed_form = scale_latent(candidates[best], spread)
+    if latent_dim > d:
+        mixtures = torch.randn(latent_dim - d, d, generator=generator_of(seed), dtype=training.dtype)
+        closed_form = pad_latent_dim(closed_form, mixtures.numpy())
+    return AutoencoderStart(closed_form, errors[best])
 
 
-def set_correction_gain(networks: EncoderDecoder, correction: float) -> None:
-    """Tell networks whose corrections are nothing yet how large these will be."""
+def regression_samples(samples: np.ndarray, latent_dim: int, config: FitConfig, seed: int) -> np.ndarray:
+    """Return a random part of the samples ``(N, r)``, enough for the coefficients of a quadratic manifold."""
+    enough = max(MIN_REGRESSION_SAMPLES, SAMPLES_PER_PRODUCT * n_products(latent_dim))
+    if not config.quadratic_decoder or len(samples) <= enough:  # POD alone costs nothing, and is exact with all samples
+        return samples
+    return samples[np.random.default_rng([seed, 6]).permutation(len(samples))[:enough]]
+
+
+def set_correction_gain(networks: EncoderDecoder, gain: float) -> None:
+    """Set the expected size of the corrections of encoder and decoder, while these are still zero."""
     for part in (networks.encoder, networks.decoder):
         if part.correction is not None:
-            part.correction.gain.fill_(correction)
+            part.correction.gain.fill_(gain)
 
 
-@torch.no_grad()
-def init_from_closed_form(networks: EncoderDecoder, manifold: Manifold, samples: Tensor, seed: int) -> None:
-    """Make the networks equal to the closed form, with latent coordinates of unit spread; corrections begin at nothing.
+def use_common_input_scale(networks: EncoderDecoder, samples: Tensor) -> None:
+    """Divide all POD coordinates by the same number on their way into the perceptrons of the encoder.
 
-    Latent coordinates beyond those of the POD, of an over-complete autoencoder, are random mixtures of these, which the decoder
-    has yet to learn to use.
+    With a divisor of its own for each coordinate, as for states of known dynamics, the small coordinates would look as
+    large as the others. In measured samples these are mostly noise.
+
+    Parameters
+    ----------
+    networks : EncoderDecoder
+        Changed in place.
+    samples : torch.Tensor
+        POD coordinates of training samples, ``(N, r)``.
     """
-    encoder, decoder = networks.encoder, networks.decoder
-    d, known = encoder.linear.out_features, manifold.linear.shape[1]
-    spread = samples[:, :known].std(dim=0).clamp(min=1e-30)
-    encode, decode = samples.new_zeros(d, samples.shape[1]), samples.new_zeros(samples.shape[1], d)
-    encode[:known, :known] = torch.diag(1.0 / spread)
-    decode[:, :known] = torch.from_numpy(manifold.linear) * spread
-    if d > known:
-        mixtures = torch.randn(d - known, known, generator=generator_of(seed), dtype=samples.dtype)
-        encode[known:, :known] = mixtures / mixtures.norm(dim=1, keepdim=True) / spread
-    encoder.linear.weight.copy_(encode)
-    decoder.linear.weight.copy_(decode)
-    decoder.linear.bias.copy_(torch.from_numpy(manifold.offset))
-    if decoder.quadratic is not None:
-        scaled = manifold.quadratic.reshape(-1, known, known) * (spread[:, None] * spread).numpy()
-        products = np.zeros((len(scaled), d, d))
-        products[:, :known, :known] = scaled
-        decoder.quadratic.weight.copy_(torch.from_numpy(packed(products.reshape(len(scaled), -1), d)))
-    scale_correction(encoder.correction, samples, 1.0)
-    scale_correction(decoder.correction, samples @ encode.T, 1.0)
-    if isinstance(encoder.correction, MLP):
-        use_common_input_scale(encoder.correction, samples)
-
-
-def use_common_input_scale(network: MLP, samples: Tensor) -> None:
-    """Let a network see all POD coordinates of samples (N, r) in one unit.
-
-    Each in its own unit, as states of known dynamics are seen, would make the small ones as large as the others; of measured
-    samples these are mostly noise.
-    """
-    network.normalise_to(samples, floor=1.0)
+    for network in (networks.encoder.correction, networks.posterior):
+        if isinstance(network, MLP):
+            network.normalise_to(samples, floor=1.0)

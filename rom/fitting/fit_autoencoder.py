@@ -22,16 +22,15 @@ from rom.fitting.arguments import (
 )
 from rom.fitting.assemble_autoencoder import build_autoencoder
 from rom.fitting.autoencoder_start import (
-    closed_form,
-    init_from_closed_form,
+    choose_autoencoder_start,
+    drop_costly_quadratic_path,
     pod_sample,
     set_correction_gain,
     use_common_input_scale,
-    without_many_products,
 )
 from rom.fitting.isomap_start import pretrain_on_isomap
 from rom.models.autoencoder import Autoencoder
-from rom.models.build import add_posterior, build_encoder_decoder, require_network
+from rom.models.build import add_posterior, build_encoder_decoder, init_from_closed_form, require_network
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import check_user_modules
@@ -123,17 +122,18 @@ def fit_autoencoder(
     d = clip_to_rank(latent_dim, projection.rank, weights)
     if own is not None:
         require_rank(d, latent_dim)
-    run = replace(run, config=without_many_products(config, d))
+    run = replace(run, config=drop_costly_quadratic_path(config, d))
     config = run.config
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
-    closed = closed_form(training, validating, d, config, seed)
+    closed = choose_autoencoder_start(training, validating, d, config, seed)
 
     parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
     networks = EncoderDecoder(*parts).to(run.dtype)
     attach(networks, projection.basis)
-    init_from_closed_form(networks, closed.manifold, training, seed)
+    init_from_closed_form(networks, closed.closed_form, training)
     if weights.variational > 0.0:
-        use_common_input_scale(add_posterior(networks, config, training, seed), training)
+        add_posterior(networks, config, training, seed)
+    use_common_input_scale(networks, training)
     networks.to(run.device)
 
     of_training, of_validating = (coordinates.to(run.device, run.dtype) for coordinates in (training, validating))

@@ -17,7 +17,7 @@ from rom.fitting.prepare import Prepared
 from rom.models.build import closed_form_networks
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
-from rom.reduction.operator_inference import ClosedForm, closed_form_models, pad_latent_dim
+from rom.reduction.closed_form import ClosedForm, closed_form_models, pad_latent_dim
 from rom.training.validation import into_segments, validate
 from rom.utils.errors import RomValueError
 from rom.utils.time_budget import TimeBudget
@@ -75,7 +75,8 @@ def choose(
     known = d if d <= rank else min(rank, MOST_EXTENDED)
     selection = select_closed_form(prepared, config, known, seed, clock)
     if d > known:
-        selection = replace(selection, closed_form=pad_latent_dim(selection.closed_form, d, seed))
+        mixtures = np.random.default_rng([seed, 8]).standard_normal((d - known, known))
+        selection = replace(selection, closed_form=pad_latent_dim(selection.closed_form, mixtures))
     return selection, {d: selection.error}
 
 

@@ -1,4 +1,4 @@
-"""The three networks of one model: built from a configuration, started from the closed-form model."""
+"""The networks of a model: built from a configuration, initialised from a closed-form model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rom.networks.field_correction import FieldDecoder, FieldEncoder
 from rom.networks.geometry import geometry_of
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import MLP
-from rom.networks.quadratic import n_products, packed
+from rom.networks.quadratic import from_distinct_products, n_products
 from rom.networks.user_modules import UserModules
-from rom.reduction.operator_inference import ClosedForm
+from rom.reduction.closed_form import ClosedForm
 from rom.utils.random import generator_of
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "closed_form_networks",
     "init_from_closed_form",
     "require_network",
-    "scale_correction",
 ]
 
 POSTERIOR_WIDTH = 64  # of the network for the variances, where the configuration has no layers
@@ -133,41 +132,66 @@ def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
     return linear
 
 
+@torch.no_grad()
 def init_from_closed_form(
-    networks: Networks, closed_form: ClosedForm, coordinates: Tensor, parameters: Tensor | None, gain: float = 1.0
+    networks: EncoderDecoder,
+    closed_form: ClosedForm,
+    coordinates: Tensor,
+    parameters: Tensor | None = None,
+    gain: float = 1.0,
 ) -> None:
-    """Make `networks` equal to the closed-form model, and fix the normalisation of the corrections.
+    """Make networks equal to a closed-form model, and fix the normalisation of their corrections.
 
-    `coordinates` (N, r) and `parameters` (N, p) or None are samples of the training data; `gain` is the size of the
-    corrections to expect, in units of the spread of the states.
+    Parameters
+    ----------
+    networks : EncoderDecoder
+        Changed in place. Their corrections are zero, as `build_networks` leaves them.
+    closed_form : ClosedForm
+        With dynamics if the networks have latent dynamics.
+    coordinates : torch.Tensor
+        POD coordinates of training states, ``(N, r)``.
+    parameters : torch.Tensor, optional
+        Their parameters, ``(N, p)``.
+    gain : float
+        Expected size of the corrections, in units of the spread of the states.
     """
-    d = closed_form.latent_dim
-    with torch.no_grad():
-        assign(networks.encoder.linear, closed_form.encoder)
-        assign(networks.latent_dynamics.linear, closed_form.linear, closed_form.offset)
-        assign(networks.latent_dynamics.quadratic, packed(closed_form.quadratic, closed_form.linear.shape[1]))
-        assign(networks.decoder.linear, closed_form.decoder_linear, closed_form.decoder_offset)
-        assign(networks.decoder.quadratic, packed(closed_form.decoder_quadratic, d))
-        latent = coordinates @ torch.from_numpy(closed_form.encoder).to(coordinates).T
-        seen_by_h = latent if parameters is None else torch.cat([latent, parameters], 1)
-        scale_correction(networks.encoder.correction, coordinates, gain)
-        scale_correction(networks.latent_dynamics.correction, seen_by_h, gain)
-        scale_correction(networks.decoder.correction, latent, gain)
+    manifold, dynamics = closed_form.manifold, closed_form.dynamics
+    latent = coordinates @ torch.from_numpy(closed_form.encoder).to(coordinates).T
+    assign(networks.encoder.linear, closed_form.encoder)
+    assign(networks.decoder.linear, manifold.linear, manifold.offset)
+    assign_quadratic(networks.decoder.quadratic, manifold.quadratic, closed_form.latent_dim)
+    scale_correction(networks.encoder.correction, coordinates, gain)
+    scale_correction(networks.decoder.correction, latent, gain)
+    if dynamics is not None:
+        assert isinstance(networks, Networks)
+        h = networks.latent_dynamics
+        assign(h.linear, dynamics.linear, dynamics.offset)
+        assign_quadratic(h.quadratic, dynamics.quadratic, dynamics.linear.shape[1])
+        scale_correction(h.correction, latent if parameters is None else torch.cat([latent, parameters], 1), gain)
 
 
 def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
-    """Fix the normalisation of a correction by samples of its `inputs` (N, n_in), and the size that is expected of it."""
+    """Fix the normalisation of a correction by samples of its `inputs` ``(N, n_in)``, and its expected size `gain`."""
     if correction is not None:
         correction.normalise_to(inputs)
         correction.gain.fill_(gain)
 
 
-def assign(linear: nn.Linear | None, weight: np.ndarray, bias: np.ndarray | None = None) -> None:
-    if linear is None:
-        return
+def assign(linear: nn.Linear, weight: np.ndarray, bias: np.ndarray | None = None) -> None:
+    """Set the weight and, if given, the bias of a layer."""
     linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
     if bias is not None:
         linear.bias.copy_(torch.from_numpy(bias))
+
+
+def assign_quadratic(linear: nn.Linear | None, coefficients: np.ndarray | None, k: int) -> None:
+    """Set the layer that acts on the `products` of k variables, if there is one, from coefficients of distinct products."""
+    if linear is None:
+        return
+    if coefficients is None:
+        nn.init.zeros_(linear.weight)
+    else:
+        assign(linear, from_distinct_products(coefficients, k))
 
 
 def closed_form_config(config: FitConfig) -> FitConfig:
@@ -178,10 +202,10 @@ def closed_form_config(config: FitConfig) -> FitConfig:
 
 
 def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks:
-    """The closed-form model alone, as networks without corrections."""
-    r, d = closed_form.decoder_linear.shape
-    n_parameters = closed_form.linear.shape[1] - d
-    networks = build_networks(closed_form_config(config), r, d, n_parameters)
+    """Return the closed-form model alone, with dynamics, as networks without corrections."""
+    assert closed_form.dynamics is not None
+    r, n_parameters = closed_form.rank, closed_form.dynamics.n_parameters
+    networks = build_networks(closed_form_config(config), r, closed_form.latent_dim, n_parameters)
     sample = torch.zeros(1, r)
     init_from_closed_form(networks, closed_form, sample, torch.zeros(1, n_parameters) if n_parameters else None)
     return networks.requires_grad_(False)

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["full", "n_products", "packed", "products"]
+from rom.reduction.polynomial_regression import product_index
+
+__all__ = ["from_distinct_products", "full", "n_products", "products"]
 
 SHIFTS: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
 
@@ -29,17 +31,27 @@ def products(y: Tensor, other: Tensor | None = None) -> Tensor:
     return (y.unsqueeze(-2) * shifted.unflatten(-1, (k // 2 + 1, k))).flatten(-2)
 
 
-def packed(matrix: np.ndarray, k: int) -> np.ndarray:
-    """What acts on the `products` of k variables (m, n_products) as `matrix` (m, k^2) does on all y_i y_j."""
-    square = matrix.reshape(-1, k, k)
-    i, j = factors(k)
-    pair = k * np.minimum(i, j) + np.maximum(i, j)
-    occurrences = np.bincount(pair)[pair]
-    return (square[:, i, j] + square[:, j, i]) / ((1 + (i == j)) * occurrences)
+def from_distinct_products(coefficients: np.ndarray, k: int) -> np.ndarray:
+    """Return what acts on the `products` of k variables as `coefficients` do on their distinct products.
+
+    Parameters
+    ----------
+    coefficients : numpy.ndarray
+        ``(m, k (k + 1) / 2)``, in the order of `rom.reduction.polynomial_regression.distinct_products`.
+    k : int
+        Number of variables.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``(m, n_products(k))``.
+    """
+    place = product_index(*factors(k), k)
+    return coefficients[:, place] / np.bincount(place)[place]
 
 
 def full(matrix: np.ndarray, k: int) -> np.ndarray:
-    """The inverse of `packed`, symmetric in the two factors: (m, n_products) to (m, k^2)."""
+    """Return the matrix (m, k^2) that acts on all y_i y_j, symmetric in both, as `matrix` (m, n_products) does on `products`."""
     i, j = factors(k)
     columns = np.zeros((k * k, len(matrix)), matrix.dtype)
     for place in (k * i + j, k * j + i):

@@ -12,6 +12,7 @@ from rom.fitting.collect import FitData
 from rom.fitting.initial_model import Selection, runge_kutta_step, select_closed_form, select_latent_dim
 from rom.fitting.prepare import prepare
 from rom.models.build import closed_form_networks
+from rom.reduction.closed_form import closed_form_models
 from rom.utils.time_budget import TimeBudget
 
 
@@ -47,9 +48,7 @@ def test_the_smallest_good_enough_dimension_is_chosen(prepared):
 def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
     best = select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget())
     for ridge in (1e-10, 1e-4, 1.0):
-        monkeypatch.setattr(
-            "rom.reduction.operator_inference.closed_form_models.__defaults__", (True, True, True, (ridge,))
-        )
+        monkeypatch.setitem(closed_form_models.__kwdefaults__, "ridges", (ridge,))
         assert select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget()).error >= best.error * (1 - 1e-9)
 
 

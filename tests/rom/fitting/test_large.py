@@ -100,14 +100,16 @@ def test_float32_stays_float32_until_it_is_a_block(whole, double):
 
 
 def test_features_of_the_closed_form_some_at_a_time():
-    from rom.reduction.operator_inference import closed_form_models
+    from rom.reduction.closed_form import closed_form_models
 
     rng = np.random.default_rng(0)
     w, mu = rng.standard_normal((100, 6)), rng.standard_normal((100, 1))
     arguments = w, (w, rng.standard_normal((100, 6)), mu), 3
     for one, other in zip(closed_form_models(*arguments), closed_form_models(*arguments, rows=17), strict=True):
-        for name in ("decoder_offset", "decoder_quadratic", "offset", "linear", "quadratic"):
-            np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-9, atol=1e-12)
+        for part in ("manifold", "dynamics"):
+            for name in ("offset", "linear", "quadratic"):
+                found, expected = (getattr(getattr(model, part), name) for model in (one, other))
+                np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 # Passes

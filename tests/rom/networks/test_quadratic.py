@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from rom.networks.quadratic import SHIFTS, full, n_products, packed, products
+from rom.networks.quadratic import SHIFTS, from_distinct_products, full, n_products, products
+from rom.reduction.polynomial_regression import distinct_products, n_distinct_products
 
 SIZES = (1, 2, 3, 4, 7, 8)
 
@@ -13,18 +14,26 @@ def all_products(y):
     return (y[..., :, None] * y[..., None, :]).flatten(-2)
 
 
-@pytest.mark.parametrize("k", SIZES)
-def test_packed_matrices_act_as_full_ones(k, normal):
-    matrix, y = np.random.default_rng(k).standard_normal((3, k * k)), normal(2, 5, k)
-    found = products(y) @ torch.from_numpy(packed(matrix, k)).mT
-    torch.testing.assert_close(found, all_products(y) @ torch.from_numpy(matrix).mT, rtol=1e-13, atol=1e-13)
+def distinct_form(k, normal):
+    """Coefficients (3, k (k + 1) / 2), variables (5, k) and the values (5, 3) of these quadratic forms."""
+    coefficients, y = np.random.default_rng(k).standard_normal((3, n_distinct_products(k))), normal(5, k)
+    return coefficients, y, torch.from_numpy(distinct_products(y.numpy()) @ coefficients.T)
 
 
 @pytest.mark.parametrize("k", SIZES)
-def test_full_is_symmetric_and_the_inverse_of_packed(k):
-    square = np.random.default_rng(k).standard_normal((3, k, k))
-    symmetric = (square + square.swapaxes(1, 2)).reshape(3, -1) / 2
-    np.testing.assert_allclose(full(packed(square.reshape(3, -1), k), k), symmetric, rtol=1e-14, atol=1e-14)
+def test_coefficients_act_on_products_as_on_distinct_ones(k, normal):
+    coefficients, y, expected = distinct_form(k, normal)
+    found = products(y) @ torch.from_numpy(from_distinct_products(coefficients, k)).mT
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("k", SIZES)
+def test_full_matrices_are_symmetric_and_act_on_all_products(k, normal):
+    coefficients, y, expected = distinct_form(k, normal)
+    matrix = full(from_distinct_products(coefficients, k), k)
+    torch.testing.assert_close(all_products(y) @ torch.from_numpy(matrix).mT, expected, rtol=1e-13, atol=1e-13)
+    square = matrix.reshape(3, k, k)
+    np.testing.assert_array_equal(square, square.swapaxes(1, 2))
 
 
 @pytest.mark.parametrize("k", SIZES)

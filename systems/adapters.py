@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from systems.black_box import BlackBox, from_rhs
-from systems.checks import check_count, check_seed
+from systems.checks import require_choice, require_integer, require_seed
 from systems.errors import SystemsImportError, SystemsTypeError, SystemsValueError, nearest
 from systems.integrators import integrate
 from systems.sampling import Sampler
@@ -37,8 +37,7 @@ def from_dysts(flow: Any) -> System:
             name for name, kind in vars(flows).items()
             if isinstance(kind, type) and issubclass(kind, base.BaseDyn) and kind.__module__ == flows.__name__
         ]  # fmt: skip
-        if flow not in known:
-            raise SystemsValueError(f"unknown flow {flow!r}; {nearest(flow, known)}")
+        require_choice("flow", flow, known)
         flow = getattr(flows, flow)()
     if isinstance(flow, base.DynSysDelay):
         raise SystemsValueError(f"{flow.name} has a delay: its state is a function of time, not a few numbers")
@@ -138,7 +137,9 @@ class Orbit:
     n_snapshots: int
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        return self._states[np.random.default_rng(check_seed(seed)).integers(self.n_snapshots, size=check_count(n))]
+        return self._states[
+            np.random.default_rng(require_seed(seed)).integers(self.n_snapshots, size=require_integer("n", n, low=1))
+        ]
 
     @cached_property
     def _states(self) -> np.ndarray:
@@ -220,7 +221,7 @@ class _PymorStates:
     ranges: tuple[tuple[float, float], ...]
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        uniform = np.random.default_rng(check_seed(seed)).random((check_count(n), len(self.ranges)))
+        uniform = np.random.default_rng(require_seed(seed)).random((require_integer("n", n, low=1), len(self.ranges)))
         low, high = np.array(self.ranges).reshape(-1, 2).T
         return np.concatenate([self._at(row) for row in low + (high - low) * uniform])
 

@@ -12,12 +12,20 @@ from typing import Any, ClassVar
 import array_api_compat
 import numpy as np
 
-from systems.checks import as_numbers, check_count, check_method, check_number
+from systems.checks import (
+    checked_dims,
+    numeric,
+    require_choice,
+    require_flag,
+    require_integer,
+    require_method,
+    require_number,
+)
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, in_words, nearest
 from systems.io.provenance import fingerprint
 from systems.mass_matrix import Mass
 from systems.sampling import Sampler
-from systems.system import Parameter, System, check_dims
+from systems.system import Parameter, System
 
 ARGUMENTS = ("x", "t", "mu", "u", "out")
 
@@ -64,26 +72,25 @@ def from_rhs(
     if not callable(f):
         raise SystemsTypeError(f"f must be callable, got {f!r}")
     size = _shape(n_states, shape)
-    names = check_dims(dims, size) if dims is not None else _default_dims(size)
+    names = checked_dims(dims, size) if dims is not None else _default_dims(size)
     declared = _parameters(parameters, "parameters")
     driven = _parameters(inputs, "inputs")
     both = {p.name for p in declared} & {p.name for p in driven}
     if both:
         raise SystemsValueError(f"inputs and parameters must have different names, but both hold {sorted(both)}")
-    if period is not None and not check_number(period, "period") > 0:
-        raise SystemsValueError(f"period must be positive, got {period}")
+    if period is not None:
+        require_number("period", period, low=0.0, exclusive=True)
     order = _arguments(f, arguments, declared, driven)
     if period is not None and "t" not in order:
         raise SystemsValueError(f"period is given, but f takes {order} and no time; name its first argument t")
-    if batched is not None and not isinstance(batched, bool):
-        raise SystemsTypeError(f"batched must be True, False or None, got {batched!r}")
+    require_flag("batched", batched, optional=True)
     if sampler is not None and not callable(sampler):
         raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
     return BlackBox(
         f=f, sizes=dict(zip(names, size, strict=True)), grid=_coords(coords, names, size), lengths=_periods(coords), declared=declared,
         driven=driven, arguments=order, batched=batched, states=sampler,
         mass=None if mass is None else Mass.checked(mass, math.prod(size)), period=period,
-        default_method=check_method(method),
+        default_method=require_method(method),
     )  # fmt: skip
 
 
@@ -171,7 +178,7 @@ class BlackBox(System):
                 f"{self._called} has no initial states of its own: give initial=... (an array of states) to "
                 "simulate, or sampler=... to from_rhs, for instance systems.Box(low, high)"
             )
-        states = as_numbers(self.states(n, seed), "states of the sampler")
+        states = numeric("states of the sampler", self.states(n, seed))
         if states.shape != (n, *self.shape):
             raise SystemsValueError(
                 f"the sampler of {self._called} must return shape {(n, *self.shape)}, got {states.shape}"
@@ -270,10 +277,10 @@ def _shape(n_states: Any, shape: Any) -> tuple[int, ...]:
     if (n_states is None) == (shape is None):
         raise SystemsValueError("give the size of a state: either n_states or shape")
     if n_states is not None:
-        return (check_count(n_states, "n_states"),)
+        return (require_integer("n_states", n_states, low=1),)
     if isinstance(shape, int) or not isinstance(shape, Sequence) or not shape:
         raise SystemsTypeError(f"shape must be a tuple of lengths, got {shape!r}")
-    return tuple(check_count(size, f"shape[{i}]") for i, size in enumerate(shape))
+    return tuple(require_integer(f"shape[{i}]", size, low=1) for i, size in enumerate(shape))
 
 
 def _default_dims(shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -306,9 +313,8 @@ def _periods(coords: Mapping[str, Any] | None) -> dict[str, float]:
     for dim, values in (coords or {}).items():
         attrs = getattr(values, "attrs", None)  # of a DataArray
         if isinstance(attrs, Mapping) and attrs.get("period") is not None:
-            periods[dim] = float(check_number(attrs["period"], f"coords[{dim!r}].attrs['period']"))
-            if not periods[dim] > 0:
-                raise SystemsValueError(f"coords[{dim!r}].attrs['period'] must be positive, got {attrs['period']}")
+            name = f"coords[{dim!r}].attrs['period']"
+            periods[dim] = require_number(name, attrs["period"], low=0.0, exclusive=True)
     return periods
 
 
@@ -325,7 +331,7 @@ def _parameters(parameters: Any, called: str) -> tuple[Parameter, ...]:
                     )
                 made.append(value)
             elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) == 3:
-                default, low, high = (check_number(v, f"{called}[{name!r}][{i}]") for i, v in enumerate(value))
+                default, low, high = (require_number(f"{called}[{name!r}][{i}]", v) for i, v in enumerate(value))
                 made.append(Parameter(name, default, low, high))
             elif isinstance(value, int | float | np.number):
                 made.append(Parameter(name, float(value), float(value), float(value)))
@@ -385,8 +391,7 @@ def _stated_arguments(arguments: Any, declared: Mapping[str, tuple[str, tuple[Pa
         raise SystemsTypeError(f"arguments must be a tuple of names, such as ('t', 'x'), got {arguments!r}")
     order = (arguments,) if isinstance(arguments, str) else tuple(arguments)
     for name in order:
-        if name not in ARGUMENTS:
-            raise SystemsValueError(f"unknown name {name!r} in arguments; {nearest(name, ARGUMENTS)}")
+        require_choice("name in arguments", name, ARGUMENTS)
     if "x" not in order or len(set(order)) != len(order):
         raise SystemsValueError(f"arguments must hold 'x', and no name twice, got {order}")
     for name, (what, some) in declared.items():

@@ -1,9 +1,14 @@
-"""What public functions refuse of their arguments: numbers, times, methods."""
+"""Checks of arguments: each function names the argument, the value and the remedy in its error.
+
+The functions have the names of those in `rom.utils.checks`: `require_...` raises an error unless the value can be used,
+`checked_...` and `numeric` also return the value in the form in which it is used.
+"""
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,95 +17,97 @@ from scipy.integrate import OdeSolver
 
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
 
+__all__ = [
+    "checked_dims",
+    "checked_times",
+    "deadline_after",
+    "numeric",
+    "require_choice",
+    "require_finite",
+    "require_flag",
+    "require_integer",
+    "require_method",
+    "require_number",
+    "require_numbers",
+    "require_seed",
+]
+
+# The solvers of `scipy.integrate.solve_ivp`.
 METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+# Dimensions that Datasets add to those of a state.
+RESERVED_DIMS = ("trajectory", "time", "point", "parameter", "input")
 
 
-def check_count(n: Any, name: str = "n", smallest: int = 1) -> int:
-    """n as an int, or an error that names the argument."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer):
-        raise SystemsTypeError(f"{name} must be an integer, got {n!r}")
-    if n < smallest:
-        raise SystemsValueError(f"{name} must be at least {smallest}, got {n}")
-    return int(n)
+def require_integer(name: str, value: Any, low: int) -> int:
+    """Return `value` as an int; raise an error unless it is an integer >= `low`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise SystemsTypeError(f"{name} must be an integer, got {value!r}")
+    if value < low:
+        raise SystemsValueError(f"{name} must be at least {low}, got {value}")
+    return int(value)
 
 
-def check_number(value: Any, name: str) -> float:
-    """value as a finite float, or an error that names the argument."""
+def require_number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, exclusive: bool = False
+) -> float:
+    """Return `value` as a float; raise an error unless it is finite and in [low, high] (above `low` if `exclusive`)."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise SystemsTypeError(f"{name} must be a number, got {value!r}")
     if not math.isfinite(value):
         raise SystemsValueError(f"{name} must be finite, got {value}")
+    if value < low or value > high or (exclusive and value == low):
+        raise SystemsValueError(f"{name} must be {_interval(low, high, exclusive)}, got {value}")
     return float(value)
 
 
-def check_numbers(owner: Any, *fields: str) -> None:
-    """That the named fields are finite numbers."""
+def _interval(low: float, high: float, exclusive: bool) -> str:
+    """Return the allowed range in words."""
+    if high < math.inf:
+        return f"between {low:g} and {high:g}"
+    if exclusive:
+        return "positive" if low == 0 else f"above {low:g}"
+    return f"at least {low:g}"
+
+
+def require_numbers(owner: Any, *fields: str, low: float = -math.inf, exclusive: bool = False) -> None:
+    """Apply `require_number` to the named fields of `owner`."""
     for name in fields:
-        check_number(getattr(owner, name), name)
+        require_number(name, getattr(owner, name), low, exclusive=exclusive)
 
 
-def check_positive(owner: Any, *fields: str) -> None:
-    """That the named fields are finite numbers above zero."""
-    for name in fields:
-        if not check_number(getattr(owner, name), name) > 0:
-            raise SystemsValueError(f"{name} must be positive, got {getattr(owner, name)}")
+def require_seed(seed: Any) -> int:
+    """Return `seed` as an int; raise an error unless it is an integer >= 0."""
+    return require_integer("seed", seed, low=0)
 
 
-def check_seed(seed: Any) -> int:
-    """seed as an int, or an error."""
-    return check_count(seed, "seed", smallest=0)
-
-
-def check_times(t: Any, name: str = "t") -> np.ndarray:
-    """Times (time,), at least two, float64, finite and strictly increasing, or an error that names the entry."""
-    t = as_numbers(t, name)
-    if t.ndim != 1 or t.size == 0:
-        raise SystemsValueError(f"{name} must be a 1-D array of times, got shape {t.shape}")
-    check_finite(t, name)
-    steps = np.flatnonzero(np.diff(t) <= 0)
-    if steps.size:
-        i = int(steps[0])
-        raise SystemsValueError(
-            f"{name} must be strictly increasing, but {name}[{i}] = {t[i]:g} is followed by {name}[{i + 1}] = {t[i + 1]:g}; "
-            "use numpy.unique to sort times and drop repeated ones"
+def require_flag(name: str, value: Any, optional: bool = False) -> None:
+    """Raise an error unless `value` is True or False (or None if `optional`)."""
+    if not isinstance(value, bool) and not (optional and value is None):
+        raise SystemsTypeError(
+            f"{name} must be {'True, False or None' if optional else 'True or False'}, got {value!r}"
         )
-    if t.size == 1:
-        raise SystemsValueError(f"{name} must have at least two times, the first that of the initial states, got {t}")
-    return t
 
 
-def deadline_in(max_seconds: Any) -> float | None:
-    """The wall clock (`time.time`) in `max_seconds` from now; None without a limit."""
-    if max_seconds is None:
-        return None
-    if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:
-        raise SystemsValueError(f"max_seconds must be a positive number or None, got {max_seconds!r}")
-    return time.time() + max_seconds
+def require_choice(name: str, value: Any, valid: Sequence[str]) -> None:
+    """Raise an error unless `value` is one of the words `valid`."""
+    if value not in valid:
+        raise SystemsValueError(f"unknown {name} {value!r}; {nearest(value, valid)}")
 
 
-def check_method(method: Any) -> Any:
-    """A solver of `scipy.integrate.solve_ivp`: its name, a class, or None."""
+def require_method(method: Any) -> Any:
+    """Return `method`; raise an error unless it is None, or a solver of `scipy.integrate.solve_ivp` or its name."""
     if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
         return method
     if not isinstance(method, str):
         raise SystemsTypeError(f"method must be a name, a scipy.integrate.OdeSolver class or None, got {method!r}")
-    if method not in METHODS:
-        raise SystemsValueError(f"unknown method {method!r}; {nearest(method, METHODS)}")
+    require_choice("method", method, METHODS)
     return method
 
 
-def check_tolerance(value: Any, name: str, smallest: float) -> None:
-    """A tolerance must be a finite number above what rounding allows."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise SystemsTypeError(f"{name} must be a number, got {value!r}")
-    if not (np.isfinite(value) and value >= smallest):
-        raise SystemsValueError(f"{name} must be finite and at least {smallest:g}, got {value}")
-
-
-def as_numbers(value: Any, name: str) -> np.ndarray:
-    """Real numbers as a float64 NumPy array; an error for text, objects and complex numbers."""
+def numeric(name: str, value: Any) -> np.ndarray:
+    """Return real numbers as a float64 array; raise an error for text, objects and complex numbers."""
     try:
-        array = np.asarray(getattr(value, "values", value) if isinstance(value, xr.DataArray) else value)
+        array = np.asarray(value.values if isinstance(value, xr.DataArray) else value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise SystemsTypeError(f"{name} must be an array of numbers: {error}") from error
     if array.dtype.kind not in "fiu":
@@ -108,8 +115,54 @@ def as_numbers(value: Any, name: str) -> np.ndarray:
     return array.astype(float)
 
 
-def check_finite(array: np.ndarray, name: str) -> None:
-    """An error that names the first entry that is not finite."""
-    if not np.isfinite(array).all():
-        at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise SystemsValueError(f"{name} must be finite, but {name}{list(at)} is {array[at]}")
+def require_finite(name: str, values: np.ndarray) -> None:
+    """Raise an error that names the first entry that is not finite."""
+    if not np.isfinite(values).all():
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise SystemsValueError(f"{name} must be finite, but {name}{list(at)} is {values[at]}")
+
+
+def checked_times(name: str, times: Any) -> np.ndarray:
+    """Return times (time,) in float64; raise an error unless there are at least two, finite and strictly increasing."""
+    times = numeric(name, times)
+    if times.ndim != 1 or times.size == 0:
+        raise SystemsValueError(f"{name} must be a 1-D array of times, got shape {times.shape}")
+    require_finite(name, times)
+    steps = np.flatnonzero(np.diff(times) <= 0)
+    if steps.size:
+        i = int(steps[0])
+        raise SystemsValueError(
+            f"{name} must be strictly increasing, but {name}[{i}] = {times[i]:g} is followed by "
+            f"{name}[{i + 1}] = {times[i + 1]:g}; use numpy.unique to sort times and drop repeated ones"
+        )
+    if times.size == 1:
+        raise SystemsValueError(
+            f"{name} must have at least two times, the first that of the initial states, got {times}"
+        )
+    return times
+
+
+def checked_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
+    """Return the names of the dimensions of a state; raise an error unless they are as many as `shape`, and different."""
+    if not isinstance(dims, str | Iterable):
+        raise SystemsTypeError(f"dims must be a tuple of names, such as ('y', 'x'), got {dims!r}")
+    dims = (dims,) if isinstance(dims, str) else tuple(dims)
+    if len(dims) != len(shape):
+        raise SystemsValueError(f"a state of shape {tuple(shape)} needs {len(shape)} dims, got {dims}")
+    for dim in dims:
+        if not isinstance(dim, str) or not dim:
+            raise SystemsTypeError(f"dims must be names, got {dim!r}")
+        if dim in RESERVED_DIMS:
+            raise SystemsValueError(f"the name {dim!r} in dims is taken by the data's own dimensions; choose another")
+    if len(set(dims)) != len(dims):
+        raise SystemsValueError(f"dims must differ from each other, got {dims}")
+    return dims
+
+
+def deadline_after(max_seconds: Any) -> float | None:
+    """Return the wall clock (`time.time`) after `max_seconds` from now; None if there is no limit."""
+    if max_seconds is None:
+        return None
+    if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:
+        raise SystemsValueError(f"max_seconds must be a positive number or None, got {max_seconds!r}")
+    return time.time() + max_seconds

@@ -11,14 +11,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from systems.arguments import check_parameters, check_states
-from systems.checks import (
-    as_numbers,
-    check_count,
-    check_finite,
-    check_seed,
-    deadline_in,
-)
+from systems.arguments import checked_parameters, checked_states
+from systems.checks import deadline_after, numeric, require_finite, require_integer, require_seed
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
 from systems.io.provenance import package_version
 from systems.sampling import NearTrajectories, Sampler, child_seed
@@ -58,7 +52,7 @@ def collocate(
     """
     if not isinstance(system, System):
         raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
-    n, seed, deadline = check_count(n), check_seed(seed), deadline_in(max_seconds)
+    n, seed, deadline = require_integer("n", n, low=1), require_seed(seed), deadline_after(max_seconds)
     if near is not None and sampler is not None:
         raise SystemsValueError("give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))")
     if near is not None:
@@ -72,10 +66,10 @@ def collocate(
         )
     if not callable(sampler):
         raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
-    states = check_states(sampler(n, seed), system, "states of the sampler", str(n))
+    states = checked_states("states of the sampler", sampler(n, seed), system, str(n))
     if len(states) != n:
         raise SystemsValueError(f"the sampler returned {len(states)} states, {n} were asked for")
-    mu = check_parameters(system, parameters, n, seed)
+    mu = checked_parameters(system, parameters, n, seed)
     everything = _with_sampled_inputs(system, mu, parameters, n, seed)
     first, span = _span(system, near)
     probes = first + span * ((GOLDEN * np.arange(PROBES)) % 1.0)
@@ -137,10 +131,10 @@ def _span(system: System, near: Any) -> tuple[float, float]:
 def _times(first: float, span: float, given: Any, n: int, seed: int) -> np.ndarray:
     """Times (n,) of the points: by default the same for some in a row, and the i-th depends on (seed, i) alone."""
     if given is not None:
-        times = as_numbers(given, "times")
+        times = numeric("times", given)
         if times.shape != (n,):
             raise SystemsValueError(f"times must have shape ({n},), one for each point, got {times.shape}")
-        check_finite(times, "times")
+        require_finite("times", times)
         return times
     offset = np.random.default_rng(child_seed(seed, 9)).random()
     # Multiples of the golden ratio fill an interval evenly, however many there are.

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from systems.checks import check_number
+from systems.checks import require_number
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
 from systems.system import Parameter, System
@@ -48,8 +48,8 @@ def driven(
         raise SystemsValueError(
             f"inputs must be at least one name, and none twice among inputs and varying, got {both}"
         )
-    if dwell is not None and not check_number(dwell, "dwell") > 0:
-        raise SystemsValueError(f"dwell must be positive, got {dwell}")
+    if dwell is not None:
+        require_number("dwell", dwell, low=0.0, exclusive=True)
     return Driven(system, **names, dwell=dwell)
 
 

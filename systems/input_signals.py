@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from systems.checks import as_numbers, check_finite, check_times
+from systems.checks import checked_times, numeric, require_finite
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
 from systems.io.provenance import fingerprint
 
@@ -77,7 +77,7 @@ def signals(t: Any, values: Mapping[str, Any], interpolation: str = "linear") ->
     Returns a DataArray (trajectory, time, input), with one trajectory where no values had several: it drives any number
     of them. Raises SystemsTypeError, SystemsValueError.
     """
-    t = check_times(t)
+    t = checked_times("t", t)
     if interpolation not in INTERPOLATIONS:
         raise SystemsValueError(f"interpolation must be 'linear' or 'previous', got {interpolation!r}")
     if not isinstance(values, Mapping) or not values:
@@ -96,14 +96,14 @@ def _column(value: Any, t: np.ndarray, name: str) -> np.ndarray:
     """Values (n, time) of one input."""
     if isinstance(value, Callable):
         value = [value(float(time)) for time in t]
-    column = as_numbers(value, name)
+    column = numeric(name, value)
     if column.ndim == 0:
         column = np.full(len(t), float(column))
     if column.ndim > 2 or column.shape[-1] != len(t) or 0 in column.shape:
         raise SystemsValueError(
             f"{name} must have shape ({len(t)},), or (trajectory, {len(t)}), as t has {len(t)} times; got {column.shape}"
         )
-    check_finite(column, name)
+    require_finite(name, column)
     return np.atleast_2d(column)
 
 
@@ -116,7 +116,7 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
     Raises SystemsTypeError; SystemsValueError for inputs that are shorter than t, belong to another number of
     trajectories, or are not those that are needed.
     """
-    t, name = check_times(t), "inputs"
+    t, name = checked_times("t", t), "inputs"
     if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset | xr.DataArray):
         inputs = signals(t, inputs)
     if not isinstance(inputs, xr.DataArray):
@@ -130,9 +130,9 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
         )
     if "trajectory" not in inputs.dims:
         inputs = inputs.expand_dims("trajectory")
-    times = check_times(inputs["time"], f"{name}['time']")
-    values = as_numbers(inputs.transpose("trajectory", "time", "input"), name)
-    check_finite(values, name)
+    times = checked_times(f"{name}['time']", inputs["time"])
+    values = numeric(name, inputs.transpose("trajectory", "time", "input"))
+    require_finite(name, values)
     slack = 1e-9 * max(abs(t[0]), abs(t[-1]))
     held = inputs.attrs.get("interpolation") == "previous"
     end = times[-1] + (times[-1] - times[-2] if held else 0.0)

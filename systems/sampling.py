@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 from scipy.stats import qmc
 
-from systems.checks import check_count, check_number, check_seed
+from systems.checks import require_integer, require_number, require_seed
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
 from systems.integrators import IntegrationFailure, integrate
 
@@ -73,8 +73,8 @@ class Box(_Bounded):
     """Independent uniform states in the box low <= x < high."""
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        rng = np.random.default_rng(check_seed(seed))
-        return self._scale(rng.random((check_count(n), self.low.size)))
+        rng = np.random.default_rng(require_seed(seed))
+        return self._scale(rng.random((require_integer("n", n, low=1), self.low.size)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +90,11 @@ class Sobol(_Bounded):
             )
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        rng = np.random.default_rng(check_seed(seed))
+        rng = np.random.default_rng(require_seed(seed))
         # SciPy 1.15 renamed `seed` to `rng` and still takes both.
         engine = qmc.Sobol(self.low.size, scramble=True, seed=rng)  # pyright: ignore[reportCallIssue]
         # Whole powers of two are the balanced sets; the points before the n-th are the same.
-        return self._scale(engine.random_base2(math.ceil(math.log2(check_count(n))))[:n])
+        return self._scale(engine.random_base2(math.ceil(math.log2(require_integer("n", n, low=1))))[:n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +105,9 @@ class LatinHypercube(_Bounded):
     """
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        rng = np.random.default_rng(check_seed(seed))
+        rng = np.random.default_rng(require_seed(seed))
         engine = qmc.LatinHypercube(self.low.size, seed=rng)  # pyright: ignore[reportCallIssue]
-        return self._scale(engine.random(check_count(n)))
+        return self._scale(engine.random(require_integer("n", n, low=1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,8 +125,8 @@ class Gaussian:
         object.__setattr__(self, "std", std)
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        rng = np.random.default_rng(check_seed(seed))
-        return self.mean + self.std * rng.standard_normal((check_count(n), *self.mean.shape))
+        rng = np.random.default_rng(require_seed(seed))
+        return self.mean + self.std * rng.standard_normal((require_integer("n", n, low=1), *self.mean.shape))
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,9 @@ class InitialStates:
     system: Any
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        return np.asarray(self.system.sample_initial(check_count(n), check_seed(seed)).values, dtype=float)
+        return np.asarray(
+            self.system.sample_initial(require_integer("n", n, low=1), require_seed(seed)).values, dtype=float
+        )
 
 
 @dataclass(frozen=True)
@@ -183,17 +185,16 @@ class ShortFlows:
     rtol: float = 1e-4
 
     def __post_init__(self):
-        check_count(self.points_per_flow, "points_per_flow")
-        if self.duration is not None and not check_number(self.duration, "duration") > 0:
-            raise SystemsValueError(f"duration must be positive, got {self.duration}")
-        if not check_number(self.spacing, "spacing") > 0:
-            raise SystemsValueError(f"spacing must be positive, got {self.spacing}")
+        require_integer("points_per_flow", self.points_per_flow, low=1)
+        if self.duration is not None:
+            require_number("duration", self.duration, low=0.0, exclusive=True)
+        require_number("spacing", self.spacing, low=0.0, exclusive=True)
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        n, m = check_count(n), self.points_per_flow
+        n, m = require_integer("n", n, low=1), self.points_per_flow
         n_flows = FLOWS_PER_BLOCK * math.ceil(n / (m * FLOWS_PER_BLOCK))
         initial = self.initial or InitialStates(self.system)
-        start_seed = child_seed(check_seed(seed), 0)
+        start_seed = child_seed(require_seed(seed), 0)
         x0 = np.asarray(initial(n_flows, start_seed), dtype=float)
         # The parameters with which `sample_initial` drew the states.
         mu = self.system.sample_parameters(n_flows, start_seed) if self.system.samples_parameters else None
@@ -265,14 +266,12 @@ class NearTrajectories:
                 raise SystemsValueError(f"trajectories are empty: state has shape {one['state'].shape}")
         if not sets:
             raise SystemsValueError("trajectories must hold at least one Dataset, got an empty list")
-        if check_number(self.noise, "noise") < 0:
-            raise SystemsValueError(f"noise must not be negative, got {self.noise}")
-        if not 0 <= check_number(self.exact, "exact") <= 1:
-            raise SystemsValueError(f"exact must be between 0 and 1, got {self.exact}")
+        require_number("noise", self.noise, low=0.0)
+        require_number("exact", self.exact, low=0.0, high=1.0)
         object.__setattr__(self, "trajectories", tuple(sets))
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
-        uniform = np.random.default_rng(child_seed(check_seed(seed), 0)).random((check_count(n), 3))
+        uniform = np.random.default_rng(child_seed(require_seed(seed), 0)).random((require_integer("n", n, low=1), 3))
         strength = self.noise / math.sqrt(2) * np.random.default_rng(child_seed(seed, 1)).standard_normal(n)
         strength[_assignment(n, (self.exact, 1 - self.exact)) == 0] = 0.0
         sizes = [one.sizes["trajectory"] * one.sizes["time"] for one in self.trajectories]
@@ -336,12 +335,12 @@ class Mixture:
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
         assert self.weights is not None
-        index = _assignment(check_count(n), self.weights)
+        index = _assignment(require_integer("n", n, low=1), self.weights)
         states: np.ndarray | None = None
         for k, sampler in enumerate(self.samplers):
             here = np.flatnonzero(index == k)
             if here.size:
-                part = sampler(here.size, child_seed(check_seed(seed), k))
+                part = sampler(here.size, child_seed(require_seed(seed), k))
                 states = np.empty((n, *part.shape[1:])) if states is None else states
                 states[here] = part
         assert states is not None

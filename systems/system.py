@@ -6,14 +6,14 @@ import abc
 import dataclasses
 import importlib.util
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, final
 
 import array_api_compat
 import numpy as np
 import xarray as xr
 
-from systems.checks import check_count, check_number, check_seed, check_times
+from systems.checks import checked_times, require_integer, require_number, require_seed
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, nearest
 from systems.input_signals import random_signals
 from systems.integrators import Formulation
@@ -37,7 +37,7 @@ class Parameter:
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise SystemsValueError(f"a parameter's name must be a Python identifier, got {self.name!r}")
         for field in ("default", "low", "high"):
-            check_number(getattr(self, field), f"{field} of the parameter {self.name!r}")
+            require_number(f"{field} of the parameter {self.name!r}", getattr(self, field))
         if not self.low <= self.default <= self.high:
             raise SystemsValueError(
                 f"parameter {self.name!r} needs low <= default <= high, got {self.low} <= {self.default} <= {self.high}"
@@ -230,8 +230,8 @@ class System(abc.ABC):
         Raises SystemsTypeError, SystemsValueError for an n or a seed that is no count.
         """
         low, high = (np.array([getattr(p, end) for p in self.parameters], dtype=float) for end in ("low", "high"))
-        rng = np.random.default_rng(child_seed(check_seed(seed), 7))
-        return low + (high - low) * rng.random((check_count(n), len(low)))
+        rng = np.random.default_rng(child_seed(require_seed(seed), 7))
+        return low + (high - low) * rng.random((require_integer("n", n, low=1), len(low)))
 
     @final
     def sample_initial(self, n: int, seed: int = 0, mu: Any = None) -> xr.DataArray:
@@ -242,7 +242,7 @@ class System(abc.ABC):
 
         Raises SystemsTypeError, SystemsValueError: also where initial states at the parameters are not finite.
         """
-        n, seed = check_count(n), check_seed(seed)
+        n, seed = require_integer("n", n, low=1), require_seed(seed)
         if mu is None and self.samples_parameters:
             mu = self.sample_parameters(n, seed)
         values = self.parameter_values(mu)
@@ -300,8 +300,8 @@ class System(abc.ABC):
                     "or give inputs=..."
                 )
         low, high = zip(*(bounds[name] for name in self.inputs), strict=True)
-        t = check_times(t)
-        args = check_count(n), t, self._dwell(t), child_seed(check_seed(seed), 8)
+        t = checked_times("t", t)
+        args = require_integer("n", n, low=1), t, self._dwell(t), child_seed(require_seed(seed), 8)
         return random_signals(self.inputs, low, high, *args).labelled()
 
     @final
@@ -424,21 +424,3 @@ def _to(value: Any, x: Any, xp: Any, name: str) -> Any:
         return xp.asarray(np.asarray(value, dtype=float), dtype=x.dtype, device=array_api_compat.device(x))
     except (TypeError, ValueError) as error:
         raise SystemsTypeError(f"{name} must be a number or an array of numbers, got {value!r}") from error
-
-
-def check_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
-    """Names of the dimensions of a state, or an error that says which is wrong."""
-    if not isinstance(dims, str | Iterable):
-        raise SystemsTypeError(f"dims must be a tuple of names, such as ('y', 'x'), got {dims!r}")
-    dims = (dims,) if isinstance(dims, str) else tuple(dims)
-    if len(dims) != len(shape):
-        raise SystemsValueError(f"a state of shape {tuple(shape)} needs {len(shape)} dims, got {dims}")
-    reserved = {"trajectory", "time", "point", "parameter", "input"}
-    for dim in dims:
-        if not isinstance(dim, str) or not dim:
-            raise SystemsTypeError(f"dims must be names, got {dim!r}")
-        if dim in reserved:
-            raise SystemsValueError(f"the name {dim!r} in dims is taken by the data's own dimensions; choose another")
-    if len(set(dims)) != len(dims):
-        raise SystemsValueError(f"dims must differ from each other, got {dims}")
-    return dims

@@ -14,14 +14,15 @@ import xarray as xr
 from scipy.integrate import OdeSolver
 from tqdm import tqdm
 
-from systems.arguments import check_parameters, check_states
+from systems.arguments import checked_parameters, checked_states
 from systems.checks import (
-    check_count,
-    check_method,
-    check_seed,
-    check_times,
-    check_tolerance,
-    deadline_in,
+    checked_times,
+    deadline_after,
+    require_flag,
+    require_integer,
+    require_method,
+    require_number,
+    require_seed,
 )
 from systems.errors import IntegrationError, IntegrationWarning, SystemsTypeError, SystemsValueError, nearest
 from systems.generation import BLOCK, Block, Failure, Settings, labelled, run
@@ -84,17 +85,16 @@ def simulate(
     """
     if not isinstance(system, System):
         raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
-    t = check_times(system.default_times if t is None else t)
-    check_tolerance(rtol, "rtol", SMALLEST_RTOL)
-    check_tolerance(atol, "atol", 0.0)
-    method = check_method(method)
-    seed = check_seed(seed)
+    t = checked_times("t", system.default_times if t is None else t)
+    require_number("rtol", rtol, low=SMALLEST_RTOL)
+    require_number("atol", atol, low=0.0)
+    method = require_method(method)
+    seed = require_seed(seed)
     x0, mu, driven = _initial_states(system, n_trajectories, t, initial, parameters, inputs, seed)
     if executor is not None and not hasattr(executor, "submit"):
         raise SystemsTypeError(f"executor must be a concurrent.futures.Executor or None, got {executor!r}")
-    if verbose is not None and not isinstance(verbose, bool):
-        raise SystemsTypeError(f"verbose must be True, False or None, got {verbose!r}")
-    settings = Settings(t, method, rtol, atol, deadline_in(max_seconds))
+    require_flag("verbose", verbose, optional=True)
+    settings = Settings(t, method, rtol, atol, deadline_after(max_seconds))
     provenance = {
         "kind": "trajectories",
         **system._describe(),
@@ -166,10 +166,10 @@ def _none_integrated(reasons: Mapping[int, str]) -> IntegrationError:
 def _initial_states(
     system: System, n: int | None, t: np.ndarray, initial: Any, parameters: Any, inputs: Any, seed: int
 ) -> tuple[np.ndarray, np.ndarray | None, Signals | None]:
-    """States at t[0] (n, *shape), parameters as by `check_parameters`, and inputs at the times t."""
-    given = None if initial is None or callable(initial) else check_states(initial, system, "initial", "trajectory")
+    """States at t[0] (n, *shape), parameters as by `checked_parameters`, and inputs at the times t."""
+    given = None if initial is None or callable(initial) else checked_states("initial", initial, system, "trajectory")
     if n is not None:
-        n = check_count(n, "n_trajectories")
+        n = require_integer("n_trajectories", n, low=1)
         if given is not None and n != len(given):
             raise SystemsValueError(
                 f"n_trajectories is {n}, but initial holds {len(given)} states; leave n_trajectories out"
@@ -179,14 +179,14 @@ def _initial_states(
     else:
         n = len(given)
     # States that are given may belong to any parameters: those that nobody named are the defaults.
-    mu = None if parameters is None and initial is not None else check_parameters(system, parameters, n, seed)
+    mu = None if parameters is None and initial is not None else checked_parameters(system, parameters, n, seed)
     driven = _driven_by(system, inputs, n, t, seed)
     inputs_there = () if driven is None else driven.names
     for name in parameters if isinstance(parameters, Mapping) else ():
         if name in inputs_there:
             raise SystemsValueError(f"parameters: {name!r} is an input of {system._called}; give it in inputs=...")
     if callable(initial):
-        given = check_states(initial(n, seed), system, "initial", str(n))
+        given = checked_states("initial", initial(n, seed), system, str(n))
     elif given is None:
         start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
         given = np.asarray(system.sample_initial(n, seed, start).values)

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem
-from systems.checks import check_count, check_positive
-from systems.errors import SystemsValueError, nearest
+from systems.checks import require_choice, require_integer, require_numbers
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
 from systems.system import Parameter, System, like
 
@@ -55,10 +54,9 @@ class Burgers(PeriodicSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "viscosity")
-        if self.initial not in INITIAL_STATES:
-            raise SystemsValueError(f"unknown initial {self.initial!r}; {nearest(self.initial, INITIAL_STATES)}")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "viscosity", low=0.0, exclusive=True)
+        require_choice("initial", self.initial, INITIAL_STATES)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -132,8 +130,8 @@ class Burgers2D(PeriodicSystem):
     default_n_trajectories: ClassVar[int] = 32
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "viscosity")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "viscosity", low=0.0, exclusive=True)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -196,8 +194,8 @@ class InviscidBurgers(System):
     samples_parameters: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "amplitude", "width")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "amplitude", "width", low=0.0, exclusive=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -260,8 +258,8 @@ class ForcedBurgers(System):
     samples_parameters: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "inflow", "growth")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "inflow", "growth", low=0.0, exclusive=True)
 
     @property
     def shape(self) -> tuple[int, ...]:

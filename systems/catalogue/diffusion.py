@@ -9,7 +9,7 @@ import numpy as np
 import scipy.fft
 
 from systems.catalogue.periodic import PeriodicSystem, random_waves
-from systems.checks import check_count, check_number, check_positive
+from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import second_difference, second_difference_eigenvalues
 from systems.integrators import Formulation
 from systems.system import Parameter, System, like
@@ -35,8 +35,8 @@ class Heat(System):
     citation: ClassVar[str] = "Fourier, J. (1822). Theorie analytique de la chaleur."
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=3)
-        check_positive(self, "diffusivity")
+        require_integer("n", self.n, low=3)
+        require_numbers(self, "diffusivity", low=0.0, exclusive=True)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -100,8 +100,8 @@ class AllenCahn(PeriodicSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "width")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "width", low=0.0, exclusive=True)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -151,8 +151,8 @@ class FitzHughNagumo(System):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=3)
-        check_number(self.current, "current")
+        require_integer("n", self.n, low=3)
+        require_number("current", self.current)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -230,9 +230,9 @@ class LambdaOmega(PeriodicSystem):
     default_n_trajectories: ClassVar[int] = 16
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "diffusion")
-        check_number(self.rotation, "rotation")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "diffusion", low=0.0, exclusive=True)
+        require_number("rotation", self.rotation)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

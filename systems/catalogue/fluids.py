@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem
-from systems.checks import check_count, check_number, check_positive
+from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import padded
 from systems.system import Parameter, System
 
@@ -44,9 +44,9 @@ class NavierStokes2D(PeriodicSystem):
     default_n_trajectories: ClassVar[int] = 32
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=19)  # resolves the initial waves, up to 6
-        check_positive(self, "viscosity")
-        check_number(self.forcing, "forcing")
+        require_integer("n", self.n, low=19)  # resolves the initial waves, up to 6
+        require_numbers(self, "viscosity", low=0.0, exclusive=True)
+        require_number("forcing", self.forcing)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -120,8 +120,8 @@ class Euler1D(System):
     samples_parameters: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=8)
-        check_positive(self, "pressure", "density")
+        require_integer("n", self.n, low=8)
+        require_numbers(self, "pressure", "density", low=0.0, exclusive=True)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from systems.catalogue.odes import Lorenz, lorenz_rhs
-from systems.checks import check_count, check_numbers, check_seed
+from systems.checks import require_integer, require_numbers, require_seed
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation
 from systems.sampling import Box, Gaussian, InitialStates, Lifted, Mixture, Sampler
@@ -116,8 +116,8 @@ class LiftedDuffing(LiftedSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=2)
-        check_seed(self.seed)
+        require_integer("n", self.n, low=2)
+        require_seed(self.seed)
         Box(self.low, self.high)
 
     @property
@@ -186,8 +186,8 @@ class LiftedLorenz(LiftedSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=6)
-        check_numbers(self, "sigma", "rho", "beta")
+        require_integer("n", self.n, low=6)
+        require_numbers(self, "sigma", "rho", "beta")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -262,12 +262,10 @@ class LiftedLinear(LiftedSystem):
     citation: ClassVar[str] = "A test problem with a closed-form solution, x(t) = A exp(B t) z(0)."
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=3)
-        check_seed(self.seed)
-        check_numbers(self, "decay", "omega", "rate")
-        for field in ("decay", "rate"):
-            if not getattr(self, field) > 0:
-                raise SystemsValueError(f"{field} must be positive for a stable system, got {getattr(self, field)}")
+        require_integer("n", self.n, low=3)
+        require_seed(self.seed)
+        require_numbers(self, "omega")
+        require_numbers(self, "decay", "rate", low=0.0, exclusive=True)
 
     @property
     def shape(self) -> tuple[int, ...]:

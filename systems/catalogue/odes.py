@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from systems.checks import check_count, check_number, check_numbers
+from systems.checks import require_integer, require_number, require_numbers
 from systems.sampling import Box, Gaussian, InitialStates, Mixture, Sampler
 from systems.system import Parameter, System
 
@@ -75,7 +75,7 @@ class Duffing(Oscillator):
     )
 
     def __post_init__(self):
-        check_numbers(self, "damping", "force")
+        require_numbers(self, "damping", "force")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -105,7 +105,7 @@ class VanDerPol(Oscillator):
     citation: ClassVar[str] = "van der Pol, B. (1926). On relaxation-oscillations. Philos. Mag. 2(11), 978-992."
 
     def __post_init__(self):
-        check_numbers(self, "damping")
+        require_numbers(self, "damping")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -136,7 +136,7 @@ class Pendulum(Oscillator):
     citation: ClassVar[str] = "Strogatz, S. H. (2015). Nonlinear Dynamics and Chaos, 2nd ed. Westview, sec. 6.7."
 
     def __post_init__(self):
-        check_numbers(self, "damping", "torque")
+        require_numbers(self, "damping", "torque")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -178,7 +178,7 @@ class Lorenz(System):
     citation: ClassVar[str] = "Lorenz, E. N. (1963). Deterministic nonperiodic flow. J. Atmos. Sci. 20, 130-141."
 
     def __post_init__(self):
-        check_numbers(self, "sigma", "rho", "beta")
+        require_numbers(self, "sigma", "rho", "beta")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -227,7 +227,7 @@ class Rossler(System):
     citation: ClassVar[str] = "Rossler, O. E. (1976). An equation for continuous chaos. Phys. Lett. A 57(5), 397-398."
 
     def __post_init__(self):
-        check_numbers(self, "a", "b", "c")
+        require_numbers(self, "a", "b", "c")
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -274,8 +274,8 @@ class Lorenz96(System):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_number(self.forcing, "forcing")
+        require_integer("n", self.n, low=4)
+        require_number("forcing", self.forcing)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from systems.catalogue.periodic import PeriodicSystem, lawson_steps, random_waves
-from systems.checks import check_count, check_number, check_positive
+from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import upwind_difference
 from systems.errors import SystemsValueError
 from systems.system import Parameter, System
@@ -39,8 +39,8 @@ class Advection(System):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=5)
-        check_number(self.speed, "speed")
+        require_integer("n", self.n, low=5)
+        require_number("speed", self.speed)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -97,8 +97,8 @@ class KortewegDeVries(PeriodicSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "length")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "length", low=0.0, exclusive=True)
 
     @property
     def lengths(self) -> tuple[float, ...]:
@@ -158,8 +158,8 @@ class KuramotoSivashinsky(PeriodicSystem):
     )
 
     def __post_init__(self):
-        check_count(self.n, "n", smallest=4)
-        check_positive(self, "length")
+        require_integer("n", self.n, low=4)
+        require_numbers(self, "length", low=0.0, exclusive=True)
         needed = math.ceil(3 * self.DAMPED * self.length / (2 * np.pi))
         if self.n < needed:
             raise SystemsValueError(

@@ -194,7 +194,7 @@ def fails(x):  # noqa: ARG001
         (lambda: systems.from_rhs(unequal, 3), VALUE, r"f takes \(a, b\).*arguments=\('t', 'x'\)"),
         (lambda: systems.from_rhs(with_time, 3, parameters={"a": 1.0}), VALUE, r"f takes \(t, x\)"),
         (lambda: systems.from_rhs(np.add, 3), VALUE, "state their order"),
-        (lambda: systems.from_rhs(unequal, 3, arguments=("x", "time")), VALUE, "unknown name 'time'"),
+        (lambda: systems.from_rhs(unequal, 3, arguments=("x", "time")), VALUE, "unknown name in arguments 'time'"),
         (lambda: systems.from_rhs(unequal, 3, arguments=("t",)), VALUE, "must hold 'x'"),
         (lambda: systems.from_rhs(unequal, 3, arguments=("x", "mu")), VALUE, "declare parameters"),
         (

@@ -152,7 +152,7 @@ def test_near_trajectories_takes_sets_of_unequal_times():
         (lambda: systems.NearTrajectories(np.zeros(3)), TYPE, "a Dataset with a variable `state`"),
         (lambda: systems.NearTrajectories([]), VALUE, "at least one Dataset"),
         (lambda: systems.NearTrajectories(runs, exact=2), VALUE, "between 0 and 1, got 2"),
-        (lambda: systems.NearTrajectories(runs, noise=-1), VALUE, "noise must not be negative, got -1"),
+        (lambda: systems.NearTrajectories(runs, noise=-1), VALUE, "noise must be at least 0, got -1"),
         (lambda: systems.NearTrajectories(runs.isel(trajectory=[])), VALUE, "trajectories are empty"),
         (
             lambda: systems.NearTrajectories(xr.Dataset({"state": (("time", "x"), np.zeros((2, 3)))})),

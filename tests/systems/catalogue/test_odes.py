@@ -144,7 +144,7 @@ def test_rhs_is_the_derivative_of_the_flow(system):
             r"low must be below high.*low\[0\] = 1",
         ),
         (lambda: systems.LiftedLorenz(n=5), "n must be at least 6, got 5"),
-        (lambda: systems.LiftedLinear(rate=-1.0), "rate must be positive for a stable system, got -1.0"),
+        (lambda: systems.LiftedLinear(rate=-1.0), "rate must be positive, got -1.0"),
         (
             lambda: systems.LiftedDuffing().encode(np.zeros((2, 5))),
             r"x must have shape \(..., 128\).*\(2, 5\)",

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from rom.data.gappy_pod import prior_of
 from rom.fitting.collect import FitData
 from rom.fitting.history import record
-from rom.fitting.initial_model import MOST_STEPS, Selection, runge_kutta_step
+from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
+from rom.fitting.step_size import MAX_STEPS_OF_FAILED_FIT, choose_step_size
 from rom.models.reduced_order_model import DOUBLE, EXACT, ModelState, ReducedOrderModel
 from rom.models.validity import fit_training_region
 from rom.networks.encoder_decoder import Networks
@@ -32,12 +33,12 @@ CHUNK = 8192  # rows encoded at a time
 
 def fingerprint(
     prepared: Prepared,
-    selection: Selection,
+    start: InitialModel,
     run: FitRun,
     modules: Sequence[nn.Module] | None,
 ) -> str:
     """What a checkpoint must agree with: a digest of the data, the settings, the dimension, the seed and own `modules`."""
-    settings = [run.weights.to_dict(), run.config.to_dict(), selection.closed_form.latent_dim, run.seed, repr(modules)]
+    settings = [run.weights.to_dict(), run.config.to_dict(), start.closed_form.latent_dim, run.seed, repr(modules)]
     tensors = [prepared.states(), prepared.projection.basis, prepared.projection.mean, *prepared.rates()]
     tensors += [group.intervals for group in prepared.training]
     driving = [values for group in prepared.training for values in (group.parameters, group.forcing)]
@@ -48,8 +49,7 @@ def fingerprint(
 def build_model(
     material: FitData,
     prepared: Prepared,
-    selection: Selection,
-    curve: dict[int, float],
+    start: InitialModel,
     networks: Networks,
     closed_form: Networks,
     training: TrainingRecord,
@@ -81,7 +81,7 @@ def build_model(
             }.items()
         },
     )
-    history = record(material, prepared, selection, curve, training, run, objective, system)
+    history = record(material, prepared, start, training, run, objective, system)
     history.attrs["seconds"] = run.budget.elapsed
     return ReducedOrderModel(state, material.layout, run.config, history)
 
@@ -89,7 +89,8 @@ def build_model(
 def longest_step(networks: Networks, prepared: Prepared, training: TrainingRecord, seed: int) -> float:
     """The Runge-Kutta step of forecasts: by the accuracy of the fitted dynamics, not of those that training began with."""
     double = copy.deepcopy(networks).cpu().double()
-    return runge_kutta_step(double, prepared, seed, MOST_STEPS if training.best.useless else math.inf)[2]
+    bound = MAX_STEPS_OF_FAILED_FIT if training.best.useless else math.inf
+    return choose_step_size(double, prepared, seed, bound).max_step
 
 
 def latent_states(networks: Networks, prepared: Prepared, target: dict[str, Any]) -> np.ndarray:

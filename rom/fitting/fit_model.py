@@ -15,7 +15,7 @@ from rom.data.layout import Layout
 from rom.fitting.arguments import create_run, require_dimension, require_field, require_rank
 from rom.fitting.assemble import build_model, fingerprint
 from rom.fitting.collect import FitData, collect_data
-from rom.fitting.initial_model import choose, require_affordable
+from rom.fitting.initial_model import choose_initial_model, require_affordable
 from rom.fitting.prepare import Prepared, prepare
 from rom.fitting.training_data import fresh_flows, to_device
 from rom.models.build import add_posterior, build_networks, closed_form_networks, init_from_closed_form, require_network
@@ -142,32 +142,32 @@ def fit(
     preparation = clock.elapsed - started
     if modules is not None and not weights.over_complete:
         require_rank(prepared.projection.rank, int(latent_dim))
-    selection, curve = choose(prepared, config, dimension, weights, seed, clock)
+    start = choose_initial_model(prepared, dimension, run)
 
     networks = build_networks(
         config,
         prepared.projection.rank,
-        selection.closed_form.latent_dim,
+        start.closed_form.latent_dim,
         n_parameters(prepared),
         seed,
         material.layout,
-        check_user_modules(modules, material.layout, selection.closed_form.latent_dim),
+        check_user_modules(modules, material.layout, start.closed_form.latent_dim),
     )
     attach(networks, prepared.projection.basis)
     states, parameters = prepared.with_parameters()
-    correction = expected_correction(selection.error)
-    init_from_closed_form(networks, selection.closed_form, states, parameters, gain=correction)
+    correction = expected_correction(start.error)
+    init_from_closed_form(networks, start.closed_form, states, parameters, gain=correction)
     if weights.variational > 0.0:
         add_posterior(networks, config, states, seed)
     networks.to(run.device)
 
-    data, held_out = to_device(prepared, selection, config, run.device)
+    data, held_out = to_device(prepared, start, config, run.device)
     renewal = fresh_flows(
         system if config.evaluate_system else None,
         material,
         prepared,
-        selection.max_step * selection.substeps,
-        window_steps(config.window, selection.stride),
+        start.step.max_step * start.step.substeps,
+        window_steps(config.window, start.step.stride),
         seed,
         limited=max_seconds is not None,
     )
@@ -177,12 +177,12 @@ def fit(
         objective,
         run,
         correction=correction,
-        fingerprint="" if run.checkpoint is None else fingerprint(prepared, selection, run, modules),
+        fingerprint="" if run.checkpoint is None else fingerprint(prepared, start, run, modules),
         seconds=clock.for_training(preparation),
     )
     networks.posterior = None
-    reference = closed_form_networks(config, selection.closed_form).to(run.device)
-    return build_model(material, prepared, selection, curve, networks, reference, training, run, objective, system)
+    reference = closed_form_networks(config, start.closed_form).to(run.device)
+    return build_model(material, prepared, start, networks, reference, training, run, objective, system)
 
 
 def require_weight(material: FitData, weights: LossWeights) -> None:

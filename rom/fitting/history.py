@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from rom.fitting.collect import FitData
-from rom.fitting.initial_model import Selection
+from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.training.objectives import ForecastObjective
 from rom.training.record import TrainingRecord, columns_of
@@ -18,8 +18,7 @@ from rom.training.run import FitRun
 def record(
     material: FitData,
     prepared: Prepared,
-    selection: Selection,
-    curve: dict[int, float],
+    start: InitialModel,
     training: TrainingRecord,
     run: FitRun,
     objective: ForecastObjective,
@@ -32,24 +31,24 @@ def record(
     n_passing = prepared.n_passing
     n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)
     n_fresh = objective.n_fresh_points
-    columns["closed_form_error"] = ("latent_dim", list(curve.values()))
+    columns["closed_form_error"] = ("latent_dim", list(start.errors.values()))
     attrs = {
         "system": "data" if system is None else system.name,
-        "latent_dim": selection.closed_form.latent_dim,
+        "latent_dim": start.closed_form.latent_dim,
         "rank": prepared.projection.rank,
         "lost_energy": prepared.projection.lost_energy,
         "validated_on": prepared.held_out.kind,
         "validation_error": training.best.error,
         "closed_form_validation_error": training.start.error,
-        "ridge": selection.closed_form.ridge,
+        "ridge": start.closed_form.ridge,
         "stopped": training.stopped,
         "interrupted": training.stopped == "interrupted",
         "steps": training.step,
         "best_step": training.best_step,
         "recoveries": training.recoveries,
         "training_seconds": training.seconds,
-        "substeps": selection.substeps,
-        "stride": selection.stride,
+        "substeps": start.step.substeps,
+        "stride": start.step.stride,
         "time_scale": prepared.time_scale,
         "trajectories": material.origin["trajectories"],
         "collocation": material.origin["collocation"],
@@ -66,5 +65,5 @@ def record(
         **({} if material.layout.space is None else {"lost_in_space": material.lost_in_space}),
         "weights": json.dumps(run.weights.to_dict()),
     }
-    coords = {"step": [row.step for row in rows], "latent_dim": list(curve)}
+    coords = {"step": [row.step for row in rows], "latent_dim": list(start.errors)}
     return xr.Dataset(columns, coords, attrs=attrs)

@@ -13,7 +13,7 @@ from torch import Tensor
 import systems
 from rom.config import FitConfig
 from rom.fitting.collect import FitData
-from rom.fitting.initial_model import Selection
+from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
 from rom.training.fresh_flows import FreshFlowSampler
@@ -24,7 +24,7 @@ __all__ = ["fresh_flows", "to_device"]
 
 
 def to_device(
-    prepared: Prepared, selection: Selection, config: FitConfig, device: torch.device
+    prepared: Prepared, start: InitialModel, config: FitConfig, device: torch.device
 ) -> tuple[TrainingData, HeldOut]:
     """Training and held-out data in the dtype and on the device of the training."""
     target: dict[str, Any] = {"device": device, "dtype": getattr(torch, config.dtype)}
@@ -44,8 +44,8 @@ def to_device(
         )
 
     snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
-    data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, selection.substeps, selection.stride)
-    pieces = into_segments(prepared.held_out, selection.stride)
+    data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, start.step.substeps, start.step.stride)
+    pieces = into_segments(prepared.held_out, start.step.stride)
     held_out = replace(
         pieces,
         rollouts=[rollouts(group) for group in pieces.rollouts],

@@ -53,7 +53,7 @@ def infer_operators(
     quadratic: bool = True,
     rows: int | None = None,
 ) -> Callable[[float], QuadraticDynamics]:
-    """Regress time derivatives of latent states on these states and parameters (Peherstorfer & Willcox 2016, eq. 11).
+    """Regress time derivatives of latent states on these states and parameters (Peherstorfer & Willcox 2016).
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 References
 ----------
 R. Geelen, S. Wright, K. Willcox, "Operator inference for non-intrusive model reduction with quadratic manifolds",
-Comput. Methods Appl. Mech. Eng. 403 (2023) 115717, sec. 3.
+Comput. Methods Appl. Mech. Eng. 403 (2023) 115717.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_more_latent_states_than_components_are_sparse(pendulum, pendulum_runs, 
     n = pendulum.n_states
     with pytest.raises(rom.RomValueError, match="a state has only 2 components: more would learn the identity"):
         rom.fit(None, **arguments, latent_dim=n + 3)
-    with pytest.raises(rom.RomValueError, match=r"take at most 128, or rom\.fit_autoencoder alone"):
+    with pytest.raises(rom.RomValueError, match=r"take at most 128, or use rom\.fit_autoencoder"):
         rom.fit(None, **arguments, latent_dim=129, weights=rom.LossWeights(**{name: 0.01}))
     model = rom.fit(None, **arguments, latent_dim=n + 3, weights=rom.LossWeights(**{name: 0.01}))
     plain = rom.fit(None, **arguments, latent_dim=n)

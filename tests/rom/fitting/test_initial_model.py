@@ -1,7 +1,10 @@
 """Latent dimension, ridge and Runge-Kutta step, chosen from closed-form models on held-out data."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
 import rom
 import systems
@@ -9,11 +12,15 @@ from rom.config import FitConfig
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
 from rom.fitting.collect import FitData
-from rom.fitting.initial_model import Selection, runge_kutta_step, select_closed_form, select_latent_dim
+from rom.fitting.latent_dim_search import select_latent_dim
 from rom.fitting.prepare import prepare
+from rom.fitting.ridge_search import ClosedFormCandidate, select_closed_form
+from rom.fitting.step_size import StepSize, choose_step_size
 from rom.models.build import closed_form_networks
-from rom.reduction.closed_form import closed_form_models
+from rom.training.run import FitRun
 from rom.utils.time_budget import TimeBudget
+
+RUN = FitRun(FitConfig(), rom.LossWeights(), 0, TimeBudget(), torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +45,18 @@ def prepared(rotations):
 
 
 def test_the_smallest_good_enough_dimension_is_chosen(prepared):
-    selection, curve = select_latent_dim(prepared, FitConfig(), seed=0, clock=TimeBudget())
-    assert list(curve) == [1, 2, 3, 4, 5, 6]
-    assert curve[4] < 1e-4
-    assert selection.closed_form.latent_dim == next(d for d, error in curve.items() if error < 1e-3)
-    assert curve[selection.closed_form.latent_dim] == selection.error
+    chosen, errors = select_latent_dim(prepared, RUN)
+    assert list(errors) == [1, 2, 3, 4, 5, 6]
+    assert errors[4] < 1e-4
+    assert chosen.closed_form.latent_dim == next(d for d, error in errors.items() if error < 1e-3)
+    assert errors[chosen.closed_form.latent_dim] == chosen.error
 
 
 def test_the_ridge_with_the_lowest_error_is_chosen(prepared, monkeypatch):
-    best = select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget())
+    best = select_closed_form(prepared, 4, RUN)
     for ridge in (1e-10, 1e-4, 1.0):
-        monkeypatch.setitem(closed_form_models.__kwdefaults__, "ridges", (ridge,))
-        assert select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget()).error >= best.error * (1 - 1e-9)
+        monkeypatch.setattr("rom.fitting.ridge_search.RIDGES", (ridge,))
+        assert select_closed_form(prepared, 4, RUN).error >= best.error * (1 - 1e-9)
 
 
 def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
@@ -59,11 +66,11 @@ def test_faster_dynamics_get_more_runge_kutta_steps(rotations):
         groups, layout = as_trajectories((t[::stride], states[:, ::stride]))
         pairs, _ = as_collocation((states.reshape(-1, 6), velocity.reshape(-1, 6)))
         prepared = prepare(FitData(split_trajectories(groups, 0), pairs, layout), FitConfig(), 4)
-        selection = select_closed_form(prepared, FitConfig(), 4, 0, TimeBudget())
+        step = select_closed_form(prepared, 4, RUN).step
         interval = float(max(group.intervals.max() for group in prepared.training))
-        assert selection.max_step == pytest.approx(interval * selection.stride / selection.substeps)
-        assert selection.substeps == 1 or selection.stride == 1
-        return selection.substeps / selection.stride
+        assert step.max_step == pytest.approx(interval * step.stride / step.substeps)
+        assert step.substeps == 1 or step.stride == 1
+        return step.substeps / step.stride
 
     assert steps(1) <= steps(5) <= steps(20)
     assert steps(1) < 1 < steps(20)
@@ -105,10 +112,10 @@ def test_the_step_of_a_good_model_is_stable_however_stiff_it_is(rate):
     pairs, layout = as_collocation((states, -states * [1.0, rate]))
     prepared = prepare(FitData(split_trajectories([], 0), pairs, layout), FitConfig(), 2)
     config = FitConfig(dtype="float64")
-    networks = closed_form_networks(config, select_closed_form(prepared, config, 2, 0, TimeBudget()).closed_form)
-    assert runge_kutta_step(networks, prepared, 0)[2] * rate * prepared.time_scale < 2.78
-    few = runge_kutta_step(networks, prepared, 0, most_steps=100)[2]
-    assert few >= 0.001
+    run = dataclasses.replace(RUN, config=config)
+    networks = closed_form_networks(config, select_closed_form(prepared, 2, run).closed_form)
+    assert choose_step_size(networks, prepared, 0).max_step * rate * prepared.time_scale < 2.78
+    assert choose_step_size(networks, prepared, 0, max_steps_per_interval=100).max_step >= 0.001
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_linear_dynamics_compete_where_quadratic_ones_blow_up(monkeypatch, error
     """`errors`: of the best of each family, which is not tried where it is absent."""
 
     def best(*_, linear, quadratic):  # noqa: ARG001
-        return Selection(quadratic, errors[quadratic], 0.0, 1, 1, 1.0)
+        return ClosedFormCandidate(quadratic, errors[quadratic], 0.0, StepSize(1, 1, 1.0))
 
-    monkeypatch.setattr("rom.fitting.initial_model.best_ridge", best)
-    assert select_closed_form(None, FitConfig(), 2, 0, TimeBudget()).closed_form is chosen
+    monkeypatch.setattr("rom.fitting.ridge_search.search_ridge", best)
+    assert select_closed_form(None, 2, RUN).closed_form is chosen

@@ -122,6 +122,18 @@ class LossWeights(JsonSettings):
     variational: float = 0.0
     smoothness: float = 0.0
 
+    def of(self, loss: str) -> float:
+        """Return the weight of a loss by its name.
+
+        Raises
+        ------
+        KeyError
+            If no weight has this name.
+        """
+        if loss not in {field.name for field in dataclasses.fields(self)}:
+            raise KeyError(f"the loss {loss!r} has no weight: add a field of this name to LossWeights")
+        return getattr(self, loss)
+
     @property
     def of_latent_states(self) -> float:
         """Sum of the weights of the regularisers that act on latent states."""

@@ -22,7 +22,7 @@ from rom.models.validity import fit_training_region
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.checkpoint import digest_of
-from rom.training.objectives import ForecastObjective
+from rom.training.forecast_objective import ForecastObjective
 from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
 

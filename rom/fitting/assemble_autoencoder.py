@@ -19,7 +19,7 @@ from rom.models.autoencoder import Autoencoder, AutoencoderState
 from rom.models.latent_quality import complaints, measured
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.pod import Projection
-from rom.training.objectives import AutoencoderObjective
+from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.training.record import TrainingRecord, columns_of
 from rom.training.run import FitRun
 from rom.utils.random import generator_of

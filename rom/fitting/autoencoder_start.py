@@ -17,7 +17,7 @@ from rom.reduction.closed_form import ClosedForm, pad_latent_dim, scale_latent
 from rom.reduction.pod import MAX_SNAPSHOTS
 from rom.reduction.polynomial_regression import RIDGES
 from rom.reduction.quadratic_manifold import fit_quadratic_manifold
-from rom.training.objectives import variance_of
+from rom.training.autoencoder_objective import variance_of
 from rom.utils.random import generator_of
 
 __all__ = [

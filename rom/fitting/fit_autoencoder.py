@@ -35,9 +35,9 @@ from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import check_user_modules
 from rom.reduction.pod import fit_projection
+from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.training.checkpoint import digest_of
 from rom.training.loop import expected_correction, train
-from rom.training.objectives import AutoencoderObjective
 from rom.training.record import Progress, TrainingRecord
 from rom.training.run import FitRun
 from rom.utils.checks import require_choice, require_integer

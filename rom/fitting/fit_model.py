@@ -22,8 +22,8 @@ from rom.models.build import add_posterior, build_networks, closed_form_networks
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import check_user_modules
+from rom.training.forecast_objective import ForecastObjective, window_steps
 from rom.training.loop import expected_correction, train
-from rom.training.objectives import ForecastObjective, window_steps
 from rom.training.record import Progress
 from rom.utils.errors import RomValueError
 

@@ -10,7 +10,7 @@ import xarray as xr
 from rom.fitting.collect import FitData
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
-from rom.training.objectives import ForecastObjective
+from rom.training.forecast_objective import ForecastObjective
 from rom.training.record import TrainingRecord, columns_of
 from rom.training.run import FitRun
 

@@ -15,8 +15,9 @@ import torch
 from rom.config import LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.isomap import MOST_SAMPLES, isomap
+from rom.training.autoencoder_objective import AutoencoderObjective
+from rom.training.isomap_objective import IsomapObjective
 from rom.training.loop import DEFAULT_STEPS, train
-from rom.training.objectives import AutoencoderObjective, IsomapObjective
 from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
 

@@ -16,8 +16,8 @@ from rom.fitting.collect import FitData
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.training.forecast_objective import TrainingData
 from rom.training.fresh_flows import FreshFlowSampler
-from rom.training.objectives import TrainingData
 from rom.training.validation import HeldOut, into_segments
 
 __all__ = ["fresh_flows", "to_device"]

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from rom.training.record import Progress, TrainingRecord
-from rom.training.validation import Validation
 from rom.utils.errors import RomValueError
 from rom.utils.files import pack, read_sealed, unpack, write_sealed
 
@@ -53,7 +52,8 @@ def resume(
         )
     state = unpack(document["state"], tensors)
     record = state["training"]
-    record |= {name: Validation(**record[name]) for name in ("best", "start")}
+    score = type(training.start)
+    record |= {name: score(**record[name]) for name in ("best", "start")}
     record["rows"] = [Progress(**row) for row in record["rows"]]
     for name, value in record.items():
         setattr(training, name, value)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +14,13 @@ from tqdm import tqdm
 
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.training.checkpoint import resume, write
+from rom.training.objective import Objective
 from rom.training.optimiser import make_optimiser, rate_factor
 from rom.training.record import Progress, TrainingRecord
 from rom.training.run import FitRun
-from rom.training.validation import Validation
 from rom.utils.random import step_generator
 
-__all__ = ["DEFAULT_STEPS", "Objective", "Schedule", "expected_correction", "train"]
+__all__ = ["DEFAULT_STEPS", "Schedule", "expected_correction", "train"]
 
 log = logging.getLogger("rom")
 
@@ -30,40 +28,6 @@ DEFAULT_STEPS = 2000
 LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
 MAX_RECOVERIES = 5
 PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
-
-
-class Objective(Protocol):
-    """What a training minimises, and what tells how good its networks are."""
-
-    @property
-    def validated_on(self) -> str:
-        """Which data `validate` looks at."""
-        ...
-
-    @property
-    def advice(self) -> str:
-        """What may help where the networks are no better than a constant."""
-        ...
-
-    def losses(self, networks: Any, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        """The unweighted losses of one batch, which depends on the generator alone."""
-        ...
-
-    def validate(self, networks: Any) -> Validation:
-        """How good the networks are on data that they do not see."""
-        ...
-
-    def window(self, progress: float) -> int:
-        """Steps of the rollouts; 0 without any."""
-        ...
-
-    def renew(self, renewed: list[int], progress: float, seconds: float | None) -> None:
-        """Add to the data what is due, and to the record `renewed` how much that was."""
-        ...
-
-    def resume(self, renewed: Sequence[int]) -> None:
-        """Add what `renew` had added by a record."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -152,17 +116,8 @@ def train(
         record.stopped = "interrupted"
         log.warning("interrupted at step %d; keeping the best model, of step %d", record.step, record.best_step)
     networks.load_state_dict(record.best_weights)
-    if record.best.error > record.start.error:
-        log.warning(
-            "the mean square error of held-out forecasts became worse than that of the closed form, %.2e of the variance "
-            "against %.2e, while the typical error or the physics became better; see `rom.closed_form_of`",
-            record.best.error, record.start.error,
-        )  # fmt: skip
-    if record.best.useless:
-        log.warning(
-            "the model is no better than a constant: the median error of %s is %.3g of their spread. %s",
-            objective.validated_on, record.best.median, objective.advice,
-        )  # fmt: skip
+    for message in objective.warnings(record.best, record.start):
+        log.warning("%s", message)
     return record
 
 
@@ -200,7 +155,9 @@ class TrainingLoop:
             while record.stopped == "running":
                 begun = min(self.progress, 1.0)
                 rate = self.set_learning_rate(begun)
-                self.objective.renew(record.renewed, begun, self.schedule.seconds)
+                n_flows = self.objective.renew(record.renewed, begun, self.schedule.seconds)
+                if n_flows is not None:
+                    record.renewed.append(n_flows)
                 losses = self.objective.losses(self.networks, step_generator(self.run.seed, record.step), begun)
                 failures = 0 if self.take_step(losses) else failures + 1
                 if failures >= PATIENT_STEPS:
@@ -229,8 +186,8 @@ class TrainingLoop:
 
         Returns False, and takes no step, if the gradient is not finite.
         """
-        weights = asdict(self.run.weights)
-        terms = [weights[name] * loss for name, loss in losses.items() if weights[name] > 0.0]
+        weights = self.run.weights
+        terms = [weights.of(name) * loss for name, loss in losses.items() if weights.of(name) > 0.0]
         if not terms:
             return True
         self.optimiser.zero_grad()

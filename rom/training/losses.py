@@ -19,9 +19,10 @@ from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.batches import CollocationTable, Windows
 
-__all__ = ["LossScales", "data_losses", "latent_mismatch", "mean_square", "physics_losses"]
+__all__ = ["LossScales", "bounded", "data_losses", "latent_mismatch", "mean_square", "physics_losses"]
 
 LOOKS = 5  # at the states of a window, after its first
+WORST = 1e3  # share of a variance: counts for what is not finite, and is more than any useful model has
 VARIANCE_FLOOR = 1e-12  # keeps the division finite on a batch that does not move
 
 
@@ -80,3 +81,8 @@ def latent_mismatch(velocity: Tensor, rate: Tensor) -> Tensor:
 
 def mean_square(error: Tensor) -> Tensor:
     return error.square().mean()
+
+
+def bounded(errors: Tensor) -> Tensor:
+    """Return errors, as shares of a variance, of at most `WORST`; NaN becomes `WORST` as well."""
+    return torch.nan_to_num(errors, nan=WORST, posinf=WORST).clamp(max=WORST)

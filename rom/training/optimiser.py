@@ -12,8 +12,7 @@ from rom.networks.encoder_decoder import EncoderDecoder
 log = logging.getLogger("rom")
 
 WARM_UP = 0.02  # share of the training in which the learning rate rises
-CLOSED_FORM = ("linear", "quadratic")  # the parts of a network that training does not begin at zero
-CLOSED_FORM_SHARE = 0.1  # of the learning rate, for these
+CLOSED_FORM_SHARE = 0.1  # of the learning rate, for parameters of the closed form
 
 
 def rate_factor(progress: float) -> float:
@@ -28,13 +27,9 @@ def make_optimiser(networks: EncoderDecoder, name: str, rate: float) -> torch.op
     The closed-form parts learn at `CLOSED_FORM_SHARE` of the rate of the corrections: both optimisers move every weight
     by about the rate, however small its gradient, and would shake a good start to pieces.
     """
-    corrections = {id(p) for name, p in networks.named_parameters() if name.split(".")[1] not in CLOSED_FORM}
-    trainable = [p for p in networks.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if id(p) in corrections], "share": 1.0},
-        {"params": [p for p in trainable if id(p) not in corrections], "share": CLOSED_FORM_SHARE},
-    ]
-    groups = [group for group in groups if group["params"]]
+    shares = {1.0: networks.correction_parameters(), CLOSED_FORM_SHARE: networks.closed_form_parameters()}
+    trainable = {share: [p for p in parameters if p.requires_grad] for share, parameters in shares.items()}
+    groups = [{"params": parameters, "share": share} for share, parameters in trainable.items() if parameters]
     if name == "adam":
         return torch.optim.Adam(groups, lr=rate)
     from pytorch_optimizer import SOAP

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rom.training.validation import Validation
+from rom.training.score import Score
 
 __all__ = ["Progress", "TrainingRecord", "columns_of"]
 
@@ -17,7 +17,7 @@ __all__ = ["Progress", "TrainingRecord", "columns_of"]
 class Progress:
     """What a callback sees at each look at the held-out data. A callback that returns True ends the training.
 
-    `best_validation_error` is that of the state that would be kept; it need not be the lowest (see `Validation`).
+    `best_validation_error` is that of the state that would be kept; it need not be the lowest (see `Score.beats`).
     """
 
     step: int
@@ -35,8 +35,8 @@ class TrainingRecord:
     """State of a training: everything a checkpoint must hold besides the optimiser and the weights at `step`."""
 
     best_weights: dict[str, Tensor]
-    best: Validation
-    start: Validation  # of the closed form
+    best: Score
+    start: Score  # of the closed form
     best_step: int = 0
     step: int = 0
     seconds: float = 0.0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,11 +22,11 @@ from rom.networks.jvp import push_forward
 from rom.training.losses import mean_square
 
 __all__ = [
+    "Regularisation",
     "beta_factor",
     "contractive",
     "denoising",
     "kl_to_standard_normal",
-    "regularisation",
     "reparametrised",
     "smoothness",
     "sparse_kl",
@@ -34,6 +35,8 @@ __all__ = [
 
 Map = Callable[[Tensor], Tensor]
 
+EXACT_UP_TO = 4  # latent states, for which the Frobenius norm costs no more than a few vector-Jacobian products
+FIRST_LOG_VARIANCE = -4.0  # of the Gaussian encoder: a standard deviation of about an eighth of the prior's
 FLOOR = 1e-12  # of a mean square: keeps roots and quotients differentiable on a batch that does not vary
 
 
@@ -156,47 +159,79 @@ def root_mean_square(z: Tensor, dim: int | None) -> Tensor:
     return (z.square().mean(dim=dim) + FLOOR).sqrt()
 
 
-EXACT_UP_TO = 4  # latent states, for which the Frobenius norm costs no more than a few vector-Jacobian products
-FIRST_LOG_VARIANCE = -4.0  # of the Gaussian encoder: a standard deviation of about an eighth of the prior's
+@dataclass(frozen=True)
+class Regularisation:
+    """The regularisers with positive weight.
 
-
-def regularisation(
-    networks: EncoderDecoder,
-    w: Tensor,
-    weights: LossWeights,
-    config: FitConfig,
-    spread: float,
-    n_states: int,
-    generator: torch.Generator,
-    progress: float,
-    reconstruction: str = "reconstruction",
-) -> dict[str, Tensor]:
-    """The unweighted regularisers with positive weight at POD coordinates w (B, r); {} where there is none.
-
-    Of a variational autoencoder the loss called `reconstruction` is among them: of samples of the latent state, not of means.
+    Attributes
+    ----------
+    weights : LossWeights
+        Says which regularisers are computed.
+    config : FitConfig
+        Their settings.
+    spread : float
+        Mean variance of a POD coordinate over the training data.
+    n_states : int
+        Number of components of a state.
     """
-    encoder, decoder = networks.encoder, networks.decoder
-    losses: dict[str, Tensor] = {}
-    if weights.denoising > 0.0:
-        noise = config.noise * component_spread(spread, w.shape[-1], n_states) * normal_like(w, generator)
-        losses["denoising"] = denoising(encoder, decoder, w, noise, spread)
-    latent = encoder(w) if weights.of_latent_states else w
-    if weights.contractive > 0.0:
-        signs = None if latent.shape[-1] <= EXACT_UP_TO else normal_like(w, generator).sign()
-        losses["contractive"] = contractive(encoder, w, spread, signs)
-    if weights.sparse > 0.0:
-        losses["sparse"] = sparse_l1(latent)
-    if weights.sparse_kl > 0.0:
-        losses["sparse_kl"] = sparse_kl(latent, config.active_share)
-    if weights.smoothness > 0.0:
-        losses["smoothness"] = smoothness(decoder, latent, normal_like(latent, generator), spread)
-    if weights.variational > 0.0:
-        assert networks.posterior is not None
-        log_variance = FIRST_LOG_VARIANCE + networks.posterior(w)
-        sample = reparametrised(latent, log_variance, normal_like(latent, generator))
-        losses[reconstruction] = mean_square(decoder(sample) - w) / spread
-        losses["variational"] = beta_factor(progress, config.warm_up) * kl_to_standard_normal(latent, log_variance)
-    return losses
+
+    weights: LossWeights
+    config: FitConfig
+    spread: float
+    n_states: int
+
+    def losses(
+        self,
+        networks: EncoderDecoder,
+        w: Tensor,
+        generator: torch.Generator,
+        progress: float,
+        reconstruction: str = "reconstruction",
+    ) -> dict[str, Tensor]:
+        """Compute the unweighted regularisers.
+
+        Parameters
+        ----------
+        networks : EncoderDecoder
+            The networks in training.
+        w : Tensor
+            POD coordinates ``(B, r)``.
+        generator : torch.Generator
+            Generator of this step, on the CPU.
+        progress : float
+            Progress of the training, from 0 to 1.
+        reconstruction : str
+            Name of the reconstruction loss at `w`. With a Gaussian encoder it is returned here, for samples of the latent
+            state, and replaces that of the means.
+
+        Returns
+        -------
+        dict of str to Tensor
+            Scalars by the names of their weights; empty if no regulariser has a positive weight.
+        """
+        weights, config, spread = self.weights, self.config, self.spread
+        encoder, decoder = networks.encoder, networks.decoder
+        losses: dict[str, Tensor] = {}
+        if weights.denoising > 0.0:
+            size = config.noise * component_spread(spread, w.shape[-1], self.n_states)
+            losses["denoising"] = denoising(encoder, decoder, w, size * normal_like(w, generator), spread)
+        latent = encoder(w) if weights.of_latent_states else w
+        if weights.contractive > 0.0:
+            signs = None if latent.shape[-1] <= EXACT_UP_TO else normal_like(w, generator).sign()
+            losses["contractive"] = contractive(encoder, w, spread, signs)
+        if weights.sparse > 0.0:
+            losses["sparse"] = sparse_l1(latent)
+        if weights.sparse_kl > 0.0:
+            losses["sparse_kl"] = sparse_kl(latent, config.active_share)
+        if weights.smoothness > 0.0:
+            losses["smoothness"] = smoothness(decoder, latent, normal_like(latent, generator), spread)
+        if weights.variational > 0.0:
+            assert networks.posterior is not None
+            log_variance = FIRST_LOG_VARIANCE + networks.posterior(w)
+            sample = reparametrised(latent, log_variance, normal_like(latent, generator))
+            losses[reconstruction] = mean_square(decoder(sample) - w) / spread
+            losses["variational"] = beta_factor(progress, config.warm_up) * kl_to_standard_normal(latent, log_variance)
+        return losses
 
 
 def component_spread(spread: float, rank: int, n_states: int) -> float:

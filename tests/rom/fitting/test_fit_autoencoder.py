@@ -12,7 +12,7 @@ from torch import nn
 import rom
 from rom.config import LossWeights
 from rom.fitting.fit_autoencoder import trained
-from rom.training.objectives import AutoencoderObjective
+from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.utils.random import generator_of
 
 LINEAR = rom.FitConfig(hidden=(), quadratic_decoder=False, energy_tolerance=0.0, dtype="float64")
@@ -227,7 +227,7 @@ def test_validation_in_batches_is_that_of_all_samples(objective):
     whole, networks = objective(n_validating=41, batch=64)
     parts, _ = objective(n_validating=41, batch=10)
     assert parts.validate(networks).error == pytest.approx(whole.validate(networks).error, rel=1e-9)
-    assert {len(batch) for batch in parts.batches()} == {8, 9}
+    assert {len(batch) for batch in parts.validation_batches()} == {8, 9}
 
 
 def test_large_weights_do_not_hide_what_is_better(objective):
@@ -236,7 +236,7 @@ def test_large_weights_do_not_hide_what_is_better(objective):
     before = made.validate(networks)
     with torch.no_grad():
         networks.decoder.linear.bias += 1.0
-    assert made.validate(networks).score > before.score
+    assert made.validate(networks).error > before.error
 
 
 def test_a_state_that_is_not_finite_is_the_worst(objective):
@@ -255,7 +255,7 @@ def test_an_autoencoder_no_better_than_a_constant_says_so(fit, caplog):
     fit(data, 1, hidden=(), verbose=False)
     told = [r.message for r in caplog.records if "no better than a constant" in r.message]
     assert len(told) == 1
-    assert "of held-out samples" in told[0]
+    assert "on held-out samples" in told[0]
     assert "forecast" not in told[0]
 
 

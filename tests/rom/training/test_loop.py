@@ -10,13 +10,14 @@ import torch
 
 import rom
 from rom.config import LossWeights
-from rom.training import objectives as objective
+from rom.training import forecast_objective
 from rom.training.batches import Rollouts, SnapshotTable
+from rom.training.forecast_objective import ForecastObjective, TrainingData
 from rom.training.loop import Schedule
 from rom.training.losses import LossScales
-from rom.training.objectives import ForecastObjective, TrainingData
 from rom.training.optimiser import make_optimiser, rate_factor
-from rom.training.validation import HeldOut, Validation
+from rom.training.score import ForecastScore
+from rom.training.validation import HeldOut
 from rom.utils.errors import RomFileError
 
 X0 = np.array([0.3, -0.4])
@@ -184,28 +185,28 @@ def test_any_other_error_of_a_callback_is_the_callers(fit):
 
 
 def found(value):
-    return Validation(error=value, typical=value, physics=1.0, median=value)
+    return ForecastScore(error=value, typical=value, physics=1.0, median=value)
 
 
 @pytest.mark.parametrize(("median", "warned"), [(0.99, False), (1.0, True)])
 def test_a_model_that_is_no_better_than_a_constant_is_told(fit, monkeypatch, caplog, median, warned):
     """By the median: a single rollout that breaks off would lift the mean above one."""
-    monkeypatch.setattr(objective, "validate", lambda *_: Validation(2.0, 1.6, 1.0, median))
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: ForecastScore(2.0, 1.6, 1.0, median))
     fit()
     told = [r.message for r in caplog.records if "no better than a constant" in r.message]
     assert len(told) == warned
-    assert not told or "the median error of held-out trajectories is 1 of their spread" in told[0]
+    assert not told or "its relative error on held-out trajectories is 1." in told[0]
 
 
 def test_points_whose_rates_are_noise_are_told(small, caplog):
     states, rates = np.random.default_rng(0).standard_normal((2, 200, 2))
     rom.fit(None, collocation=(states, rates), latent_dim=2, config=small, verbose=False)
-    assert "the median error of held-out collocation points is" in caplog.text
+    assert "its relative error on held-out collocation points is" in caplog.text
 
 
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.4, 0.7, 0.8, 0.9, 0.1])
-    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: found(next(errors)))
     model = fit(patience=3, validations=8)
     attrs = model.history.attrs
     assert attrs["stopped"] == "patience"
@@ -214,11 +215,11 @@ def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):
 
 def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
     errors = iter([1.0, 0.5, 0.6, 0.7, 0.8])
-    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: found(next(errors)))
     best = fit()
     monkeypatch.undo()
     errors = iter([1.0, 0.5])
-    monkeypatch.setattr(objective, "validate", lambda *_: found(next(errors)))
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: found(next(errors)))
     stopped = fit(callbacks=[lambda _: True])
     assert best.history.attrs["best_step"] == 10
     assert all(
@@ -229,8 +230,8 @@ def test_the_best_state_is_returned_not_the_last(fit, monkeypatch):
 
 def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
     scores = [(0.5, 1.0), (0.3, 0.8), (0.4, 0.2), (0.1, 0.9), (0.2, 0.3)]
-    looks = iter([Validation(error, score, physics=1.0, median=score) for error, score in scores])
-    monkeypatch.setattr(objective, "validate", lambda *_: next(looks))
+    looks = iter([ForecastScore(error, score, physics=1.0, median=score) for error, score in scores])
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: next(looks))
     history = fit().history
     assert (history.attrs["best_step"], history.attrs["validation_error"]) == (20, 0.4)
     assert history["best_validation_error"].values.tolist() == [0.3, 0.4, 0.4, 0.4]
@@ -238,8 +239,8 @@ def test_the_score_decides_and_the_error_is_reported(fit, monkeypatch):
 
 @pytest.mark.parametrize(("physics", "kept"), [(0.7, False), (0.3, True)])
 def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, monkeypatch, physics, kept, caplog):
-    looks = iter([Validation(0.5, 0.7, 1.0, 0.7), *4 * [Validation(0.6, 0.71, physics, 0.7)]])
-    monkeypatch.setattr(objective, "validate", lambda *_: next(looks))
+    looks = iter([ForecastScore(0.5, 0.7, 1.0, 0.7), *4 * [ForecastScore(0.6, 0.71, physics, 0.7)]])
+    monkeypatch.setattr(forecast_objective, "validate", lambda *_: next(looks))
     assert (fit().history.attrs["best_step"] > 0) == kept
     assert ("worse than that of the closed form" in caplog.text) == kept
 
@@ -250,7 +251,7 @@ def test_forecasts_worse_than_the_closed_forms_need_much_better_physics(fit, mon
 def losses_that_are_nan(monkeypatch, steps):
     """Make the physics losses NaN at the steps (counted from 0) that `steps` holds."""
     calls = {"n": -1}
-    true = objective.physics_losses
+    true = forecast_objective.physics_losses
 
     def spoilt(*arguments):
         calls["n"] += 1
@@ -259,7 +260,7 @@ def losses_that_are_nan(monkeypatch, steps):
             losses["latent_physics"] = losses["latent_physics"] * torch.nan
         return losses
 
-    monkeypatch.setattr(objective, "physics_losses", spoilt)
+    monkeypatch.setattr(forecast_objective, "physics_losses", spoilt)
 
 
 def test_a_few_nan_steps_are_left_out(fit, monkeypatch):

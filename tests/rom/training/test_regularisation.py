@@ -8,7 +8,7 @@ import rom
 from rom.config import FitConfig, LossWeights
 from rom.models.build import add_posterior
 from rom.training import regularisers
-from rom.training.regularisers import FIRST_LOG_VARIANCE, normal_like, regularisation
+from rom.training.regularisers import FIRST_LOG_VARIANCE, Regularisation, normal_like
 
 R, D, SPREAD = 6, 3, 0.7
 NAMES = ("denoising", "contractive", "sparse", "sparse_kl", "variational", "smoothness")
@@ -28,9 +28,8 @@ def asked(random_networks, normal):
         networks, w = random_networks(R, latent_dim), normal(40, R)
         if weights.get("variational"):
             add_posterior(networks, CONFIG, w, seed=0)
-        found = regularisation(
-            networks, w, LossWeights(**weights), CONFIG, SPREAD, N, generator(), progress, reconstruction
-        )
+        regularisation = Regularisation(LossWeights(**weights), CONFIG, SPREAD, N)
+        found = regularisation.losses(networks, w, generator(), progress, reconstruction)
         return found, networks, w
 
     return ask

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from rom.training.batches import CollocationTable, Rollouts
-from rom.training.losses import LossScales, physics_losses
-from rom.training.validation import LONGEST_ROLLOUT, WORST, HeldOut, into_segments, validate
+from rom.training.losses import WORST, LossScales, physics_losses
+from rom.training.validation import LONGEST_ROLLOUT, HeldOut, into_segments, validate
 
 SPREADS = LossScales(2.0, 3.0)
 
@@ -59,9 +59,9 @@ def test_the_score_is_the_relative_error_times_that_of_the_physics(random_networ
     physics = sum(physics_losses(networks, points, SPREADS).values()).item()
     found = validate(networks, HeldOut("", [group], points), SPREADS, 1)
     assert (found.typical, found.physics) == (pytest.approx(relative), pytest.approx(physics))
-    assert found.score == pytest.approx(relative * physics**0.5)
+    assert found.criterion == pytest.approx(relative * physics**0.5)
     assert found.error == pytest.approx(sum(one.error for one in alone) / 5)
-    assert validate(networks, HeldOut("", [group]), SPREADS, 1).score == pytest.approx(relative)
+    assert validate(networks, HeldOut("", [group]), SPREADS, 1).criterion == pytest.approx(relative)
 
 
 def test_nothing_is_recorded_for_gradients(random_networks, normal):

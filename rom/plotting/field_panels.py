@@ -1,7 +1,8 @@
-"""Panels of a forecast that are images: of a field over time and space, or over a plane at some times."""
+"""Panels of a forecast that are images: fields over time and space, and fields over two dimensions at some times."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,110 +10,176 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rom.plotting.style import SEQUENTIAL, Picture, has_places, label, panels, times_of
+from rom.plotting.figures import new_figure, stacked_axes
+from rom.plotting.labels import axis_label, time_values
+from rom.plotting.style import DIVERGING, IMAGE, SEQUENTIAL
 
-__all__ = ["draw_field", "draw_snapshots", "is_plane"]
+__all__ = ["draw_snapshots", "draw_space_time", "plane_dims"]
 
-SNAPSHOTS = 4
-FEWEST_CELLS = 4  # along each side of a plane: fewer are components
-
-# "nearest" puts every value at the centre of its cell.
-CELLS: dict[str, Any] = {"shading": "nearest", "rasterized": True}
-
-MISSING = "0.8"  # where the forecast is NaN
-
-
-def is_plane(state: xr.DataArray) -> bool:
-    """Whether `state` (time, *dims) is a field over two dimensions, whose coordinates are places."""
-    dims = [str(dim) for dim in state.dims[1:]]
-    return len(dims) == 2 and all(state.sizes[dim] >= FEWEST_CELLS and has_places(state, dim) for dim in dims)
+N_SNAPSHOTS = 4
+MISSING = "0.8"  # colour of values that are NaN
+OVERSHOOT = 0.05  # of the range of the truth: forecasts may leave the colour scale by this much before the bar says so
+TRUE_ASPECTS = (0.2, 5.0)  # height over width of a plane that is drawn without distortion
+ASPECT_LIMITS = (0.4, 1.6)  # height over width of a panel
+DISTORTED_ASPECT = 0.8  # height over width of a panel whose axes are not comparable
 
 
-def draw_field(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
-    """Images over time and space; where there is a truth, an empty last row for the errors."""
+@dataclass(frozen=True)
+class ColourScale:
+    """Colour scales of states and of their differences.
+
+    Attributes
+    ----------
+    low, high : float
+        Range of the states.
+    difference : float
+        The differences range from minus this to plus this.
+    extend : str
+        "both" if the forecast leaves the range, otherwise "neither", as matplotlib's colour bars expect it.
+    """
+
+    low: float
+    high: float
+    difference: float
+    extend: str
+
+    def of_states(self) -> dict[str, Any]:
+        """Return arguments of `pcolormesh` for states."""
+        return {"vmin": self.low, "vmax": self.high, "cmap": SEQUENTIAL, **IMAGE}
+
+    def of_differences(self) -> dict[str, Any]:
+        """Return arguments of `pcolormesh` for differences."""
+        return {"vmin": -self.difference, "vmax": self.difference, "cmap": DIVERGING, **IMAGE}
+
+
+def draw_space_time(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
+    """Draw images over time and space of the truth, the forecast and their difference.
+
+    Parameters
+    ----------
+    truth : DataArray or None, (time, space)
+    forecast : DataArray, (time, space)
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+        With a truth, the last one is empty and has room for the errors.
+    """
     space = str(forecast.dims[1])
-    rows = 1 if truth is None else 4
-    figure, axes = panels([1.0] * min(rows, 3) + [0.9] * (rows - min(rows, 3)), height=1.9)
-    t, x = times_of(forecast), forecast[space].values
-    both = [forecast.values] if truth is None else [truth.values, forecast.values]
-    low, high, limit, extend = limits(truth, forecast)
-    names = ["forecast"] if truth is None else ["truth", "forecast"]
-    for ax, name, values in zip(axes, names, both, strict=False):
-        image = ax.pcolormesh(t, x, values.T, vmin=low, vmax=high, cmap=SEQUENTIAL, **CELLS)
+    figure, axes = stacked_axes([1.0] if truth is None else [1.0, 1.0, 1.0, 0.9], inches=1.9)
+    t, x = time_values(forecast), forecast[space].values
+    shown = {"forecast": forecast} if truth is None else {"truth": truth, "forecast": forecast}
+    scale = colour_scale(truth, forecast)
+    for ax, (name, states) in zip(axes, shown.items(), strict=False):
+        image = ax.pcolormesh(t, x, states.values.T, **scale.of_states())
         ax.set_title(name, loc="left", fontsize="medium")
-    bar: dict[str, Any] = {"pad": 0.01, "extend": extend}
-    figure.colorbar(image, ax=axes[: len(names)], label=label(str(forecast.name or "state"), forecast), **bar)
+    bar: dict[str, Any] = {"pad": 0.01, "extend": scale.extend}
+    figure.colorbar(image, ax=axes[: len(shown)], label=state_label(forecast), **bar)
     if truth is not None:
-        error = forecast.values - truth.values
-        image = axes[2].pcolormesh(t, x, error.T, vmin=-limit, vmax=limit, cmap="RdBu_r", **CELLS)
+        image = axes[2].pcolormesh(t, x, (forecast.values - truth.values).T, **scale.of_differences())
         axes[2].set_title("forecast minus truth", loc="left", fontsize="medium")
-        figure.colorbar(image, ax=axes[2], label=label("difference", forecast), **bar)
+        figure.colorbar(image, ax=axes[2], label=axis_label("difference", forecast), **bar)
     for ax in axes[:3]:
-        ax.set_ylabel(label(space, forecast[space]))
+        ax.set_ylabel(axis_label(space, forecast[space]))
         ax.set_facecolor(MISSING)
-    axes[-1].set_xlabel(label("time", forecast["time"]))
+    axes[-1].set_xlabel(axis_label("time", forecast["time"]))
     return figure, axes
 
 
 def draw_snapshots(truth: xr.DataArray | None, forecast: xr.DataArray, valid: np.ndarray) -> tuple[Figure, list[Axes]]:
-    """Rows of images at some times: truth, forecast and their difference; where there is a truth, a panel for the errors below."""
-    dims = tuple(map(str, forecast.dims[1:]))
-    across, up = dims if dims == ("x", "y") else dims[::-1]
-    chosen = np.unique(np.linspace(0, forecast.sizes["time"] - 1, SNAPSHOTS).round().astype(int))
-    x, y = forecast[across].values, forecast[up].values
-    ratio = float(np.ptp(y) / np.ptp(x))
-    alike = forecast[across].attrs.get("units") == forecast[up].attrs.get("units") and 0.2 <= ratio <= 5.0
-    ratio = float(np.clip(ratio, 0.4, 1.6)) if alike else 0.8
-    low, high, limit, extend = limits(truth, forecast)
-    rows: dict[str, tuple[np.ndarray, dict[str, Any]]] = {}
-    values = {"truth": truth, "forecast": forecast}
-    for name, states in values.items():
+    """Draw rows of images at a few times: the truth, the forecast and their difference.
+
+    Parameters
+    ----------
+    truth : DataArray or None, (time, *two dimensions)
+    forecast : DataArray, (time, *two dimensions)
+    valid : ndarray of bool, (time,)
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+        With a truth, one empty panel over time below the images, for the errors; otherwise empty.
+    """
+    across, up = plane_dims(forecast)
+    chosen = np.unique(np.linspace(0, forecast.sizes["time"] - 1, N_SNAPSHOTS).round().astype(int))
+    scale = colour_scale(truth, forecast)
+    rows: dict[str, np.ndarray] = {}
+    for name, states in (("truth", truth), ("forecast", forecast)):
         if states is not None:
-            style = {"vmin": low, "vmax": high, "cmap": SEQUENTIAL}
-            rows[name] = states.isel(time=chosen).transpose("time", up, across).values, style
+            rows[name] = states.isel(time=chosen).transpose("time", up, across).values
     if truth is not None:
-        rows["difference"] = rows["forecast"][0] - rows["truth"][0], {"vmin": -limit, "vmax": limit, "cmap": "RdBu_r"}
-    heights = [ratio] * len(rows) + [0.7] * (truth is not None)
-    figure = Picture(figsize=(2.1 * len(chosen) + 1.2, 2.1 * sum(heights) + 0.9), layout="constrained")
+        rows["difference"] = rows["forecast"] - rows["truth"]
+
+    aspect, to_scale = panel_aspect(forecast, across, up)
+    heights = [aspect] * len(rows) + [0.7] * (truth is not None)
+    figure = new_figure(2.1 * len(chosen) + 1.2, 2.1 * sum(heights) + 0.9)
     grid = figure.add_gridspec(len(heights), len(chosen), height_ratios=heights)
-    for i, (name, (images, style)) in enumerate(rows.items()):
-        line = [figure.add_subplot(grid[i, k]) for k in range(len(chosen))]
-        for k, (ax, image) in enumerate(zip(line, images, strict=True)):
-            mesh = ax.pcolormesh(x, y, image, **CELLS, **style)
+    for i, (name, images) in enumerate(rows.items()):
+        row = [figure.add_subplot(grid[i, k]) for k in range(len(chosen))]
+        style = scale.of_differences() if name == "difference" else scale.of_states()
+        for k, (ax, image) in enumerate(zip(row, images, strict=True)):
+            mesh = ax.pcolormesh(forecast[across].values, forecast[up].values, image, **style)
             ax.set_facecolor(MISSING)
-            if alike:
+            if to_scale:
                 ax.set_aspect("equal")
             ax.tick_params(labelleft=k == 0, labelbottom=i == len(rows) - 1)
             if i == 0:
                 ax.set_title(f"t = {float(forecast['time'][chosen[k]]):.4g}", fontsize="medium")
             if name == "forecast" and not valid[chosen[k]]:
                 ax.set_title("not valid", fontsize="small", loc="right")
-        line[0].set_ylabel(f"{name}\n{label(up, forecast[up])}")
-        words = (
-            label("difference", forecast) if name == "difference" else label(str(forecast.name or "state"), forecast)
-        )
-        figure.colorbar(mesh, ax=line, label=words, pad=0.01, extend=extend if name != "truth" else "neither")
-    for ax in line:
-        ax.set_xlabel(label(across, forecast[across]))
+        row[0].set_ylabel(f"{name}\n{axis_label(up, forecast[up])}")
+        label = axis_label("difference", forecast) if name == "difference" else state_label(forecast)
+        figure.colorbar(mesh, ax=row, label=label, pad=0.01, extend="neither" if name == "truth" else scale.extend)
+    for ax in row:
+        ax.set_xlabel(axis_label(across, forecast[across]))
     if truth is None:
         return figure, []
     errors = figure.add_subplot(grid[-1, :])
-    errors.set_xlabel(label("time", forecast["time"]))
+    errors.set_xlabel(axis_label("time", forecast["time"]))
     return figure, [errors]
 
 
-def limits(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[float, float, float, str]:
-    """The scale of states, that of differences, and how a colour bar tells that a forecast goes beyond.
+def plane_dims(states: xr.DataArray) -> tuple[str, str]:
+    """Return the horizontal and the vertical dimension of states (leading, *two dimensions).
 
-    The truth sets the scale: a forecast that runs away must not wash the picture out.
+    Dimensions x and y are horizontal and vertical. Others are rows and columns: the last one is horizontal.
+    """
+    first, last = map(str, states.dims[1:])
+    return (first, last) if (first, last) == ("x", "y") else (last, first)
+
+
+def panel_aspect(states: xr.DataArray, across: str, up: str) -> tuple[float, bool]:
+    """Return height over width of a panel, and whether both axes have one scale.
+
+    They have one scale if their units are the same and the plane is not too narrow.
+    """
+    x, y = states[across].values, states[up].values
+    ratio = float(np.ptp(y) / np.ptp(x))
+    same_units = states[across].attrs.get("units") == states[up].attrs.get("units")
+    if same_units and TRUE_ASPECTS[0] <= ratio <= TRUE_ASPECTS[1]:
+        return float(np.clip(ratio, *ASPECT_LIMITS)), True
+    return DISTORTED_ASPECT, False
+
+
+def colour_scale(truth: xr.DataArray | None, forecast: xr.DataArray) -> ColourScale:
+    """Return the colour scale of the truth, or of the forecast if there is no truth.
+
+    A forecast that diverges does not change the scale, because all other values would look the same.
     """
     shown = (forecast if truth is None else truth).values
     finite = shown[np.isfinite(shown)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    beyond = 0.05 * (high - low)
+    beyond = OVERSHOOT * (high - low)
     clipped = bool((forecast.values < low - beyond).any() or (forecast.values > high + beyond).any())
-    limit = 1.0
+    difference = 1.0
     if truth is not None:
-        limit = float(np.nanmax(np.abs(forecast.values - truth.values), initial=0.0)) or 1.0
-        limit = min(limit, high - low) if high > low else limit
-    return low, high, limit, "both" if clipped else "neither"
+        difference = float(np.nanmax(np.abs(forecast.values - truth.values), initial=0.0)) or 1.0
+        difference = min(difference, high - low) if high > low else difference
+    return ColourScale(low, high, difference, "both" if clipped else "neither")
+
+
+def state_label(states: xr.DataArray) -> str:
+    """Return the name of the states with their units."""
+    return axis_label(str(states.name or "state"), states)

@@ -1,4 +1,4 @@
-"""Pictures of forecasts and of trainings, and the door to those of latent spaces. They need no display, and no pyplot."""
+"""Pictures of forecasts beside the truth."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from rom.plotting.field_panels import draw_field, draw_snapshots, is_plane
-from rom.plotting.style import BLUE, GREY, MOST_LINES, ORANGE, finished, is_field, label, name_of, panels, times_of
-from rom.utils.errors import RomTypeError, RomValueError
+from rom.plotting.field_panels import draw_snapshots, draw_space_time
+from rom.plotting.figures import save_figure, set_log_scale, stacked_axes
+from rom.plotting.forecast_states import forecast_states, relative_errors, state_variables, truth_states
+from rom.plotting.labels import (
+    MOST_COMPONENTS,
+    axis_label,
+    component_label,
+    is_field_1d,
+    is_field_2d,
+    time_values,
+)
+from rom.plotting.style import BLUE, GREY, ORANGE
+from rom.utils.errors import RomValueError
 
 __all__ = ["plot_forecast"]
 
-SHOWN_OF_MANY = 6  # of more components than all are shown of
+SAMPLED_COMPONENTS = 6  # number of components drawn if there are too many to draw all
 
 
 def plot_forecast(
@@ -28,163 +38,147 @@ def plot_forecast(
     trajectory: int = 0,
     training_horizon: float | None = None,
 ) -> Figure:
-    """Truth, forecast, their difference, and the error against time.
+    """Draw a forecast, the truth, their difference, and the error against time.
 
-    truth: states (time, *dims) or (trajectory, time, *dims), or a Dataset with such a `state`, at the times
-        of the forecast, or with the fields of the forecast; None shows the forecast alone.
-    forecast: what `model.forecast` returned. Several fields are drawn as lines; forecast[["pressure", "valid"]] shows one.
-    path: where to write the picture, in the format of its suffix (.png, .pdf, .svg).
-    trajectory: position of the one to show; the errors of the others are thin lines in the last panel.
-    training_horizon: the time up to which there were training data; marked in every panel.
+    Parameters
+    ----------
+    truth : DataArray, Dataset or None
+        States (time, *dims) or (trajectory, time, *dims) at the times of the forecast, a Dataset with such a variable
+        `state`, or one with the fields of the forecast. None draws the forecast alone.
+    forecast : Dataset
+        What `model.forecast` returned. Several fields are drawn as lines. Select one to see it as a field:
+        ``forecast[["pressure", "valid"]]``.
+    path : str or path-like, optional
+        File to write the picture to. The suffix sets the format, such as .png, .pdf or .svg.
+    trajectory : int, default 0
+        Position of the trajectory to draw. The errors of the others are thin lines in the last panel.
+    training_horizon : float, optional
+        Time at which the training data end. It is marked in all panels over time.
 
-    A field over one dimension (a coordinate of real numbers that increases) is an image over time and space, one over two
-    (each with such a coordinate) a row of images at four times, with one colour scale for truth and forecast and a scale
-    symmetric about zero for their difference; of a field of vectors, draw one component: forecast.isel(component=0). Other
-    states are lines: all components up to eight, else six of them, evenly spread. The error is
-    |forecast - truth| over |truth|, with the Euclidean norm over components, at each time, as
-    `relative_error` of `rom.evaluate`. From where `valid` turns false, the panels are shaded; of images over a plane, which have
-    no axis of time, the title says so, and the horizon is marked in the panel of errors alone.
+    Returns
+    -------
+    Figure
+        A matplotlib figure, which notebooks display and ``figure.savefig`` writes.
 
-    Returns the Figure. Raises `RomValueError` where truth and forecast do not fit together, `RomError` where
-    the picture cannot be written.
+    Raises
+    ------
+    RomTypeError
+        If `forecast` is not a forecast, or if `truth` does not contain states.
+    RomValueError
+        If truth and forecast differ in dimensions, sizes or times, if `trajectory` does not exist, or if `path` has an
+        unknown suffix.
+    RomError
+        If the picture cannot be written.
+
+    Notes
+    -----
+    The form depends on the coordinates of the states:
+
+    - A field over one dimension, whose coordinate holds increasing real numbers, is an image over time and space.
+    - A field over two such dimensions is a row of images at four times. For a field of vectors, select one component:
+      ``forecast.isel(component=0)``.
+    - Other states are lines: all components if there are at most eight, otherwise six of them.
+
+    Truth and forecast share one colour scale. The scale of their difference is symmetric about zero. The last panel
+    shows ``|forecast - truth| / |truth|`` at each time, in the Euclidean norm over components, which is the
+    `relative_error` of `rom.evaluate`. Panels are shaded from the time at which `valid` turns false; images at single
+    times say so in their titles.
+
+    Examples
+    --------
+    >>> import numpy as np, rom, xarray as xr
+    >>> time, x = np.linspace(0.0, 2.0, 21), np.linspace(0.0, 1.0, 30)
+    >>> truth = xr.DataArray(np.sin(6 * (x - time[:, None])), {"time": time, "x": x}, ("time", "x"))
+    >>> forecast = xr.Dataset({"state": 1.01 * truth, "valid": ("time", time < 1.5)})
+    >>> figure = rom.plotting.plot_forecast(truth, forecast, training_horizon=1.0)
+    >>> [axes.get_title(loc="left") for axes in figure.axes[:3]]
+    ['truth', 'forecast', 'forecast minus truth']
     """
-    states, valid = forecast_of(forecast)
-    exact = None if truth is None else truth_of(truth, states, variables_of(forecast))
+    states, valid = forecast_states(forecast)
+    exact = None if truth is None else truth_states(truth, states, state_variables(forecast))
     if not 0 <= trajectory < states.sizes["trajectory"]:
         raise RomValueError(
-            f"trajectory is {trajectory}, the forecast has {states.sizes['trajectory']}, counted from 0"
+            f"trajectory is {trajectory}, but the forecast has {states.sizes['trajectory']}; count from 0"
         )
     shown = states.isel(trajectory=trajectory)
     exact_shown = None if exact is None else exact.isel(trajectory=trajectory)
-
     flags = valid.isel(trajectory=trajectory).values
-    if is_plane(shown):
+    if is_field_2d(shown):
         figure, axes = draw_snapshots(exact_shown, shown, flags)
-        if exact is None:  # no panel over time
-            return finished(figure, path)
-        of_forecast = axes
+        shaded = axes
+    elif is_field_1d(shown):
+        figure, axes = draw_space_time(exact_shown, shown)
+        shaded = axes if exact is None else axes[1:]  # the truth is valid everywhere
     else:
-        draw = draw_field if is_field(shown) else draw_lines
-        figure, axes = draw(exact_shown, shown)
-        of_forecast = axes[1:] if exact is not None and draw is draw_field else axes
-    if exact is not None:
-        draw_errors(axes[-1], exact, states, trajectory)
-    marks = mark_times(axes, of_forecast, times_of(states), flags, training_horizon)
-    figure.align_ylabels(axes)
-    handles = [*axes[-1].get_legend_handles_labels()[0], *marks] if exact is not None else marks
-    if handles:  # above the last panel, where it hides nothing
-        style: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.1}
-        axes[-1].legend(handles=handles, ncols=len(handles), fontsize="small", frameon=False, **style)
-    return finished(figure, path)
+        figure, axes = draw_components(exact_shown, shown)
+        shaded = axes
+    if axes:  # there are panels over time
+        handles: list[Any] = []
+        if exact is not None:
+            draw_errors(axes[-1], exact, states, trajectory)
+            handles += axes[-1].get_legend_handles_labels()[0]
+        handles += mark_times(axes, shaded, time_values(states), flags, training_horizon)
+        figure.align_ylabels(axes)
+        add_legend(axes[-1], handles)
+    return save_figure(figure, path)
 
 
-# -----------------------------------------------------------------------------------------------------------
-# Data
-# -----------------------------------------------------------------------------------------------------------
+def draw_components(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
+    """Draw components against time, one panel for each.
 
+    Parameters
+    ----------
+    truth, forecast : DataArray, (time, *dims)
 
-def forecast_of(forecast: Any) -> tuple[xr.DataArray, xr.DataArray]:
-    """`state` (trajectory, time, *dims) and `valid` (trajectory, time) of a forecast of one or many."""
-    if not isinstance(forecast, xr.Dataset) or "valid" not in forecast.data_vars or len(forecast.data_vars) < 2:
-        raise RomTypeError("forecast must be what model.forecast returned, with `state`, or fields, and `valid`")
-    if "trajectory" not in forecast["valid"].dims:
-        forecast = forecast.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
-    if forecast.sizes["time"] < 2:
-        raise RomValueError("a forecast of one time cannot be drawn against time; ask for at least 2 times")
-    leading = ("trajectory", "time")
-    return joined(forecast, variables_of(forecast)), forecast["valid"].transpose(*leading)
-
-
-def variables_of(forecast: xr.Dataset) -> list[str]:
-    """The variables of a state in a forecast: `state`, or its fields."""
-    return ["state"] if "state" in forecast else [str(name) for name in forecast.data_vars if name != "valid"]
-
-
-def joined(dataset: xr.Dataset, names: list[str]) -> xr.DataArray:
-    """One variable (trajectory, time, *dims) as it is; several side by side, (trajectory, time, component)."""
-    leading = ("trajectory", "time")
-    variables = [dataset[name].transpose(*leading, ...) for name in names]
-    if len(variables) == 1 and variables[0].ndim > 2:
-        return variables[0]
-    labels = [f"{v.name} {name_of(v[0], k)}".strip() for v in variables for k in range(int(np.prod(v.shape[2:])))]
-    flat = np.concatenate([v.values.reshape(*v.shape[:2], -1) for v in variables], axis=2)
-    coords = {"component": labels} | ({"time": dataset["time"]} if "time" in dataset.coords else {})
-    return xr.DataArray(flat, coords, (*leading, "component"), "state")
-
-
-def truth_of(truth: Any, states: xr.DataArray, names: list[str]) -> xr.DataArray:
-    """The truth of the variables `names` with the dimensions and at the times of the forecast's `states`."""
-    if isinstance(truth, xr.Dataset) and "state" in truth:
-        truth = truth["state"]
-    if isinstance(truth, xr.Dataset) and set(names) <= set(truth.data_vars):
-        if "trajectory" not in truth.dims:
-            truth = truth.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
-        truth = joined(truth, names)
-    if not isinstance(truth, xr.DataArray):
-        raise RomTypeError(
-            f"truth must be a DataArray or a Dataset with {', '.join(map(repr, names))}, got {type(truth).__name__}"
-        )
-    if "trajectory" not in truth.dims:
-        truth = truth.drop_vars("trajectory", errors="ignore").expand_dims("trajectory")
-    if set(truth.dims) != set(states.dims):
-        raise RomValueError(f"truth has dimensions {truth.dims}, the forecast {states.dims}")
-    truth = truth.transpose(*states.dims)
-    for dim in states.dims:
-        if truth.sizes[dim] != states.sizes[dim]:
-            raise RomValueError(f"truth has {truth.sizes[dim]} along {dim!r}, forecast {states.sizes[dim]}")
-    if "time" in truth.coords and not np.allclose(truth["time"], states["time"], rtol=1e-9, atol=0.0):
-        raise RomValueError("truth and forecast are at different times; forecast at truth['time'].values")
-    return truth
-
-
-def norms(values: np.ndarray) -> np.ndarray:
-    """Euclidean norms (trajectory, time) of states (trajectory, time, *shape)."""
-    return np.linalg.norm(values.reshape(*values.shape[:2], -1).astype(float), axis=-1)
-
-
-# -----------------------------------------------------------------------------------------------------------
-# Panels of a forecast: rows that share the axis of time
-# -----------------------------------------------------------------------------------------------------------
-
-
-def draw_lines(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple[Figure, list[Axes]]:
-    """One row for each component shown; where there is a truth, an empty last row for the errors."""
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+        With a truth, the last one is empty and has room for the errors.
+    """
     columns = forecast.values.reshape(len(forecast), -1)
     exact = None if truth is None else truth.values.reshape(len(truth), -1)
     n = columns.shape[1]
-    chosen = range(n) if n <= MOST_LINES else np.linspace(0, n - 1, SHOWN_OF_MANY).round().astype(int)
+    chosen = range(n) if n <= MOST_COMPONENTS else np.linspace(0, n - 1, SAMPLED_COMPONENTS).round().astype(int)
     height = 1.2 if len(chosen) > 3 else 1.6
-    figure, axes = panels([1.0] * len(chosen) + [1.3] * (exact is not None), height)
-    t = times_of(forecast)
+    figure, axes = stacked_axes([1.0] * len(chosen) + [1.3] * (exact is not None), height)
+    t = time_values(forecast)
     for ax, k in zip(axes, chosen, strict=False):
         if exact is not None:
             ax.plot(t, exact[:, k], color="black", lw=1.8, label="truth")
-            spread = float(np.ptp(exact[:, k])) or 1.0
-            low, high = float(exact[:, k].min()) - spread, float(exact[:, k].max()) + spread
-            inside = columns[:, k][np.isfinite(columns[:, k])]
-            if inside.size and (inside.min() < low or inside.max() > high):
-                ax.set_ylim(low, high)  # a forecast that runs away must not flatten the truth
+            limit_to_truth(ax, exact[:, k], columns[:, k])
         style = "-" if exact is None else "--"
         ax.plot(t, columns[:, k], color=ORANGE, lw=1.5, ls=style, label="forecast")
-        ax.set_ylabel(name_of(forecast, int(k)), fontsize="small")
+        ax.set_ylabel(component_label(forecast, int(k)), fontsize="small")
         ax.grid(alpha=0.3)
     if exact is not None:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper right", ncols=2, fontsize="small", frameon=False)
-    axes[-1].set_xlabel(label("time", forecast["time"]))
+    axes[-1].set_xlabel(axis_label("time", forecast["time"]))
     return figure, axes
 
 
+def limit_to_truth(ax: Axes, truth: np.ndarray, forecast: np.ndarray) -> None:
+    """Limit the vertical axis if the forecast diverges, because it would flatten the truth. Both are (time,)."""
+    spread = float(np.ptp(truth)) or 1.0
+    low, high = float(truth.min()) - spread, float(truth.max()) + spread
+    finite = forecast[np.isfinite(forecast)]
+    if finite.size and (finite.min() < low or finite.max() > high):
+        ax.set_ylim(low, high)
+
+
 def draw_errors(ax: Axes, truth: xr.DataArray, forecast: xr.DataArray, trajectory: int) -> None:
-    """Relative errors against time, on a logarithmic scale: of one trajectory, and thin of the others."""
-    t = times_of(forecast)
-    tiny = np.finfo(float).tiny
-    errors = norms(forecast.values - truth.values) / np.maximum(norms(truth.values), tiny)
+    """Draw relative errors against time on a logarithmic scale: one trajectory, and the others as thin lines.
+
+    `truth` and `forecast` are states (trajectory, time, *dims).
+    """
+    t = time_values(forecast)
+    errors = relative_errors(truth, forecast)
     others = np.delete(errors, trajectory, axis=0)
     for k, error in enumerate(others):
         ax.plot(t, error, color=GREY, lw=0.6, label="other trajectories" if k == 0 else None)
     ax.plot(t, errors[trajectory], color=BLUE, lw=1.8, label="this trajectory" if len(others) else None)
-    log_scale(ax, errors)
+    set_log_scale(ax, errors)
     ax.set_ylabel("relative error")
     ax.grid(alpha=0.3)
     ax.set_xlim(t[0], t[-1])
@@ -192,14 +186,27 @@ def draw_errors(ax: Axes, truth: xr.DataArray, forecast: xr.DataArray, trajector
 
 def mark_times(
     axes: list[Axes],
-    of_forecast: list[Axes],
+    shaded: list[Axes],
     t: np.ndarray,
     valid: np.ndarray,
     training_horizon: float | None,
 ) -> list[Any]:
-    """Mark the training horizon in `axes`, and in `of_forecast` where `valid` is false.
+    """Mark the training horizon, and the times from which a forecast is not valid.
 
-    Returns handles for a legend.
+    Parameters
+    ----------
+    axes : list of Axes
+        Panels over time, in which the training horizon is marked.
+    shaded : list of Axes
+        Panels that are shaded where the forecast is not valid.
+    t : ndarray, (time,)
+    valid : ndarray of bool, (time,)
+    training_horizon : float or None
+
+    Returns
+    -------
+    list
+        Handles for a legend.
     """
     handles: list[Any] = []
     if training_horizon is not None:
@@ -209,8 +216,8 @@ def mark_times(
         handles.append(Line2D([], [], color="black", lw=1.4, ls=":", label="training horizon"))
     if not valid.all():
         start = float(t[int(np.argmin(valid))])
-        for ax in of_forecast:
-            if ax.collections:  # over an image: lines that let it show through
+        for ax in shaded:
+            if ax.collections:  # an image, which hatching leaves visible
                 ax.axvspan(start, t[-1], facecolor="none", edgecolor="0.3", hatch="/", lw=0.0)
             else:
                 ax.axvspan(start, t[-1], color="0.9", lw=0.0, zorder=0)
@@ -219,12 +226,8 @@ def mark_times(
     return handles
 
 
-def log_scale(ax: Axes, values: np.ndarray) -> None:
-    """A logarithmic scale over six decades at most, around positive `values`; few that run away do not set it."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    if not positive.size:
-        return
-    high = np.ceil(min(np.log10(positive.max()), np.log10(np.median(positive)) + 3.0) + 1e-9)
-    low = min(max(np.floor(np.log10(positive.min())), high - 6.0), high - 1.0)
-    ax.set_yscale("log")
-    ax.set_ylim(10.0**low, 10.0**high)
+def add_legend(ax: Axes, handles: list[Any]) -> None:
+    """Put a legend above `ax`, where it hides nothing. Without handles there is none."""
+    if handles:
+        style: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.1}
+        ax.legend(handles=handles, ncols=len(handles), fontsize="small", frameon=False, **style)

@@ -1,4 +1,4 @@
-"""Pictures of how a fit went: losses, validation error, the search for the latent dimension."""
+"""Pictures of how a training went."""
 
 from __future__ import annotations
 
@@ -10,21 +10,45 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rom.plotting.forecasts import log_scale
-from rom.plotting.style import BLUE, COLOURS, ORANGE, STYLES, Picture, finished
+from rom.plotting.figures import new_figure, save_figure, set_log_scale
+from rom.plotting.style import BLUE, COLOURS, LINE_STYLES, ORANGE
 from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["plot_history"]
 
 
 def plot_history(history: xr.Dataset, path: str | os.PathLike | None = None) -> Figure:
-    """How a training went: validation error, losses, and how the latent dimension was chosen.
+    """Draw validation errors, training losses, and the choice of the latent dimension.
 
-    history: `model.history`, or that of an autoencoder. path: where to write the picture. The last panel is there where several
-    dimensions were tried, the first two where there were steps of training.
+    Parameters
+    ----------
+    history : Dataset
+        `model.history` of a reduced-order model or an autoencoder.
+    path : str or path-like, optional
+        File to write the picture to. The suffix sets the format, such as .png, .pdf or .svg.
 
-    Returns the Figure. Raises `RomTypeError` for anything but a history, `RomError` where the picture cannot
-    be written.
+    Returns
+    -------
+    Figure
+        A matplotlib figure. The first two panels are there if the model was trained, the last one if several latent
+        dimensions were tried.
+
+    Raises
+    ------
+    RomTypeError
+        If `history` is not the history of a model.
+    RomValueError
+        If it contains nothing to draw, or if `path` has an unknown suffix.
+    RomError
+        If the picture cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np, rom
+    >>> samples = np.random.default_rng(0).standard_normal((100, 4))
+    >>> model = rom.fit_autoencoder(samples, 2, config=rom.FitConfig(steps=3, optimizer="adam"))
+    >>> [axes.get_title() for axes in rom.plotting.plot_history(model.history).axes]
+    ['Error on held-out samples', 'Training losses']
     """
     if not isinstance(history, xr.Dataset) or "validation_error" not in history:
         words = "another Dataset" if isinstance(history, xr.Dataset) else type(history).__name__
@@ -32,22 +56,18 @@ def plot_history(history: xr.Dataset, path: str | os.PathLike | None = None) -> 
     trained, searched = history.sizes.get("step", 0) > 0, history.sizes.get("latent_dim", 1) > 1
     if not trained and "closed_form_error" not in history:
         raise RomValueError("history: this autoencoder took no steps of training, so there is nothing to draw")
-    draws = [draw_validation, draw_losses] * trained + [draw_search] * (searched or not trained)
-    figure = Picture(figsize=(4.2 * len(draws) + 0.8, 3.8), layout="constrained")
-    for ax, draw in zip(figure.subplots(1, len(draws), squeeze=False)[0], draws, strict=True):
+    panels = [draw_validation, draw_losses] * trained + [draw_search] * (searched or not trained)
+    figure = new_figure(4.2 * len(panels) + 0.8, 3.8)
+    for ax, draw in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         draw(ax, history)
-        log_scale(ax, np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()]))
+        set_log_scale(ax, np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()]))
         ax.grid(alpha=0.3)
         ax.legend(fontsize="small")
-    return finished(figure, path)
-
-
-# -----------------------------------------------------------------------------------------------------------
-# Panels of a history
-# -----------------------------------------------------------------------------------------------------------
+    return save_figure(figure, path)
 
 
 def draw_validation(ax: Axes, history: xr.Dataset) -> None:
+    """Draw the validation error of each step, of the best step so far, and of the closed-form model."""
     steps = history["step"].values
     ax.plot(steps, history["validation_error"], color=BLUE, marker="o", ms=3, label="this step")
     best = history["best_validation_error"]
@@ -60,8 +80,9 @@ def draw_validation(ax: Axes, history: xr.Dataset) -> None:
 
 
 def draw_losses(ax: Axes, history: xr.Dataset) -> None:
+    """Draw the unweighted training losses."""
     names = [str(name) for name in history.data_vars if str(name).startswith("loss_")]
-    for name, colour, style in zip(names, COLOURS, STYLES, strict=False):
+    for name, colour, style in zip(names, COLOURS, LINE_STYLES, strict=False):
         values = history[name].values
         if (values > 0).any():
             words = name.removeprefix("loss_").replace("_", " ")
@@ -70,6 +91,7 @@ def draw_losses(ax: Axes, history: xr.Dataset) -> None:
 
 
 def draw_search(ax: Axes, history: xr.Dataset) -> None:
+    """Draw the error of the closed-form model over the latent dimension, and mark the chosen dimension."""
     curve = history["closed_form_error"]
     d = history.attrs["latent_dim"]
     ax.plot(curve["latent_dim"], curve, color=BLUE, marker="o", ms=4, label="closed-form ROM")

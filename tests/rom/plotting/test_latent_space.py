@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import rom
 from rom.data.layout import Layout
 from rom.plotting import plot_latent, plot_manifold, plot_traversal, plot_vector_field
-from rom.plotting.latent_points import hull_of, mesh_of, region_of
+from rom.plotting.region import convex_hull, inside_hull, mesh_lines
 
 PLOTS = [plot_traversal, plot_manifold, plot_vector_field]
 
@@ -264,8 +264,8 @@ def test_six_coordinates_are_shown_of_many():
 
 def test_the_mesh_lies_on_the_manifold_and_in_the_region():
     z = np.random.default_rng(0).standard_normal((200, 3)) * [2.0, 1.0, 0.1]
-    inside = region_of(z[:, :2])
-    for line in mesh_of(z):
+    inside = inside_hull(z[:, :2])
+    for line in mesh_lines(z):
         assert inside(line[:, :2]).all()
         np.testing.assert_allclose(line[:, 2], z[:, 2].mean())
         assert (np.ptp(line, axis=0) == 0).any()
@@ -339,5 +339,5 @@ def test_the_dynamics_of_a_single_coordinate_are_a_curve():
 def test_a_region_on_a_line_has_an_inside(width):
     t = np.linspace(-1.0, 1.0, 20)
     plane = np.stack([t, width * t], axis=1)
-    assert np.isfinite(hull_of(plane)).all()
-    assert region_of(plane)(plane).all()
+    assert np.isfinite(convex_hull(plane)).all()
+    assert inside_hull(plane)(plane).all()

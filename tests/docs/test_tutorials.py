@@ -12,9 +12,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-import rom
-import systems
-
 DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -164,47 +161,3 @@ def test_every_cell_runs_and_makes_its_pictures(page, pyplot, tmp_path, monkeypa
 def test_every_page_with_cells_is_run():
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md") if "_build" not in path.parts}
     assert {page for page in pages if cells(page)} == set(SHORTER)
-
-
-@pytest.mark.parametrize("module", [rom, systems, rom.plotting])
-def test_every_public_name_is_on_a_page_of_names(module):
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.rst"))
-    names = set(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.MULTILINE))
-    assert set(module.__all__) - names - {"DISTRIBUTION", "plotting"} == set()
-
-
-def test_links_between_pages_lead_somewhere():
-    for path in DOCS.rglob("*.md"):
-        if "_build" in path.parts:
-            continue
-        for target in re.findall(r"\]\(([^)#:]+\.(?:md|rst|svg))\)", path.read_text(encoding="utf-8")):
-            assert (path.parent / target).exists(), f"{path.name} links to {target}"
-
-
-def test_links_and_pictures_of_the_readme_lead_somewhere():
-    targets = re.findall(r"\]\(([^)\s]+)\)", (DOCS.parent / "README.md").read_text(encoding="utf-8"))
-    paths = [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:", target)]
-    assert len(paths) >= 10
-    assert [path for path in paths if path and not (DOCS.parent / path).exists()] == []
-
-
-PATH = re.compile(r"`((?:rom|systems|docs|tests|\.ci)/[\w./-]*)`")
-
-
-def test_files_and_folders_that_pages_name_exist():
-    pages = [*DOCS.rglob("*.md"), *(DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md"))]
-    named = {
-        (page.name, path) for page in pages if "_build" not in page.parts for path in PATH.findall(page.read_text())
-    }
-    assert len(named) >= 30
-    assert [(page, path) for page, path in sorted(named) if not (DOCS.parent / path).exists()] == []
-
-
-def test_commands_of_the_command_line_page_can_be_read():
-    from rom import cli
-
-    text = (DOCS / "command_line.md").read_text(encoding="utf-8")
-    commands = [line.split()[1:] for line in text.splitlines() if line.startswith("rom ")]
-    assert len(commands) >= 5
-    for command in commands:
-        cli.parser().parse_args(command)

@@ -26,8 +26,8 @@ from systems.errors import (
 )
 from systems.input_signals import Signals, as_signals, signals
 from systems.integrators import Formulation, LawsonDormandPrince
-from systems.io.shards import open_trajectories
-from systems.io.storage import save_trajectories
+from systems.io.open import open_trajectories
+from systems.io.write import save_trajectories
 from systems.sampling import (
     Box,
     Gaussian,

@@ -16,14 +16,14 @@ __all__ = ["checked_parameters", "checked_states"]
 
 
 def checked_states(name: str, states: Any, system: System, leading: str) -> np.ndarray:
-    """Return states (n, \\*system.shape) in float64, finite.
+    """Return finite states ``(n, *system.shape)`` in float64.
 
     Parameters
     ----------
     name : str
         The argument, for error messages.
     states : array_like or xarray.DataArray
-        States (n, \\*system.shape). A single state counts as n = 1. A DataArray may have its dimensions in any order.
+        States ``(n, *system.shape)``. A single state counts as n = 1. A DataArray may have its dimensions in any order.
     system : System
         The system whose states they are.
     leading : str

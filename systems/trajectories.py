@@ -28,8 +28,9 @@ from systems.errors import IntegrationError, IntegrationWarning, SystemsTypeErro
 from systems.generation import BLOCK, Block, Failure, Settings, labelled, run
 from systems.input_signals import Signals, as_signals
 from systems.integrators import OUT_OF_TIME, SMALLEST_RTOL, changing_parameters
+from systems.io.open import open_trajectories
 from systems.io.provenance import as_json, fingerprint, package_version
-from systems.io.shards import Folder, open_trajectories
+from systems.io.shards import Folder
 from systems.system import System
 
 

@@ -1,1 +1,4 @@
-"""Storage of trajectories: the file format, reading and writing of one file, folders of shards, and many files at once."""
+"""Files of trajectories: their format, reading, writing, and the folders that `simulate` fills.
+
+The modules are private to `systems`, which exports `save_trajectories` and `open_trajectories`.
+"""

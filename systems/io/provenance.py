@@ -1,4 +1,4 @@
-"""What data say of how they were made: one JSON text, in the attribute `provenance` of a Dataset and of a file."""
+"""Provenance: how data were made, as JSON in the attribute ``provenance`` of a Dataset and of a file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from typing import Any
 
 import numpy as np
 
+__all__ = ["as_json", "call_of", "failures", "fingerprint", "package_version", "parsed"]
+
 
 def fingerprint(array: np.ndarray) -> str:
-    """A digest of the values of an array, numbers or text, in the place of the values."""
+    """Return a digest of the values of an array of numbers or text."""
     return "sha256:" + hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:32]
 
 
 def as_json(provenance: Mapping[str, Any], failed: Mapping[int, str]) -> str:
-    """The attribute of a set of trajectories; `failed`: why each of those is absent that could not be integrated."""
+    """Return the attribute of a set of trajectories.
+
+    Parameters
+    ----------
+    provenance : mapping
+        What describes the call of `simulate`.
+    failed : mapping of int to str
+        The reason for each trajectory that is absent because it could not be integrated.
+    """
     listed = [{"trajectory": i, "reason": why} for i, why in sorted(failed.items())]
     return json.dumps({**provenance, "failed": listed}, sort_keys=True)
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """The attribute as a mapping; an empty one for what a user may have put there."""
+    """Return the attribute as a dictionary, which is empty if a user has put something else there."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -32,17 +42,17 @@ def parsed(text: str) -> dict[str, Any]:
 
 
 def failures(provenance: Mapping[str, Any]) -> dict[int, str]:
-    """What `as_json` was given as `failed`."""
+    """Return the argument `failed` of `as_json`."""
     return {entry["trajectory"]: entry["reason"] for entry in provenance.get("failed", ())}
 
 
 def call_of(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """What is the same in all files of one call of `simulate`."""
+    """Return the part of the provenance that all files of one call of `simulate` share."""
     return {key: value for key, value in provenance.items() if key != "failed"}
 
 
 def package_version() -> str:
-    """Version of the installed distribution, or "unknown" in a bare checkout."""
+    """Return the version of the installed distribution, or "unknown" if it is not installed."""
     try:
         return version("latentrom")
     except PackageNotFoundError:

@@ -76,7 +76,7 @@ def folder(tmp_path):
     states = np.random.default_rng(0).standard_normal((6, 12, 40))
     dataset = xr.Dataset({"state": (("trajectory", "time", "x"), states)}, coords={"time": np.arange(12.0)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("systems.io.storage.LARGEST_CHUNK", 3 * 8 * 40)
+        patch.setattr("systems.io.write.LARGEST_CHUNK", 3 * 8 * 40)
         for k in range(3):
             systems.save_trajectories(dataset.isel(trajectory=slice(2 * k, 2 * k + 2)), tmp_path / f"{k}.h5")
     return tmp_path
@@ -85,7 +85,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("pattern", ["*.h5", "0.h5"])
 def test_long_trajectories_of_files_are_cut_in_time_at_chunks_of_the_file(folder, monkeypatch, reads_of, pattern):
     monkeypatch.setattr("rom.data.lazy.BLOCK_BYTES", 7 * 8 * 40)
-    monkeypatch.setattr("systems.io.shards.LARGEST_READ", 7 * 8 * 40)
+    monkeypatch.setattr("systems.io.open.LARGEST_READ", 7 * 8 * 40)
     (group,), _ = as_trajectories(systems.open_trajectories(folder / pattern))
     n = len(group)
     list(group.blocks())
@@ -99,7 +99,7 @@ def test_one_file_stays_on_disk(folder, monkeypatch):
     opened = systems.open_trajectories(folder / "0.h5")
     (folder / "0.h5").unlink()
     (group,), _ = as_trajectories(opened)
-    with pytest.raises(systems.SystemsFileNotFoundError, match=r"0\.h5.* is gone since it was opened"):
+    with pytest.raises(systems.SystemsFileNotFoundError, match=r"0\.h5.* has been deleted since it was opened"):
         next(group.blocks())
 
 

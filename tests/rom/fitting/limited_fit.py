@@ -17,8 +17,8 @@ import xarray as xr
 import rom
 import rom.data.lazy
 import systems
-import systems.io.shards
-import systems.io.storage
+import systems.io.open
+import systems.io.write
 
 N, T, COUNT = 30_000, 50, 40  # in float32: 240 MB
 ALLOWED = 24_000_000
@@ -54,7 +54,7 @@ def main(folder):
     torch.set_num_threads(1)
     dask.config.set(num_workers=2)
     rom.data.lazy.BLOCK_BYTES = 2**20
-    systems.io.storage.LARGEST_CHUNK = systems.io.shards.LARGEST_READ = 2**20
+    systems.io.write.LARGEST_CHUNK = systems.io.open.LARGEST_READ = 2**20
     for k in range(0, COUNT, 4):
         systems.save_trajectories(trajectories(4, N, seed=k), folder / f"{k:03d}.h5")
     runs = systems.open_trajectories(folder)

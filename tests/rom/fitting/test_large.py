@@ -263,7 +263,7 @@ def test_a_shard_that_vanishes_is_named(whole, tmp_path, double):
         runs,
         (tmp_path / "08.h5").unlink,
         systems.SystemsFileNotFoundError,
-        r"08\.h5.* is gone since it was opened",
+        r"08\.h5.* has been deleted since it was opened",
         double,
     )
 

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import systems
-from systems.io.storage import write_whole
+from systems.io.atomic_files import write_whole
 
 VALUE, FILE, MISSING = systems.SystemsValueError, systems.SystemsFileError, systems.SystemsFileNotFoundError
 
@@ -56,7 +56,7 @@ def test_a_shard_deleted_after_it_was_opened(folder):
     opened = systems.open_trajectories(folder)
     (folder / THIRD).unlink()
     assert np.isfinite(opened["state"][:64].values).all()
-    with pytest.raises(MISSING, match=f"{THIRD}' is gone since it was opened"):
+    with pytest.raises(MISSING, match=f"{THIRD}' has been deleted since it was opened"):
         opened["state"][66].load()
 
 
@@ -71,7 +71,7 @@ def test_shards_under_each_others_names(folder, use):
 
 def test_a_shard_with_another_name_is_not_taken_for_missing(folder):
     os.replace(folder / SECOND, folder / "second.h5")
-    with pytest.raises(FILE, match=r"second.h5' has no place among the files of this call.*was it renamed"):
+    with pytest.raises(FILE, match=r"second.h5' was made by this call, but has none of the names.*was it renamed"):
         again(folder)
 
 

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import systems
-from systems.io import storage
+from systems.io import read, write
 
 VALUE, TYPE = systems.SystemsValueError, systems.SystemsTypeError
 
@@ -70,8 +70,8 @@ def test_layout_in_the_file(file):
 
 def test_values_are_read_when_used_and_only_those(file, monkeypatch):
     reads = []
-    real = storage._StoredArray._read
-    monkeypatch.setattr(storage._StoredArray, "_read", lambda self, key: reads.append(key) or real(self, key))
+    real = read._StoredArray._read
+    monkeypatch.setattr(read._StoredArray, "_read", lambda self, key: reads.append(key) or real(self, key))
     lazy = systems.open_trajectories(file)
     part = lazy["state"].isel(trajectory=2, time=[0, 3])
     assert reads == []
@@ -108,9 +108,9 @@ def test_unequal_times_or_grids_stay_apart(tmp_path):
 
 
 def test_large_trajectories_are_chunked_in_time():
-    assert storage._chunks(("trajectory", "time", "x"), (3, 100, 2**17), 8) == (1, 4, 2**17)
-    assert storage._chunks(("trajectory", "time", "x"), (3, 100, 8), 8) == (1, 100, 8)
-    assert storage._chunks(("point", "x"), (10**6, 128), 8) == (4096, 128)
+    assert write._chunks(("trajectory", "time", "x"), (3, 100, 2**17), 8) == (1, 4, 2**17)
+    assert write._chunks(("trajectory", "time", "x"), (3, 100, 8), 8) == (1, 100, 8)
+    assert write._chunks(("point", "x"), (10**6, 128), 8) == (4096, 128)
 
 
 def test_saving_replaces_as_a_whole(file):
@@ -201,7 +201,7 @@ def test_other_files_are_named_with_the_remedy(file, damage, message):
 def test_a_file_that_vanishes(file):
     opened = systems.open_trajectories(file)
     file.unlink()
-    with pytest.raises(systems.SystemsFileNotFoundError, match=r"runs.h5' is gone since it was opened"):
+    with pytest.raises(systems.SystemsFileNotFoundError, match=r"runs.h5' has been deleted since it was opened"):
         opened.load()
 
 

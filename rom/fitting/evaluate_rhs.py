@@ -18,8 +18,14 @@ from rom.data.ingest import as_collocation
 from rom.data.layout import Layout
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.pod import Projection
+from rom.training.run import FitRun
 
-__all__ = ["RhsRequest", "StreamingRhsSampler", "evaluate_at", "parameters_for"]
+__all__ = ["RhsRequest", "StreamingRhsSampler", "at_trajectories", "evaluate_at", "parameters_for"]
+
+log = logging.getLogger("rom")
+
+NOISE = systems.NearTrajectories.noise  # of deviations, in shares of the spread of the states
+FIRST = 8  # states whose price is measured where time is limited
 
 
 def parameters_for(
@@ -68,10 +74,25 @@ def evaluate_at(
     return Collocation(found.states, found.time_derivatives, parameters[kept], inputs[kept], times[kept])
 
 
-log = logging.getLogger("rom")
-
-NOISE = systems.NearTrajectories.noise  # of deviations, in shares of the spread of the states
-FIRST = 8  # states whose price is measured where time is limited
+def at_trajectories(
+    system: systems.System, groups: list[Trajectories], layout: Layout, n: int, run: FitRun
+) -> Collocation:
+    """Evaluate f at `n` random states of the trajectories, or at all of them if there are fewer."""
+    rng = np.random.default_rng([run.seed, 1])
+    total = sum(len(g) * len(g.times) for g in groups)
+    chosen = np.sort(rng.choice(total, min(n, total), replace=False))
+    parts, first = [], 0
+    for group in groups:
+        for block, within, values in group.blocks():
+            i, k = np.divmod(chosen - first, len(group.times))
+            here = (i >= block.start) & (i < block.stop) & (k >= within.start) & (k < within.stop)
+            i, k = i[here], k[here]
+            x = values[i - block.start, k - within.start]
+            parts.append((x, group.parameters[i], group.inputs[i, k], group.times[k]))
+        first += len(group) * len(group.times)
+    states, parameters, inputs, times = (np.concatenate(column) for column in zip(*parts, strict=True))
+    limit = run.budget.for_evaluation()
+    return evaluate_at(system, layout, states, parameters, inputs, times, rng, run.seed, limit)
 
 
 @dataclass(frozen=True)

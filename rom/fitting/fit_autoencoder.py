@@ -14,10 +14,10 @@ from rom.config import FitConfig, LossWeights
 from rom.data.samples import as_samples
 from rom.data.samples_at_positions import samples_at_positions
 from rom.fitting.arguments import (
+    check_modules,
     clip_to_rank,
     create_run,
     require_dimension,
-    require_field,
     require_rank,
 )
 from rom.fitting.assemble_autoencoder import build_autoencoder
@@ -94,7 +94,6 @@ def fit_autoencoder(
     """
     latent_dim = require_integer("latent_dim", latent_dim, low=1)
     run = create_run(
-        latent_dim=latent_dim,
         weights=weights,
         config=config,
         seed=seed,
@@ -105,7 +104,7 @@ def fit_autoencoder(
         verbose=verbose,
     )
     seed = run.seed
-    require_field(modules, config)
+    check_modules(modules, latent_dim, config)
     require_weight(weights)
     require_start(start, config, modules)
     samples = (

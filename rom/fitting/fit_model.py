@@ -1,4 +1,4 @@
-"""rom.fit: the story of the whole package, from known dynamics and data to a reduced-order model."""
+"""`rom.fit`: from known dynamics and data to a reduced-order model."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ import torch
 from torch import nn
 
 from rom.config import FitConfig, LossWeights
-from rom.data.layout import Layout
-from rom.fitting.arguments import create_run, require_dimension, require_field, require_rank
-from rom.fitting.assemble import build_model, fingerprint
-from rom.fitting.collect import FitData, collect_data
-from rom.fitting.initial_model import choose_initial_model, require_affordable
-from rom.fitting.prepare import Prepared, prepare
-from rom.fitting.training_data import fresh_flows, to_device
-from rom.models.build import add_posterior, build_networks, closed_form_networks, init_from_closed_form, require_network
+from rom.fitting.arguments import (
+    check_data_request,
+    check_latent_dim,
+    check_modules,
+    check_networks,
+    check_weights,
+    create_run,
+    require_dimension,
+    require_rank,
+)
+from rom.fitting.assemble import build_model
+from rom.fitting.collect import collect_data
+from rom.fitting.fingerprint import fingerprint
+from rom.fitting.given_data import read_given_data
+from rom.fitting.initial_model import choose_initial_model
+from rom.fitting.initial_networks import initial_networks
+from rom.fitting.prepare import prepare
+from rom.fitting.training_data import forecast_objective
 from rom.models.reduced_order_model import ReducedOrderModel
-from rom.networks.field_correction import attach
-from rom.networks.user_modules import check_user_modules
-from rom.training.forecast_objective import ForecastObjective, window_steps
 from rom.training.loop import expected_correction, train
 from rom.training.record import Progress
-from rom.utils.errors import RomValueError
 
 __all__ = ["fit"]
 
@@ -50,67 +56,108 @@ def fit(
 ) -> ReducedOrderModel:
     """Fit a reduced-order model to known dynamics, to data, or to both.
 
-    Everyday arguments
-        system: a `systems.System`, or None when data are passed.
-        n_collocation: number of collocation points to evaluate f at; 0 for none.
-        trajectories: a Dataset with `state` (trajectory, time, *dims), or with fields (trajectory, time, ...) under names of
-            their own, without `trajectory` for one run; a list of such; or arrays (times, states),
-            (times, states, parameters) or (times, states, parameters, inputs) with shapes (time,),
-            (trajectory, time, *shape), (trajectory, p) and (trajectory, time, m). Inputs u(t) are known at the times of the
-            snapshots; a Dataset holds them as `inputs` (trajectory, time, input).
-        n_trajectories: number of trajectories to simulate; 0 for none.
-        collocation: a Dataset with `state` and `time_derivative` (point, *dims), two Datasets of fields (point, ...) for
-            states and time derivatives, or arrays (states, time_derivatives),
-            (states, time_derivatives, parameters) or (states, time_derivatives, parameters, inputs) with shapes
-            (point, *shape), (point, p) and (point, m).
-        Trajectories and collocation on differing, moving or scattered positions are lists of Datasets, which
-            `config=FitConfig(space=rom.Coordinate())` makes one model of; they are read into memory.
-        latent_dim: d, or "auto" to choose it from closed-form models on held-out data. More than a state has components only
-            with a weight for `sparse` or `sparse_kl`.
-        max_seconds: wall clock of the whole call; the training is laid out for what simulation leaves of it.
+    Training starts from the classical model in closed form (POD, quadratic manifold, operator inference). The best
+    model on held-out data is returned; the closed-form model is one of those that are compared.
 
-    What is passed is used as it is. What is missing is made only when its count is given, or when no data of either
-    kind were passed. Collocation states come from the system's sampler, or lie near the trajectories.
+    Parameters
+    ----------
+    system : systems.System or None
+        The known dynamics dx/dt = f(x; mu, t). None if data are passed and f is not known.
+    n_collocation : int, optional
+        Number of collocation points at which f is evaluated; 0 for none. The points come from the system's sampler, or
+        lie near the trajectories.
+    trajectories : xarray.Dataset, list of Dataset, or tuple of arrays, optional
+        Trajectories to learn from: a Dataset with `state` ``(trajectory, time, *dims)``, or with several fields
+        ``(trajectory, time, ...)`` under names of their own; without the dimension `trajectory` for a single run. Or
+        arrays ``(times, states)``, ``(times, states, parameters)`` or ``(times, states, parameters, inputs)`` with
+        shapes ``(time,)``, ``(trajectory, time, *shape)``, ``(trajectory, p)`` and ``(trajectory, time, m)``. A Dataset
+        holds inputs u(t) as `inputs` ``(trajectory, time, input)``. They may be lazy (`systems.open_trajectories`, or
+        dask arrays) and larger than memory.
+    n_trajectories : int, optional
+        Number of trajectories to simulate; 0 for none.
+    collocation : xarray.Dataset, tuple of Datasets, or tuple of arrays, optional
+        Collocation pairs: a Dataset with `state` and `time_derivative` ``(point, *dims)``; two Datasets of fields for
+        states and time derivatives; or arrays ``(states, time_derivatives)``, ``(states, time_derivatives,
+        parameters)`` or ``(states, time_derivatives, parameters, inputs)`` with shapes ``(point, *shape)``,
+        ``(point, p)`` and ``(point, m)``.
+    latent_dim : int or "auto"
+        Latent dimension d. "auto" chooses it with closed-form models on held-out data. More than a state has components
+        only with a positive weight for `sparse` or `sparse_kl`.
+    weights : LossWeights
+        Weights of the losses.
+    config : FitConfig
+        Everything else about networks and training.
+    modules : tuple of torch.nn.Module, optional
+        Your own encoder ``(B, *shape)`` to ``(B, d)`` and decoder ``(B, d)`` to ``(B, *shape)``, which see standardised
+        states. Copies of them learn what the closed-form model leaves.
+    seed : int
+        Seed of all random choices.
+    device : str or torch.device
+        "auto" (CUDA if there is one), "cpu", "cuda", or a torch device.
+    max_seconds : float, optional
+        Wall-clock limit of the whole call, in seconds. Training is laid out for what simulation leaves of it.
+    checkpoint : path, optional
+        File for the state of the training. The same call resumes from it.
+    callbacks : sequence of callable
+        Called with a `Progress` at each validation. One that returns True ends the training.
+    verbose : bool, optional
+        Show a progress bar. By default only on a terminal.
+
+    Returns
+    -------
+    ReducedOrderModel
+        The best model on held-out trajectories and held-out collocation points together. With fewer than four
+        trajectories the points alone decide; without held-out data of either kind the training data decide. Its
+        `history` says which. If it forecasts the held-out trajectories less well than the closed-form model, a warning
+        says so.
+
+    Raises
+    ------
+    RomValueError, RomTypeError
+        If an argument or the data cannot be used.
+    systems.SystemsError
+        If the system fails, or a file is missing or damaged.
+    RomReadError
+        If a dask computation of the data fails.
+
+    Notes
+    -----
+    Data you pass are used unchanged. Missing data are generated only if you give a count or pass no data.
+
     With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at
-    most as often as there are points; and eight times while training goes on at as many fresh ones along flows from
-    new initial states, of a black box only with `max_seconds`, a fiftieth of which they may take each time. `history`
-    counts these states (not what integrating the flows takes), and the few that tell whether f is autonomous and
-    agrees with what was given; `FitConfig(evaluate_system=False)` forbids all of them. Where f is not asked along
-    given trajectories, the physics there is that of a spline through the snapshots, where these are smooth and change
-    about as fast as the points nearby. Given trajectories of which more than a twentieth of the variance is noise are
-    set aside, with a warning, where there are collocation points.
+    most as often as there are points; and eight times during training at as many states along new flows. For a black
+    box these flows need `max_seconds`, and may take a fiftieth of it each time. `history` counts these states, but not
+    what integrating the flows takes. `FitConfig(evaluate_system=False)` forbids them all. Where f is not evaluated
+    along given trajectories, its values there are estimated by a spline through the snapshots, if these are smooth and
+    change about as fast as the points nearby. Trajectories with more than a twentieth of noise in their variance are
+    set aside with a warning if there are collocation points.
 
-    Further arguments
-        weights, config: of the losses, and everything else about networks and training.
-        modules: an encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape) of your own, in place of the networks of
-            `config`; copies of them learn what the closed form leaves. They see standardised states. Not with
-            `FitConfig.space`, whose states are coefficients.
-        seed: of all random choices. device: "auto", "cpu", "cuda", or a torch device.
-        checkpoint: a file for the state of the training; the same call resumes from it.
-        callbacks: called with a `Progress` at each look at the held-out data; one that returns True ends the training.
-        verbose: a progress bar; by default on a terminal only.
+    Ctrl-C ends the training and returns the best model so far.
 
-    Returns the best model seen on held-out trajectories and held-out collocation points together (with fewer than four
-    trajectories, on points alone; without either, on the training data: `history` says which). Training starts from the
-    closed-form model (POD, quadratic manifold, operator inference), which is one of those that are compared; should the
-    best one forecast the held-out trajectories less well than that, a warning says so. Ctrl-C ends the training and
-    returns the best model so far.
+    Memory: about six blocks of 64 MiB (or one chunk of the data) in float64, three times the POD basis, up to eight
+    times the POD coordinates of all states, and 16 bytes for each component of the collocation points. Training
+    trajectories are read twice, held-out ones once.
 
-    Trajectories may be lazy (`systems.open_trajectories`, or any Dataset with dask arrays), and larger than memory. No more
-    is held than about six blocks, of 64 MiB in float64 or one chunk; three times the POD basis, r states; the POD
-    coordinates of all states, up to eight times; and the collocation points that were passed or come from a sampler, 16
-    bytes a component. Training trajectories are read twice, held-out ones once.
+    Times and parameters are in the units of the data.
 
-    Sources: Sholokhov, Liu, Mansour & Nabi 2023 (physics-informed neural ODE); Lee & Parish 2021 (parameters); the closed
-    form as in `rom/reduction/operator_inference.py`. Times and parameters are in the units of the data.
+    References
+    ----------
+    Sholokhov, Liu, Mansour & Nabi (2023), Physics-informed neural ODE (PINODE), Sci. Rep. 13.
+    Lee & Parish (2021), Parameterized neural ordinary differential equations, Proc. R. Soc. A 477.
 
-    Raises `RomValueError` or `RomTypeError` for arguments and data that cannot be used, `systems.SystemsError` for a
-    system that fails or a file that is gone or damaged, `RomReadError` where a computation of dask fails.
+    Examples
+    --------
+    >>> import rom, systems
+    >>> oscillator = systems.Duffing()
+    >>> quick = rom.FitConfig(hidden=(8,), latent_hidden=(8,), steps=5, validations=1)
+    >>> model = rom.fit(oscillator, 64, n_trajectories=4, latent_dim=2, config=quick)
+    >>> forecast = model.forecast(oscillator.sample_initial(3, seed=1), t=[0.0, 0.5, 1.0])
+    >>> dict(forecast["state"].sizes)
+    {'trajectory': 3, 'time': 3, 'component': 2}
     """
     run = create_run(
-        latent_dim=latent_dim,
-        weights=weights,
         config=config,
+        weights=weights,
         seed=seed,
         device=device,
         max_seconds=max_seconds,
@@ -118,84 +165,30 @@ def fit(
         callbacks=callbacks,
         verbose=verbose,
     )
-    if config.space is not None:  # f takes states on its own grid, not coefficients
-        run = replace(run, config=replace(config, evaluate_system=False))
-    config, seed, clock = run.config, run.seed, run.budget
-    dimension = None if latent_dim == "auto" else int(latent_dim)
-    require_dimension(dimension, getattr(system, "n_states", None) if config.space is None else None, weights)
-    if modules is not None and dimension is None:
-        raise RomValueError("modules: they have one latent dimension; say which with latent_dim=...")
-    require_field(modules, config)
+    if run.config.space is not None:  # f takes states on its own grid, not coefficients of splines
+        run = replace(run, config=replace(run.config, evaluate_system=False))
+    dimension = check_latent_dim(latent_dim)
+    check_data_request(system, n_collocation, trajectories, n_trajectories, collocation)
+    check_modules(modules, dimension, run.config)
+    if system is not None and run.config.space is None:
+        require_dimension(dimension, system.n_states, run.weights)
 
-    def accept(layout: Layout) -> None:
-        require_dimension(dimension, layout.n_states, weights)
-        require_affordable(dimension, layout.n_states)
-        check_user_modules(modules, layout, dimension or 1)
-        require_network(config, layout)
-
-    material = collect_data(
-        system, n_collocation, trajectories, n_trajectories, collocation, config, seed, clock, run.verbose, accept
-    )
-    require_weight(material, weights)
-    started = clock.elapsed
-    prepared = prepare(material, config, min_rank=dimension or 1)
-    preparation = clock.elapsed - started
-    if modules is not None and not weights.over_complete:
-        require_rank(prepared.projection.rank, int(latent_dim))
+    given = read_given_data(system, trajectories, collocation, run.config)
+    check_networks(given.layout, dimension, modules, run)
+    data = collect_data(given, n_collocation, n_trajectories, run)
+    check_weights(run.weights, has_trajectories=data.split.n_trajectories > 0, has_points=data.has_points)
+    prepared = prepare(data, run.config, min_rank=dimension or 1)
+    if modules is not None and dimension is not None and not run.weights.over_complete:
+        require_rank(prepared.projection.rank, dimension)
     start = choose_initial_model(prepared, dimension, run)
-
-    networks = build_networks(
-        config,
-        prepared.projection.rank,
-        start.closed_form.latent_dim,
-        n_parameters(prepared),
-        seed,
-        material.layout,
-        check_user_modules(modules, material.layout, start.closed_form.latent_dim),
-    )
-    attach(networks, prepared.projection.basis)
-    states, parameters = prepared.with_parameters()
-    correction = expected_correction(start.error)
-    init_from_closed_form(networks, start.closed_form, states, parameters, gain=correction)
-    if weights.variational > 0.0:
-        add_posterior(networks, config, states, seed)
-    networks.to(run.device)
-
-    data, held_out = to_device(prepared, start, config, run.device)
-    renewal = fresh_flows(
-        system if config.evaluate_system else None,
-        material,
-        prepared,
-        start.step.max_step * start.step.substeps,
-        window_steps(config.window, start.step.stride),
-        seed,
-        limited=max_seconds is not None,
-    )
-    objective = ForecastObjective(data, held_out, weights, config, renewal, material.layout.n_states)
-    training = train(
+    networks = initial_networks(start, prepared, data.layout, modules, run)
+    objective = forecast_objective(system, data, prepared, start, run)
+    record = train(
         networks,
         objective,
         run,
-        correction=correction,
-        fingerprint="" if run.checkpoint is None else fingerprint(prepared, start, run, modules),
-        seconds=clock.for_training(preparation),
+        correction=expected_correction(start.error),
+        fingerprint=fingerprint(prepared, start, modules, run),
+        seconds=run.budget.for_training(prepared.seconds),
     )
-    networks.posterior = None
-    reference = closed_form_networks(config, start.closed_form).to(run.device)
-    return build_model(material, prepared, start, networks, reference, training, run, objective, system)
-
-
-def require_weight(material: FitData, weights: LossWeights) -> None:
-    """Refuse weights under which no data count."""
-    of_data = weights.reconstruction + weights.prediction if material.split.n_trajectories else 0.0
-    physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)
-    has_points = material.collocation is not None or material.wanted is not None
-    if of_data + (sum(physics) if has_points else 0.0) <= 0.0:
-        raise RomValueError(
-            "weights are zero for all losses of the data that there are (regularisers alone make no model); give one of them a "
-            "positive weight"
-        )
-
-
-def n_parameters(prepared: Prepared) -> int:
-    return len(prepared.parameter_mean)
+    return build_model(system, data, prepared, start, networks, objective, record, run)

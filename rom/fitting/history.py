@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import xarray as xr
 
+import systems
 from rom.fitting.collect import FitData
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
@@ -15,21 +15,21 @@ from rom.training.record import TrainingRecord, columns_of
 from rom.training.run import FitRun
 
 
-def record(
-    material: FitData,
+def history_of_fit(
+    system: systems.System | None,
+    data: FitData,
     prepared: Prepared,
     start: InitialModel,
-    training: TrainingRecord,
-    run: FitRun,
     objective: ForecastObjective,
-    system: Any,
+    record: TrainingRecord,
+    run: FitRun,
 ) -> xr.Dataset:
     """The history: losses and validation error by `step`, error of closed-form models by `latent_dim`, facts as attributes."""
-    rows = training.rows
+    rows = record.rows
     columns = columns_of(rows, "window")
     # Of the points on the way, those come first that were asked for by their count.
     n_passing = prepared.n_passing
-    n_asked_for = 0 if material.wanted is None else min(n_passing, material.wanted.asked_for)
+    n_asked_for = 0 if data.rhs_request is None else min(n_passing, data.rhs_request.asked_for)
     n_fresh = objective.n_fresh_points
     columns["closed_form_error"] = ("latent_dim", list(start.errors.values()))
     attrs = {
@@ -38,31 +38,29 @@ def record(
         "rank": prepared.projection.rank,
         "lost_energy": prepared.projection.lost_energy,
         "validated_on": prepared.held_out.kind,
-        "validation_error": training.best.error,
-        "closed_form_validation_error": training.start.error,
+        "validation_error": record.best.error,
+        "closed_form_validation_error": record.start.error,
         "ridge": start.closed_form.ridge,
-        "stopped": training.stopped,
-        "interrupted": training.stopped == "interrupted",
-        "steps": training.step,
-        "best_step": training.best_step,
-        "recoveries": training.recoveries,
-        "training_seconds": training.seconds,
+        "stopped": record.stopped,
+        "interrupted": record.stopped == "interrupted",
+        "steps": record.step,
+        "best_step": record.best_step,
+        "recoveries": record.recoveries,
+        "training_seconds": record.seconds,
         "substeps": start.step.substeps,
         "stride": start.step.stride,
         "time_scale": prepared.time_scale,
-        "trajectories": material.origin["trajectories"],
-        "collocation": material.origin["collocation"],
-        "n_trajectories": material.split.n_trajectories,
-        "n_collocation": n_asked_for
-        if material.collocation is None
-        else len(material.collocation) - material.n_trajectory_points,
-        "n_trajectory_points": material.n_trajectory_points + n_passing - n_asked_for,
+        "trajectories": data.origin["trajectories"],
+        "collocation": data.origin["collocation"],
+        "n_trajectories": data.split.n_trajectories,
+        "n_collocation": n_asked_for if data.collocation is None else len(data.collocation) - data.n_trajectory_points,
+        "n_trajectory_points": data.n_trajectory_points + n_passing - n_asked_for,
         "n_spline_points": 0 if prepared.smooth is None else len(prepared.smooth),
         "n_fresh_points": n_fresh,
-        "n_fresh_flows": sum(training.renewed),
-        "f_evaluations": material.evaluations + n_passing + n_fresh,
+        "n_fresh_flows": sum(record.renewed),
+        "f_evaluations": data.evaluations + n_passing + n_fresh,
         "seed": run.seed,
-        **({} if material.layout.space is None else {"lost_in_space": material.lost_in_space}),
+        **({} if data.layout.space is None else {"lost_in_space": data.lost_in_space}),
         "weights": json.dumps(run.weights.to_dict()),
     }
     coords = {"step": [row.step for row in rows], "latent_dim": list(start.errors)}

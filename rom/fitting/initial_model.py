@@ -6,21 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rom.fitting.arguments import clip_to_rank
+from rom.fitting.arguments import clip_to_rank, require_affordable
 from rom.fitting.latent_dim_search import select_latent_dim
 from rom.fitting.prepare import Prepared
 from rom.fitting.ridge_search import select_closed_form
 from rom.fitting.step_size import StepSize
 from rom.reduction.closed_form import ClosedForm, pad_latent_dim
 from rom.training.run import FitRun
-from rom.utils.errors import RomValueError
 
-__all__ = ["InitialModel", "choose_initial_model", "require_affordable"]
+__all__ = ["InitialModel", "choose_initial_model"]
 
-# Latent states, if they are more than the dimensions that the data span. Quadratic dynamics have d^3 / 2 coefficients.
-MAX_OVERCOMPLETE_DIM = 128
-
-# Latent states of the closed form that such a latent space is made from.
+# Latent states of the closed form from which an over-complete latent space is made.
 MAX_DIM_BEFORE_PADDING = 32
 
 
@@ -76,26 +72,3 @@ def choose_initial_model(prepared: Prepared, latent_dim: int | None, run: FitRun
         mixtures = np.random.default_rng([run.seed, 8]).standard_normal((d - fitted_dim, fitted_dim))
         closed_form = pad_latent_dim(closed_form, mixtures)
     return InitialModel(closed_form, candidate.error, candidate.step, {d: candidate.error})
-
-
-def require_affordable(latent_dim: int | None, span: int) -> None:
-    """Refuse many more latent states than dimensions that the data span, because quadratic dynamics grow with their cube.
-
-    Parameters
-    ----------
-    latent_dim : int or None
-        None if it is yet to be chosen.
-    span : int
-        Number of dimensions that the data span.
-
-    Raises
-    ------
-    RomValueError
-        If there are more than `MAX_OVERCOMPLETE_DIM` latent states, and more than `span`.
-    """
-    if latent_dim is not None and span < latent_dim > MAX_OVERCOMPLETE_DIM:
-        raise RomValueError(
-            f"latent_dim is {latent_dim}, but the data span only {span} dimensions, and the number of quadratic terms in the "
-            f"dynamics grows with its cube; take at most {MAX_OVERCOMPLETE_DIM}, or use rom.fit_autoencoder, which has no "
-            "dynamics"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -61,6 +62,7 @@ class Prepared:
     spreads: LossScales
     exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
     n_passing: int = 0  # points at which f was asked while the trajectories were projected
+    seconds: float = 0.0  # that preparing the data took: what follows the training passes over them again
     large: bool = False  # whether the states passed in blocks: what follows then works in blocks as well
 
     def points(self) -> CollocationTable | None:
@@ -104,40 +106,63 @@ class Prepared:
         return self.states(), torch.cat(present) if present else None
 
 
-def prepare(material: FitData, config: FitConfig, min_rank: int) -> Prepared:
-    """Project and scale the data of a fit.
+def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
+    """Project the data of a fit onto POD coordinates and scale time, parameters and inputs.
 
-    Large sets pass by twice: for the POD, and to be projected. Smaller ones are taken into memory for the POD.
+    Large sets are read block by block, twice: for the POD, and to be projected. Smaller ones are read into memory for
+    the POD.
+
+    Parameters
+    ----------
+    data : FitData
+        Trajectories and collocation pairs.
+    config : FitConfig
+        Its `energy_tolerance` and `max_rank` choose the number of POD coordinates.
+    min_rank : int
+        Least number of POD coordinates, as many as there are latent ones.
+
+    Returns
+    -------
+    Prepared
+        Training and held-out data as tensors.
+
+    Raises
+    ------
+    RomValueError
+        If there are no trajectories and too few collocation points.
     """
-    kept, held, pairs = material.split.training, material.split.held_out, material.collocation
+    started = time.monotonic()
+    kept, pairs = data.split.training, data.collocation
     if not kept and pairs is not None and len(pairs) < FEWEST_POINTS:
         raise RomValueError(
             f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
         )
-    rng = np.random.default_rng([material.split.seed, 2])
-    rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), bool(held), rng)
+    rng = np.random.default_rng([data.split.seed, 2])
+    has_held = bool(data.split.held_out)
+    rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), has_held, rng)
     large = is_large(kept, 0 if pairs is None else pairs.states.size)
-    snapshots, passing = Snapshots(kept, pairs, rows, material.layout), None
+    snapshots, sampler = Snapshots(kept, pairs, rows, data.layout), None
     if large:
         projection, deviations = pod_in_one_pass(snapshots, config, min_rank)
-        if material.wanted is not None:
-            passing = StreamingRhsSampler(material.wanted, kept, projection, deviations)
+        if data.rhs_request is not None:
+            sampler = StreamingRhsSampler(data.rhs_request, kept, projection, deviations)
     else:
         projection = pod_of_sample(snapshots, config, min_rank, rng)
     if pairs is not None:
         warn_of_lost_rates(projection, next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large)))
     # Every state is projected once; only then the unit of time is known.
-    coordinates = Coordinates(projection, parameter_scaling(material), material.layout)
-    training = coordinates.of_groups(kept, passing)
+    coordinates = Coordinates(projection, parameter_scaling(data), data.layout)
+    training = coordinates.of_groups(kept, sampler)
     collocation, held_points = (coordinates.of_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
-    if passing is not None:
-        further = coordinates.of_passing(passing)
-        chosen, held_chosen = held_out_rows(len(further), bool(held), rng)
+    if sampler is not None:
+        further = coordinates.of_passing(sampler)
+        chosen, held_chosen = held_out_rows(len(further), has_held, rng)
         collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
     time_scale = natural_time(training, collocation)
-    training, held_groups = in_time(training, time_scale), in_time(coordinates.of_groups(held), time_scale)
+    training = in_time(training, time_scale)
+    held_groups = in_time(coordinates.of_groups(data.split.held_out), time_scale)
     collocation, held_points = (per_time(table, time_scale) for table in (collocation, held_points))
-    asked = material.n_trajectory_points > 0 or passing is not None
+    exact = data.n_trajectory_points > 0 or sampler is not None
     return Prepared(
         projection=projection,
         time_scale=time_scale,
@@ -146,12 +171,13 @@ def prepare(material: FitData, config: FitConfig, min_rank: int) -> Prepared:
         parameter_range=coordinates.scaling.extremes,
         training=training,
         collocation=collocation,
-        smooth=None if collocation is None or asked else smooth_states(training, collocation, rng),
+        smooth=None if collocation is None or exact else smooth_states(training, collocation, rng),
         held_out=what_validates(training, collocation, held_groups, held_points),
         spreads=loss_scales(training, collocation),
-        exact_along_trajectories=asked,
-        n_passing=0 if passing is None else len(passing),
+        exact_along_trajectories=exact,
+        n_passing=0 if sampler is None else len(sampler),
         large=large,
+        seconds=time.monotonic() - started,
     )
 
 

@@ -46,14 +46,14 @@ class ParameterScaling:
         return torch.cat(present, dim=1) if present else None
 
 
-def parameter_scaling(material: FitData) -> ParameterScaling:
+def parameter_scaling(data: FitData) -> ParameterScaling:
     """From all data, held-out ones included: these are no states."""
-    groups, pairs = (*material.split.training, *material.split.held_out), material.collocation
+    groups, pairs = (*data.split.training, *data.split.held_out), data.collocation
     parameters = [group.parameters for group in groups]
-    forcing = [point_forcing(group.inputs, group.times, material.layout) for group in groups]
+    forcing = [point_forcing(group.inputs, group.times, data.layout) for group in groups]
     if pairs is not None:
         parameters.append(pairs.parameters)
-        forcing.append(point_forcing(pairs.inputs, pairs.times, material.layout))
+        forcing.append(point_forcing(pairs.inputs, pairs.times, data.layout))
     columns = (
         np.concatenate(parameters),
         np.concatenate([rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]) for rows in forcing]),

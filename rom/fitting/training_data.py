@@ -1,33 +1,59 @@
-"""Training and held-out data on the device of the training, and fresh flows of the system."""
+"""The objective of a fit: training and held-out data on the device, and fresh flows of the system."""
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import systems
-from rom.config import FitConfig
 from rom.fitting.collect import FitData
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
-from rom.training.forecast_objective import TrainingData
+from rom.training.forecast_objective import ForecastObjective, TrainingData, window_steps
 from rom.training.fresh_flows import FreshFlowSampler
+from rom.training.run import FitRun
 from rom.training.validation import HeldOut, into_segments
 
-__all__ = ["fresh_flows", "to_device"]
+__all__ = ["forecast_objective"]
+
+UNKNOWN_SPAN = 10.0  # natural times that flows of a black box without trajectories cover
 
 
-def to_device(
-    prepared: Prepared, start: InitialModel, config: FitConfig, device: torch.device
-) -> tuple[TrainingData, HeldOut]:
-    """Training and held-out data in the dtype and on the device of the training."""
-    target: dict[str, Any] = {"device": device, "dtype": getattr(torch, config.dtype)}
+def forecast_objective(
+    system: systems.System | None, data: FitData, prepared: Prepared, start: InitialModel, run: FitRun
+) -> ForecastObjective:
+    """Build what the training of a fit minimises.
+
+    Parameters
+    ----------
+    system : systems.System or None
+        The known dynamics, of which flows are drawn during training if `FitConfig.evaluate_system` allows it.
+    data : FitData
+        The data of the fit as they were collected.
+    prepared : Prepared
+        The same in POD coordinates and scaled time.
+    start : InitialModel
+        The closed-form model and the Runge-Kutta step that it allows.
+    run : FitRun
+        Configuration, weights, seed and device.
+
+    Returns
+    -------
+    ForecastObjective
+        Losses and validation on data that are on the device.
+    """
+    training, held_out = to_device(prepared, start, run)
+    flows = fresh_flows(system, data, prepared, start, run) if run.config.evaluate_system else None
+    return ForecastObjective(training, held_out, run.weights, run.config, flows, data.layout.n_states)
+
+
+def to_device(prepared: Prepared, start: InitialModel, run: FitRun) -> tuple[TrainingData, HeldOut]:
+    """Move training and held-out data to the device, in the dtype of the training."""
+    target: dict[str, Any] = {"device": run.device, "dtype": run.dtype}
 
     def optional(values: Tensor | None) -> Tensor | None:
         return None if values is None else values.to(**target)
@@ -54,37 +80,30 @@ def to_device(
     return data, held_out
 
 
-log = logging.getLogger("rom")
-
-UNKNOWN_SPAN = 10.0  # natural times, of the flows of a black box without trajectories
-
-
 def fresh_flows(
-    system: systems.System | None,
-    material: FitData,
-    prepared: Prepared,
-    interval: float,
-    n_intervals: int,
-    seed: int,
-    limited: bool,
+    system: systems.System | None, data: FitData, prepared: Prepared, start: InitialModel, run: FitRun
 ) -> FreshFlowSampler | None:
-    """Renewal over the span of the training trajectories, in pieces of `n_intervals` of the scaled time `interval`.
+    """Make the sampler of flows that join the training data, over the span of the training trajectories.
 
-    None without a system or collocation points to add to, and with parameters, inputs, or an f that depends on time.
-    Of a black box, flows cost many values of f for each point, at a price that is not known: there are some only where
-    initial states are known and time is `limited`.
+    Returns
+    -------
+    FreshFlowSampler or None
+        None without a system or collocation points to add to, and with parameters, inputs, or an f that depends on
+        time. Flows of a black box take many evaluations of f for each point, at an unknown cost: they are drawn only
+        if its sampler gives initial states and `max_seconds` limits the time.
     """
-    if system is None or prepared.collocation is None or material.layout.parameters or material.layout.is_driven:
+    if system is None or prepared.collocation is None or data.layout.parameters or data.layout.is_driven:
         return None
-    if system.is_black_box and (system.sampler is None or not limited):
+    if system.is_black_box and (system.sampler is None or run.budget.limit is None):
         return None
-    groups = material.split.training
+    groups = data.split.training
     if groups:
         span = max(float(np.ptp(g.times)) for g in groups)
-    else:  # the default times of a black box are in nobody's unit
+    else:  # the default times of a black box have no known unit
         span = UNKNOWN_SPAN * prepared.time_scale if system.is_black_box else float(np.ptp(system.default_times))
-    step = min(interval * prepared.time_scale, 0.5 * span)
+    interval = start.step.max_step * start.step.substeps * prepared.time_scale
+    step = min(interval, 0.5 * span)
+    n_intervals = window_steps(run.config.window, start.step.stride)
     n_intervals = max(1, min(n_intervals, int(span / step + 1e-6)))
-    return FreshFlowSampler(
-        system, prepared.projection, prepared.time_scale, step, n_intervals, span, len(prepared.collocation), seed
-    )
+    count = len(prepared.collocation)
+    return FreshFlowSampler(system, prepared.projection, prepared.time_scale, step, n_intervals, span, count, run.seed)

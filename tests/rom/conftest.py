@@ -11,6 +11,8 @@ import systems
 from rom.config import FitConfig
 from rom.models.build import build_networks
 from rom.networks.encoder_decoder import Networks
+from rom.training.run import FitRun
+from rom.utils.time_budget import TimeBudget
 
 SMALL = rom.FitConfig(
     hidden=(16,),
@@ -133,6 +135,16 @@ def random_networks():
                 if not parameter.any():
                     parameter.normal_(std=0.3, generator=generator)
         return networks
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fit_run():
+    """A maker of the settings of a fit on the CPU: `make(config, seed, limit)`."""
+
+    def make(config: FitConfig = SMALL, seed: int = 0, limit: float | None = None) -> FitRun:
+        return FitRun(config, rom.LossWeights(), seed, TimeBudget(limit), torch.device("cpu"))
 
     return make
 

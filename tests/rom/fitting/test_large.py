@@ -17,10 +17,10 @@ import systems
 from rom.data.ingest import as_trajectories
 from rom.fitting.collect import collect_data
 from rom.fitting.evaluate_rhs import RhsRequest, StreamingRhsSampler
+from rom.fitting.given_data import read_given_data
 from rom.fitting.prepare import prepare
 from rom.fitting.snapshots import passing_snapshots
 from rom.reduction.streaming_pod import streamed_projection
-from rom.utils.time_budget import TimeBudget
 
 N_STATES, N_TIMES = 60, 40
 ONE = 8 * N_STATES  # bytes of a state
@@ -191,11 +191,10 @@ def test_points_are_where_they_should_be(lifted, whole):
 
 
 @pytest.mark.usefixtures("large")
-def test_which_points_are_taken_depends_on_the_seed_alone(lifted, whole):
+def test_which_points_are_taken_depends_on_the_seed_alone(lifted, whole, fit_run):
     def points(seed):
-        material = collect_data(
-            lifted, None, whole, None, systems.collocate(lifted, 60, seed=2), rom.FitConfig(), seed, TimeBudget()
-        )
+        given = read_given_data(lifted, whole, systems.collocate(lifted, 60, seed=2), rom.FitConfig())
+        material = collect_data(given, None, None, fit_run(rom.FitConfig(), seed))
         table = prepare(material, rom.FitConfig(), 3).collocation
         return np.sort(table.coordinates.norm(dim=1).numpy())
 

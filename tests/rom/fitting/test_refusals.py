@@ -117,7 +117,7 @@ def test_too_few_points_to_learn_from(linear, small, n):
 def test_a_black_box_without_states_says_what_to_do(small):
     box = systems.from_rhs(lambda x: -x, n_states=12)
     with pytest.raises(
-        rom.RomValueError, match=r"no sampler of states and there are no trajectories.*from_rhs\(..., sampler="
+        rom.RomValueError, match=r"no sampler of states, and there are no trajectories.*from_rhs\(..., sampler="
     ):
         rom.fit(box, 10, n_trajectories=0, config=small)
     with pytest.raises(systems.SystemsError, match="sampler"):

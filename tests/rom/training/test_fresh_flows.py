@@ -13,7 +13,9 @@ from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
 from rom.fitting import training_data
 from rom.fitting.collect import FitData
+from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import prepare
+from rom.fitting.step_size import StepSize
 from rom.fitting.training_data import fresh_flows
 from rom.training.fresh_flows import block_sizes
 
@@ -30,10 +32,20 @@ def prepared(material):
 
 
 @pytest.fixture(scope="module")
-def renewal(linear, material, prepared):
-    return fresh_flows(
-        linear, material, prepared, interval=0.1 / prepared.time_scale, n_intervals=4, seed=0, limited=True
-    )
+def sampler(fit_run):
+    """A maker of the sampler of flows in pieces of four intervals."""
+
+    def make(system, data, prepared, interval=0.1, limited=True):
+        start = InitialModel(None, error=0.0, step=StepSize(substeps=1, stride=1, max_step=interval), errors={})
+        run = fit_run(rom.FitConfig(window=4), limit=60.0 if limited else None)
+        return fresh_flows(system, data, prepared, start, run)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def renewal(linear, material, prepared, sampler):
+    return sampler(linear, material, prepared, interval=0.1 / prepared.time_scale)
 
 
 def test_fresh_points_obey_the_dynamics(linear, prepared, renewal):
@@ -71,30 +83,30 @@ def test_without_time_there_are_none(renewal):
     assert renewal.draw(0, 0.0) is None
 
 
-def test_a_flow_that_fails_ends_no_training(material, prepared, caplog):
+def test_a_flow_that_fails_ends_no_training(material, prepared, caplog, sampler):
     @dataclasses.dataclass(frozen=True)
     class Explosive(systems.LiftedLinear):
         def _latent_rhs(self, z, mu, t, xp):  # noqa: ARG002
             return z / 0.0 if isinstance(z, np.ndarray) else z
 
     with np.errstate(all="ignore"):
-        broken = fresh_flows(Explosive(n=12), material, prepared, 0.1, 4, seed=0, limited=True)
+        broken = sampler(Explosive(n=12), material, prepared)
         assert broken.draw(0, math.inf) is None
     assert "no fresh points along flows" in caplog.text
 
 
-def test_only_where_the_flow_is_known(linear, material, prepared, pendulum):
-    assert fresh_flows(None, material, prepared, 0.1, 4, seed=0, limited=True) is None
+def test_only_where_the_flow_is_known(linear, material, prepared, pendulum, sampler):
+    assert sampler(None, material, prepared) is None
     unknown_states = dataclasses.replace(pendulum, states=None)
-    assert fresh_flows(unknown_states, material, prepared, 0.1, 4, seed=0, limited=True) is None
+    assert sampler(unknown_states, material, prepared) is None
     no_points = dataclasses.replace(material, collocation=None)
-    assert fresh_flows(linear, no_points, prepare(no_points, rom.FitConfig(), 3), 0.1, 4, seed=0, limited=True) is None
+    assert sampler(linear, no_points, prepare(no_points, rom.FitConfig(), 3)) is None
 
 
-def test_of_a_black_box_only_where_time_is_limited(linear, material, prepared):
+def test_of_a_black_box_only_where_time_is_limited(linear, material, prepared, sampler):
     box = systems.from_rhs(lambda x: linear.rhs(x), 12, sampler=linear.sampler)
-    assert fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=False) is None
-    renewal = fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=True)
+    assert sampler(box, material, prepared, limited=False) is None
+    renewal = sampler(box, material, prepared)
     fresh = renewal.draw(0, 5.0)
     states = prepared.projection.lift(fresh.points.coordinates).numpy()
     rates = prepared.projection.project_derivative(torch.from_numpy(linear.rhs(states))) * prepared.time_scale
@@ -135,7 +147,7 @@ def test_flows_have_the_intervals_of_the_windows(linear, runs, pairs, small, mon
     drawn = []
     original = training_data.fresh_flows
     monkeypatch.setattr(
-        "rom.fitting.fit_model.fresh_flows",
+        "rom.fitting.training_data.fresh_flows",
         lambda *args, **kwargs: drawn.append(original(*args, **kwargs)) or drawn[-1],
     )
     model = rom.fit(
@@ -145,14 +157,14 @@ def test_flows_have_the_intervals_of_the_windows(linear, runs, pairs, small, mon
     assert drawn[0].step == pytest.approx(1.0)
 
 
-def test_an_f_that_fails_on_flows_ends_no_training(linear, material, prepared, caplog):
+def test_an_f_that_fails_on_flows_ends_no_training(linear, material, prepared, caplog, sampler):
     def fails(x):
         if len(np.shape(x)) > 1 and len(x) > 8:
             raise RuntimeError("licence lost")
         return linear.rhs(x)
 
     box = systems.from_rhs(fails, 12, sampler=linear.sampler)
-    renewal = fresh_flows(box, material, prepared, 0.1, 4, seed=0, limited=True)
+    renewal = sampler(box, material, prepared)
     assert renewal.draw(0, 5.0) is None
     assert "no fresh points along flows" in caplog.text
 
@@ -192,7 +204,7 @@ def test_flows_come_in_blocks_that_grow_to_the_exact_number(n_flows):
     assert sizes[0] == min(8, n_flows)
 
 
-def test_flows_that_fail_are_replaced(material, prepared):
+def test_flows_that_fail_are_replaced(material, prepared, sampler):
     """Half of the initial states lie where f is not finite; as many flows come as without these."""
     linear = systems.LiftedLinear(n=12)
 
@@ -200,5 +212,5 @@ def test_flows_that_fail_are_replaced(material, prepared):
         return np.where(linear.encode(x)[..., 2:] > 0, np.nan, linear.rhs(x))
 
     system = systems.from_rhs(f, 12, sampler=lambda n, seed: linear.sample_initial(n, seed).values)
-    renewal = fresh_flows(system, material, prepared, 0.1 / prepared.time_scale, 4, seed=0, limited=True)
+    renewal = sampler(system, material, prepared, 0.1 / prepared.time_scale)
     assert len(renewal.draw(0, math.inf).rollouts) == -(-len(prepared.collocation) // 5)

@@ -1,0 +1,62 @@
+"""Networks at the start of a training: equal to the closed-form model, with corrections that are zero."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rom.data.layout import Layout
+from rom.fitting.initial_model import InitialModel
+from rom.fitting.prepare import Prepared
+from rom.models.build import add_posterior, build_networks, init_from_closed_form
+from rom.networks.encoder_decoder import Networks
+from rom.networks.field_correction import attach
+from rom.networks.user_modules import check_user_modules
+from rom.training.loop import expected_correction
+from rom.training.run import FitRun
+
+__all__ = ["initial_networks"]
+
+
+def initial_networks(
+    start: InitialModel,
+    prepared: Prepared,
+    layout: Layout,
+    modules: tuple[nn.Module, nn.Module] | None,
+    run: FitRun,
+) -> Networks:
+    """Build the networks of a fit on its device, equal to the closed-form model.
+
+    Parameters
+    ----------
+    start : InitialModel
+        The closed-form model and its error, which tells how large the corrections will be.
+    prepared : Prepared
+        Training data, by which the inputs of the corrections are normalised.
+    layout : Layout
+        Labels of a state, for networks that act on fields.
+    modules : tuple of torch.nn.Module or None
+        Encoder and decoder of the user, in place of those of the configuration.
+    run : FitRun
+        Configuration, seed and device.
+
+    Returns
+    -------
+    Networks
+        Encoder, latent dynamics and decoder.
+    """
+    d = start.closed_form.latent_dim
+    networks = build_networks(
+        run.config,
+        prepared.projection.rank,
+        d,
+        len(prepared.parameter_mean),
+        run.seed,
+        layout,
+        check_user_modules(modules, layout, d),
+    )
+    attach(networks, prepared.projection.basis)
+    states, parameters = prepared.with_parameters()
+    init_from_closed_form(networks, start.closed_form, states, parameters, gain=expected_correction(start.error))
+    if run.weights.variational > 0.0:
+        add_posterior(networks, run.config, states, run.seed)
+    return networks.to(run.device)

@@ -38,7 +38,6 @@ suppress_warnings = ["myst-nb.lexer"]  # the language of a cell is known only on
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-napoleon_preprocess_types = True
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -47,13 +46,16 @@ default_role = "py:obj"
 python_maximum_signature_line_length = 88
 
 MADE_BY_FUNCTIONS = ("rom.ReducedOrderModel", "rom.Autoencoder")  # users do not call these constructors
+SETTINGS = ("(*_values", "(**settings")  # how signatures of settings begin: their fields are the keyword arguments
 
 
-def hide_constructor(app: Any, what: str, name: str, *rest: Any) -> tuple[str, str] | None:  # noqa: ARG001
-    """Return an empty signature for classes whose objects come from functions such as ``rom.fit``."""
-    return ("", "") if name in MADE_BY_FUNCTIONS else None
+def hide_signature(*event: Any) -> tuple[str, str] | None:
+    """Return an empty signature for classes whose constructor tells a reader nothing."""
+    _app, kind, name, _found, _options, signature, _returns = event
+    is_settings = kind == "class" and (signature or "").startswith(SETTINGS)
+    return ("", "") if is_settings or name in MADE_BY_FUNCTIONS else None
 
 
 def setup(app: Any) -> None:
     """Connect the hooks."""
-    app.connect("autodoc-process-signature", hide_constructor)
+    app.connect("autodoc-process-signature", hide_signature)

@@ -1,4 +1,24 @@
-"""Reduced-order models from known dynamics, data, or both: `rom.fit`, `rom.load`, `rom.evaluate`."""
+"""Reduced-order models from known dynamics, simulation data, or both.
+
+A reduced-order model forecasts a large system dx/dt = f(x; mu, u, t) with few latent states: an encoder z = phi(x), a
+latent neural ODE dz/dt = h(z; mu, u, t) and a decoder x = psi(z). `rom.fit` trains it on trajectories and on the
+equation itself, at states that no trajectory visits.
+
+To start::
+
+    burgers = systems.Burgers(n=256, viscosity=0.05)
+    model = rom.fit(burgers, n_collocation=4096, max_seconds=20)
+    forecast = model.forecast(burgers.sample_initial(4), t=[0.0, 1.0, 2.0])
+
+The main functions:
+
+- `fit` returns a `ReducedOrderModel`; `fit_autoencoder` an `Autoencoder`, which has no dynamics.
+- `evaluate` measures the errors of forecasts, `latent_quality` how good a latent space is.
+- `load` and `load_autoencoder` read what the method `save` wrote.
+- `plotting` draws forecasts, trainings and latent spaces.
+
+`FitConfig` and `LossWeights` hold the settings of a fit.
+"""
 
 import systems as _systems
 

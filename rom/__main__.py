@@ -1,4 +1,4 @@
-"""Run the `rom` command: `python -m rom`."""
+"""Run the `rom` command with ``python -m rom``."""
 
 import sys
 

@@ -54,8 +54,10 @@ def test_systems_lists_every_built_in_system_with_its_source(capsys):
     for name in ("burgers", "lorenz", "lifted-lorenz", "lifted-duffing", "lifted-linear"):
         assert f"\n{name} " in out
     assert "viscosity=0.01" in out
-    assert "Lorenz (1963)" in out
-    assert "Champion et al. (2019)" in out
+    assert "Lorenz, E. N. (1963)" in out
+    assert "Champion, K., Lusch, B., Kutz, J. N., & Brunton, S. L. (2019)" in out
+    for kind in cli.built_in_systems().values():
+        assert kind().citation in out
 
 
 def test_the_version_is_that_of_the_distribution(capsys):

@@ -9,6 +9,7 @@ import numpy as np
 
 from rom.data.lazy import is_large
 from rom.data.trajectories import Trajectories
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["noise_share"]
 
@@ -36,7 +37,7 @@ def noise_share(groups: Sequence[Trajectories], seed: int = 0) -> float:
         counts = np.cumsum([len(group) * len(group.times) for group in groups])
         groups, enough = groups[: 1 + int(np.searchsorted(counts, ENOUGH_OF_LARGE))], ENOUGH_OF_LARGE
     n_states = groups[0].states.shape[2]
-    rng = np.random.default_rng([seed, 9])
+    rng = random_stream(seed, FitStream.NOISE_STATES)
     chosen = np.sort(rng.permutation(n_states)[:MOST_COMPONENTS])
     parts: list[np.ndarray] = []
     for group in groups:

@@ -14,6 +14,7 @@ import systems
 from rom.data.layout import Layout, layout_of_array, plain_layout
 from rom.utils.checks import numeric, require_finite, require_real
 from rom.utils.errors import RomReadError, RomTypeError, RomValueError, nearest
+from rom.utils.random import AutoencoderStream, random_stream
 
 __all__ = [
     "SAMPLE_DIMS",
@@ -96,7 +97,7 @@ def split_samples(values: np.ndarray, layout: Layout, group: np.ndarray, seed: i
     flat = values.reshape(len(values), -1).astype(np.float64)
     if group.max() < 2:  # fewer than three cannot be parted
         group = np.arange(len(group))
-    part = assign_split(group, np.random.default_rng([seed, 4]))
+    part = assign_split(group, random_stream(seed, AutoencoderStream.SPLIT))
     training, validating, calibrating = (flat[part == k] for k in range(3))
     if not (np.ptp(training, axis=0) > 0.0).any():
         raise RomValueError(

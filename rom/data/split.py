@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rom.data.trajectories import Trajectories
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["HELD_OUT_SHARE", "Split", "split_trajectories"]
 
@@ -36,7 +37,7 @@ def split_trajectories(groups: list[Trajectories], seed: int) -> Split:
         return Split(groups, [], seed)
     n_held = min(max(1, round(HELD_OUT_SHARE * total)), MAX_HELD_OUT)
     is_held = np.zeros(total, dtype=bool)
-    is_held[np.random.default_rng([seed, 5]).choice(total, n_held, replace=False)] = True
+    is_held[random_stream(seed, FitStream.HELD_OUT_TRAJECTORIES).choice(total, n_held, replace=False)] = True
     kept, held, first = [], [], 0
     for group in groups:
         mask = is_held[first : first + len(group)]

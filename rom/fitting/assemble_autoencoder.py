@@ -22,7 +22,7 @@ from rom.reduction.pod import Projection
 from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.training.record import TrainingRecord, columns_of
 from rom.training.run import FitRun
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 __all__ = ["build_autoencoder"]
 
@@ -158,7 +158,7 @@ def note_quality(autoencoder: Autoencoder, coordinates: Tensor) -> None:
     if len(coordinates) < ENOUGH_FOR_NEIGHBOURS:
         return
     most = max(ENOUGH_FOR_NEIGHBOURS, JUDGED_TIMES_DIM // autoencoder.latent_dim)
-    some = torch.randperm(len(coordinates), generator=generator_of(0))[:most]
+    some = torch.randperm(len(coordinates), generator=torch_generator(0))[:most]
     quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu()[some].numpy())
     for name in ("effective_dimension", "trustworthiness"):
         autoencoder.history.attrs[name] = quality.attrs[name]

@@ -18,7 +18,7 @@ from rom.reduction.pod import MAX_SNAPSHOTS
 from rom.reduction.polynomial_regression import RIDGES
 from rom.reduction.quadratic_manifold import fit_quadratic_manifold
 from rom.training.autoencoder_objective import variance_of
-from rom.utils.random import generator_of
+from rom.utils.random import AutoencoderStream, random_stream, torch_generator
 
 __all__ = [
     "AutoencoderStart",
@@ -65,7 +65,7 @@ def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
     """Return the samples ``(N, n)`` that the POD is computed from: all unless both sides are long, else a random part."""
     if min(samples.shape) <= MAX_SNAPSHOTS:
         return samples
-    return samples[np.random.default_rng([seed, 5]).permutation(len(samples))[:MAX_SNAPSHOTS]]
+    return samples[random_stream(seed, AutoencoderStream.POD_SAMPLES).permutation(len(samples))[:MAX_SNAPSHOTS]]
 
 
 def drop_costly_quadratic_path(config: FitConfig, latent_dim: int) -> FitConfig:
@@ -107,7 +107,7 @@ def choose_autoencoder_start(
     spread = training[:, :d].std(dim=0).clamp(min=MIN_SPREAD).numpy()
     closed_form = scale_latent(candidates[best], spread)
     if latent_dim > d:
-        mixtures = torch.randn(latent_dim - d, d, generator=generator_of(seed), dtype=training.dtype)
+        mixtures = torch.randn(latent_dim - d, d, generator=torch_generator(seed), dtype=training.dtype)
         closed_form = pad_latent_dim(closed_form, mixtures.numpy())
     return AutoencoderStart(closed_form, errors[best])
 
@@ -117,7 +117,7 @@ def regression_samples(samples: np.ndarray, latent_dim: int, config: FitConfig, 
     enough = max(MIN_REGRESSION_SAMPLES, SAMPLES_PER_PRODUCT * n_products(latent_dim))
     if not config.quadratic_decoder or len(samples) <= enough:  # POD alone costs nothing, and is exact with all samples
         return samples
-    return samples[np.random.default_rng([seed, 6]).permutation(len(samples))[:enough]]
+    return samples[random_stream(seed, AutoencoderStream.MANIFOLD_SAMPLES).permutation(len(samples))[:enough]]
 
 
 def set_correction_gain(networks: EncoderDecoder, gain: float) -> None:

@@ -20,6 +20,7 @@ from rom.fitting.generate import as_datasets, collocate, simulate
 from rom.fitting.given_data import GivenData
 from rom.training.run import FitRun
 from rom.utils.errors import RomValueError
+from rom.utils.random import FitStream
 
 __all__ = ["FitData", "collect_data"]
 
@@ -262,5 +263,5 @@ def generation_seeds(seed: int) -> tuple[int, int]:
     start from the initial states of the trajectories, the held-out ones included, and `sample_initial(n, seed)` would
     return states of the training as test data.
     """
-    first, second = np.random.SeedSequence([seed, 4]).generate_state(2)
+    first, second = np.random.SeedSequence([seed, FitStream.GENERATION_SEEDS]).generate_state(2)
     return int(first), int(second)

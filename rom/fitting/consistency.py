@@ -13,6 +13,7 @@ from rom.data.lazy import snapshots
 from rom.data.trajectories import Collocation, Trajectories
 from rom.fitting.evaluate_rhs import parameters_for
 from rom.fitting.time_derivatives import trusted_derivatives
+from rom.utils.random import FitStream, random_stream
 from rom.utils.time_budget import TimeBudget
 
 __all__ = ["warn_if_rhs_disagrees"]
@@ -34,7 +35,7 @@ def warn_if_rhs_disagrees(
 
     Returns the values of f used.
     """
-    rng = np.random.default_rng([seed, 10])
+    rng = random_stream(seed, FitStream.RHS_CHECK_STATES)
     if isinstance(data, Collocation):
         name, pairs = "collocation", data.select(rng.permutation(len(data))[:LOOKED_AT])
     else:

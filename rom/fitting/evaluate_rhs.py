@@ -19,6 +19,7 @@ from rom.data.layout import Layout
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.pod import Projection
 from rom.training.run import FitRun
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["RhsRequest", "StreamingRhsSampler", "at_trajectories", "evaluate_at", "parameters_for"]
 
@@ -78,7 +79,7 @@ def at_trajectories(
     system: systems.System, groups: list[Trajectories], layout: Layout, n: int, run: FitRun
 ) -> Collocation:
     """Evaluate f at `n` random states of the trajectories, or at all of them if there are fewer."""
-    rng = np.random.default_rng([run.seed, 1])
+    rng = random_stream(run.seed, FitStream.TRAJECTORY_POINTS)
     total = sum(len(g) * len(g.times) for g in groups)
     chosen = np.sort(rng.choice(total, min(n, total), replace=False))
     parts, first = [], 0
@@ -120,7 +121,7 @@ class StreamingRhsSampler:
 
     def __init__(self, wanted: RhsRequest, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
         self.wanted, self.projection, self.spread = wanted, projection, spread
-        self.rng = np.random.default_rng([wanted.seed, 1])
+        self.rng = random_stream(wanted.seed, FitStream.TRAJECTORY_POINTS)
         total = sum(len(g) * len(g.times) for g in groups)
         exact = self.rng.choice(total, min(wanted.exact, total), replace=False)
         near = self.rng.integers(total, size=wanted.near)

@@ -42,7 +42,7 @@ from rom.training.record import Progress, TrainingRecord
 from rom.training.run import FitRun
 from rom.utils.checks import require_choice, require_integer
 from rom.utils.errors import RomValueError
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 __all__ = ["fit_autoencoder"]
 
@@ -126,7 +126,7 @@ def fit_autoencoder(
     training, validating = (projection.project(torch.from_numpy(x)) for x in (samples.training, samples.validating))
     closed = choose_autoencoder_start(training, validating, d, config, seed)
 
-    parts = build_encoder_decoder(config, projection.rank, d, generator_of(seed), samples.layout, own)
+    parts = build_encoder_decoder(config, projection.rank, d, torch_generator(seed), samples.layout, own)
     networks = EncoderDecoder(*parts).to(run.dtype)
     attach(networks, projection.basis)
     init_from_closed_form(networks, closed.closed_form, training)

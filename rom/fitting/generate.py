@@ -14,6 +14,7 @@ from rom.data.trajectories import Trajectories
 from rom.fitting.evaluate_rhs import parameters_for
 from rom.training.run import FitRun
 from rom.utils.errors import RomValueError
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["as_datasets", "collocate", "simulate"]
 
@@ -155,7 +156,7 @@ def parameters_from_trajectories(
     """Return parameters (n_points, p): those of random trajectories, and inputs uniform in their ranges there."""
     if not (layout.parameters or layout.inputs):
         return None
-    rng = np.random.default_rng([seed, 6])
+    rng = random_stream(seed, FitStream.POINT_PARAMETERS)
     rows = np.concatenate([group["parameters"].values for group in trajectories])
     parameters = rows[rng.integers(len(rows), size=n_points)]
     inputs = np.concatenate([np.concatenate([*group["inputs"].values]) for group in trajectories])
@@ -172,7 +173,7 @@ def times_from_trajectories(
     ends = [group["time"].values[[0, -1]] for group in trajectories]
     first, last = min(t[0] for t in ends), max(t[1] for t in ends)
     n_times = -(-n_points // POINTS_AT_ONE_TIME)
-    return np.repeat(np.random.default_rng([seed, 12]).uniform(first, last, n_times), POINTS_AT_ONE_TIME)
+    return np.repeat(random_stream(seed, FitStream.POINT_TIMES).uniform(first, last, n_times), POINTS_AT_ONE_TIME)
 
 
 def as_datasets(groups: list[Trajectories], layout: Layout) -> list[xr.Dataset]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from rom.fitting.arguments import clip_to_rank, require_affordable
 from rom.fitting.latent_dim_search import select_latent_dim
 from rom.fitting.prepare import Prepared
@@ -13,6 +11,7 @@ from rom.fitting.ridge_search import select_closed_form
 from rom.fitting.step_size import StepSize
 from rom.reduction.closed_form import ClosedForm, pad_latent_dim
 from rom.training.run import FitRun
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["InitialModel", "choose_initial_model"]
 
@@ -69,6 +68,6 @@ def choose_initial_model(prepared: Prepared, latent_dim: int | None, run: FitRun
     candidate = select_closed_form(prepared, fitted_dim, run)
     closed_form = candidate.closed_form
     if d > fitted_dim:
-        mixtures = np.random.default_rng([run.seed, 8]).standard_normal((d - fitted_dim, fitted_dim))
+        mixtures = random_stream(run.seed, FitStream.EXTRA_LATENT_STATES).standard_normal((d - fitted_dim, fitted_dim))
         closed_form = pad_latent_dim(closed_form, mixtures)
     return InitialModel(closed_form, candidate.error, candidate.step, {d: candidate.error})

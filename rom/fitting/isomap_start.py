@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from rom.config import LossWeights
@@ -20,6 +19,7 @@ from rom.training.isomap_objective import IsomapObjective
 from rom.training.loop import DEFAULT_STEPS, train
 from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
+from rom.utils.random import AutoencoderStream, random_stream
 
 __all__ = ["pretrain_on_isomap"]
 
@@ -43,7 +43,7 @@ def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective
         log.warning("max_seconds leaves no time for Isomap: training starts from POD")
         return None
     samples = objective.training
-    some = np.random.default_rng([run.seed, 11]).permutation(len(samples))[:MOST_SAMPLES]
+    some = random_stream(run.seed, AutoencoderStream.ISOMAP_SAMPLES).permutation(len(samples))[:MOST_SAMPLES]
     w = samples[torch.as_tensor(some, device=samples.device)]
     latent = isomap(w.double().cpu().numpy(), networks.encoder.linear.out_features)
     z = torch.from_numpy(latent / latent.std(axis=0)).to(w)

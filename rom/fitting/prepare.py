@@ -34,6 +34,7 @@ from rom.training.batches import CollocationTable, Rollouts
 from rom.training.losses import LossScales
 from rom.training.validation import HeldOut
 from rom.utils.errors import RomValueError
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["Prepared", "prepare"]
 
@@ -137,7 +138,7 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
         raise RomValueError(
             f"collocation has {len(pairs)} points and there are no trajectories; a fit needs at least {FEWEST_POINTS}"
         )
-    rng = np.random.default_rng([data.split.seed, 2])
+    rng = random_stream(data.split.seed, FitStream.HELD_OUT_POINTS)
     has_held = bool(data.split.held_out)
     rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), has_held, rng)
     large = is_large(kept, 0 if pairs is None else pairs.states.size)

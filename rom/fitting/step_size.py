@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from rom.fitting.prepare import Prepared
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
 from rom.training.batches import Rollouts
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["MAX_STEPS_OF_FAILED_FIT", "StepSize", "choose_step_size"]
 
@@ -152,5 +152,5 @@ def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) 
 def sample_states(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:
     """Return random training states ``(N, r)`` and their parameters ``(N, p)``."""
     states, parameters = prepared.with_parameters()
-    chosen = np.random.default_rng([seed, 3]).permutation(len(states))[:STEP_SAMPLE]
+    chosen = random_stream(seed, FitStream.STEP_SIZE_STATES).permutation(len(states))[:STEP_SAMPLE]
     return states[chosen], None if parameters is None else parameters[chosen]

@@ -20,7 +20,7 @@ from rom.networks.mlp import MLP
 from rom.networks.quadratic import from_distinct_products, n_products
 from rom.networks.user_modules import UserModules
 from rom.reduction.closed_form import ClosedForm
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 __all__ = [
     "add_posterior",
@@ -49,7 +49,7 @@ def build_networks(
     `layout` of the states, for networks that act on fields; these also want the POD basis (`rom.networks.field_correction.attach`).
     `own`: modules of the user in place of those of the configuration.
     """
-    generator = generator_of(seed)
+    generator = torch_generator(seed)
     encoder, decoder = build_encoder_decoder(config, rank, latent_dim, generator, layout, own)
     k = latent_dim + n_parameters
     neural = "neural" in config.latent_terms and config.latent_hidden
@@ -119,7 +119,7 @@ def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, 
     """Make the encoder Gaussian for a training, with the same variance everywhere at its start. `samples` (N, r)."""
     rank, latent_dim = samples.shape[1], networks.encoder.linear.out_features
     widths = config.hidden or (POSTERIOR_WIDTH,)
-    posterior = MLP(rank, latent_dim, widths, config.activation, generator=generator_of(seed))
+    posterior = MLP(rank, latent_dim, widths, config.activation, generator=torch_generator(seed))
     posterior.normalise_to(samples)
     networks.posterior = posterior.to(getattr(torch, config.dtype))
     return posterior

@@ -16,7 +16,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from rom.data.layout import Layout
 from rom.networks.geometry import Geometry
 from rom.utils.errors import RomTypeError, RomValueError
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 __all__ = ["UserModules", "check_user_modules", "has_user_modules", "require_row_wise"]
 
@@ -83,7 +83,7 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
     A layer of zeros at the end would hide what happens before it, so rows are compared by a copy with other weights, too.
     """
     first = next(module.parameters(), torch.zeros(()))
-    rows = torch.randn(2, *n_in, generator=generator_of(0)).to(first)
+    rows = torch.randn(2, *n_in, generator=torch_generator(0)).to(first)
     try:
         both, alone = module(rows), module(rows[:1])
     except Exception as error:
@@ -119,7 +119,7 @@ def treats_rows_alone(module: nn.Module, rows: Tensor) -> bool:
 def shaken(module: nn.Module) -> nn.Module:
     """A copy whose weights are a little different, none of them zero."""
     copied = copy.deepcopy(module)
-    generator = generator_of(1)
+    generator = torch_generator(1)
     for parameter in copied.parameters():
         n_in = parameter.numel() // max(len(parameter), 1) if parameter.ndim > 1 else 1
         parameter += SHAKE / max(n_in, 1) ** 0.5 * torch.randn(parameter.shape, generator=generator).to(parameter)

@@ -12,7 +12,7 @@ from rom.training.losses import bounded, mean_square
 from rom.training.objective import Objective
 from rom.training.regularisers import Regularisation
 from rom.training.score import AutoencoderScore
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 __all__ = ["AutoencoderObjective", "variance_of"]
 
@@ -76,7 +76,7 @@ class AutoencoderObjective(Objective):
         The batches are as large as in training: some regularisers depend on the spread within a batch. The noise is the
         same each time. A loss that is not finite counts as a large one.
         """
-        generator = generator_of(self.seed)
+        generator = torch_generator(self.seed)
         error = reconstruction = 0.0
         for batch in self.validation_batches():
             losses = self.losses_at(networks, batch, generator, progress=1.0)

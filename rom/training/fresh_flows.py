@@ -20,6 +20,7 @@ import torch
 import systems
 from rom.reduction.pod import Projection
 from rom.training.batches import CollocationTable, Rollouts
+from rom.utils.random import FitStream, random_stream
 
 __all__ = ["FreshFlowSampler", "FreshFlows"]
 
@@ -90,7 +91,7 @@ class FreshFlowSampler:
 
     def block(self, k: int, which: int, n_flows: int, deadline: float) -> FreshFlows:
         """Some flows of the k-th renewal, projected while they are in the processor's cache."""
-        states = self.flows(n_flows, np.random.default_rng([self.seed, 8, k, which]), deadline)
+        states = self.flows(n_flows, random_stream(self.seed, FitStream.FRESH_FLOWS, k, which), deadline)
         rates = self.system.rhs(states)
         usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
         projection, scale = self.projection, self.time_scale

@@ -13,7 +13,7 @@ import rom
 from rom.config import LossWeights
 from rom.fitting.fit_autoencoder import trained
 from rom.training.autoencoder_objective import AutoencoderObjective
-from rom.utils.random import generator_of
+from rom.utils.random import torch_generator
 
 LINEAR = rom.FitConfig(hidden=(), quadratic_decoder=False, energy_tolerance=0.0, dtype="float64")
 REGULARISERS = ("denoising", "contractive", "sparse", "sparse_kl", "variational", "smoothness")
@@ -216,7 +216,7 @@ def objective(small, random_networks, normal):
 
 def test_validation_is_the_weighted_sum_of_the_losses(objective):
     made, networks = objective(reconstruction=0.5, contractive=0.1, sparse=2.0, smoothness=0.3)
-    losses = made.losses_at(networks, made.validating, generator_of(0), progress=1.0)  # with gradients
+    losses = made.losses_at(networks, made.validating, torch_generator(0), progress=1.0)  # with gradients
     expected = sum(made.weights.to_dict()[name] * loss.item() for name, loss in losses.items())
     assert set(losses) == {"reconstruction", "contractive", "sparse", "smoothness"}
     assert made.validate(networks).error == pytest.approx(expected, rel=1e-9)

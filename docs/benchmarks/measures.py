@@ -46,7 +46,7 @@ def errors(problem: Problem, forecaster: Forecaster, more: More | None = None) -
 
 
 def square_errors(problem: Problem, name: str, approximation: np.ndarray) -> dict[str, Any]:
-    """Mean square errors over all times up to each horizon: of all trajectories, and of the median one; and by time."""
+    """Return mean square errors over all times up to each horizon: of all trajectories, and of the median one."""
     times, states = problem.test[name]
     with np.errstate(all="ignore"):  # what diverged may overflow
         square = ((approximation - states) ** 2).mean(axis=2)  # (trajectory, time)
@@ -55,7 +55,4 @@ def square_errors(problem: Problem, name: str, approximation: np.ndarray) -> dic
         by_trajectory = square[:, :count].mean(axis=1)
         figures[f"mse, {name}, {count}"] = float(by_trajectory.mean())
         figures[f"median trajectory, {name}, {count}"] = float(np.median(by_trajectory))
-    stride = max(1, len(times) // 50)
-    figures[f"times, {name}"] = times[::stride].tolist()
-    figures[f"mse by time, {name}"] = square.mean(axis=0)[::stride].tolist()
     return figures

@@ -11,7 +11,8 @@ from typing import Any
 
 import report
 from cases import catalogue, field_step_cost
-from runs import OURS, Run, kept
+from runs import OURS, Run
+from store import load
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SYSTEMS, NETWORKS = README.parent / "docs" / "systems.md", README.parent / "docs" / "networks.md"
@@ -37,7 +38,7 @@ def comparisons() -> str:
 
 def checks() -> str:
     """What docs/systems.md says of `systems`."""
-    return catalogue.report({record.run: record.figures for record in kept("catalogue") if record.figures is not None})
+    return catalogue.report({record.run: record.figures for record in load("catalogue") if record.figures is not None})
 
 
 def networks() -> str:
@@ -51,7 +52,7 @@ def networks() -> str:
     ):
         measured = {
             r.run.get("network"): r.run.get("seconds")
-            for r in kept(case)
+            for r in load(case)
             if settings.items() <= dict(r.run.settings).items()
         }
         if not {"default", other} <= set(measured):
@@ -270,7 +271,7 @@ def configuration(case: str, method: str, settings: dict[str, Any]) -> list[dict
 @cache
 def of_case(case: str) -> tuple[dict[Run, dict[str, Any]], dict[Run, dict[str, Any]]]:
     """Runs as they are kept, and the stages of those that have several budgets."""
-    whole = {record.run: record.figures for record in kept(case) if record.figures is not None}
+    whole = {record.run: record.figures for record in load(case) if record.figures is not None}
     return whole, report.expanded({run: figures for run, figures in whole.items() if run.get("budgets")})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from runs import Record, Run
+from sources import is_of_earlier_packages
 
 Figures = Mapping[str, Any]
 Records = Mapping[Run, Figures]
@@ -48,7 +49,7 @@ def default(records: Records) -> str:
         if len(by_group) > 1:
             parts += [f"**{label(method, settings)}**", ""]
         names = list(dict.fromkeys(name for figures in by_seed.values() for name in figures))
-        names = [name for name in names if not any(isinstance(f.get(name), (list, str)) for f in by_seed.values())]
+        names = [name for name in names if all(isinstance(f.get(name, 0), (int, float)) for f in by_seed.values())]
         rows = []
         for name in names:
             values = [figures[name] for figures in by_seed.values() if name in figures]
@@ -117,6 +118,18 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def earlier_state(records: Iterable[Record]) -> str:
+    """Return the mark of results that an earlier state of the packages gave, naming the methods unless it is all of them."""
+    by_method: dict[str, list[bool]] = {}
+    for record in records:
+        by_method.setdefault(record.run.method.replace("_", " "), []).append(is_of_earlier_packages(record))
+    earlier = [method for method, marks in by_method.items() if any(marks)]
+    if not earlier:
+        return ""
+    whose = "" if all(all(marks) for marks in by_method.values()) else f": {', '.join(earlier)}"
+    return f"*Measured with an earlier state of the packages{whose}.*"
+
+
 def measured_on(records: Iterable[Record], missing: int) -> str:
     """On what, with how many seeds, cores and threads the figures of a case were measured, and what is not there."""
     records = list(records)
@@ -129,10 +142,6 @@ def measured_on(records: Iterable[Record], missing: int) -> str:
             f"{count} run(s) on {machine['processor']}, {machine['cores']} core(s), {threads}{machine['gpu']}, "
             f"torch {machine['torch']}."
         )
-    earlier = [record for record in records if record.of_earlier_packages]
-    if earlier:
-        methods = ", ".join(dict.fromkeys(record.run.method.replace("_", " ") for record in earlier))
-        lines.append(f"{len(earlier)} run(s) were made with an earlier state of the packages: {methods}.")
     n_seeds = len({record.run.seed for record in records})
     lines.append(f"{n_seeds} seed(s) at most" + (f"; {missing} run(s) not made yet." if missing else "."))
     lines += [f"`{record.run.key}` failed: {record.error}" for record in records if record.error]

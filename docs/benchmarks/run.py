@@ -1,4 +1,4 @@
-"""Run benchmark cases, keep every run as JSON, and draw the tables from what is kept.
+"""Run benchmark cases, keep the results as tables, and write the report.
 
     python docs/benchmarks/run.py                              # every run of every case that is not there yet
     python docs/benchmarks/run.py burgers --only d16 galerkin  # runs whose key contains one of the texts
@@ -37,7 +37,9 @@ import torch  # noqa: E402
 
 import readme  # noqa: E402
 import report  # noqa: E402
-from runs import RESULTS, Record, digest, keep, kept, machine, packages, path_of, up_to_date  # noqa: E402
+import store  # noqa: E402
+from runs import Record, machine  # noqa: E402
+from sources import digest, is_of_earlier_packages, is_up_to_date, packages  # noqa: E402
 
 CASES = (
     "main_job", "duffing_course", "duffing_paper", "burgers", "burgers_shift", "noise", "inviscid", "supply",
@@ -45,6 +47,16 @@ CASES = (
     "adapters", "robustness", "memory", "kuramoto_sivashinsky", "fitzhugh_nagumo", "grids",
     "reaction_diffusion", "vorticity", "mesh", "field_step_cost", "linear_autoencoder", "manifolds", "digits", "photometry", "spectra",
 )  # fmt: skip
+
+HEAD = """# Results
+
+`run.py` writes this page from the tables in [results](results). A cell is the median over the seeds, with the range in
+brackets.
+
+{earlier} of {all} runs were measured with an earlier state of `rom` or `systems` than the one beside this page. The sections
+with such results are marked below their titles. `run.py CASE --again` measures a case with the present state.
+
+"""
 
 log = logging.getLogger("benchmarks")
 
@@ -80,7 +92,7 @@ def main() -> None:
     else:
         for name in names:
             if not arguments.table:
-                measure_runs(name, arguments.only, arguments.again, quick=False, folder=RESULTS)
+                measure_runs(name, arguments.only, arguments.again, quick=False, folder=store.RESULTS)
         write_report()
 
 
@@ -90,22 +102,22 @@ def chosen(name: str, only: list[str], quick: bool) -> list[Any]:
 
 
 def list_runs(name: str, only: list[str]) -> None:
-    there = {record.run: record for record in kept(name)}
+    there = {record.run: record for record in store.load(name)}
     for run in chosen(name, only, quick=False):
         record = there.get(run)
         state = "to do" if record is None else "failed" if record.figures is None else "kept"
-        if state == "kept" and not up_to_date(record, digest(name, run.method)):
+        if state == "kept" and not is_up_to_date(record, digest(name, run.method)):
             state = "outdated"
-        print(f"{state:9} {path_of(name, run).relative_to(RESULTS)}")
+        print(f"{state:9} {name}/{run.key}")
 
 
 def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: Path) -> None:
     """Measure what is not there, and keep each result as soon as it is there."""
     case = importlib.import_module(f"cases.{name}")
-    there = {record.run: record for record in kept(name, folder)}
+    there = {record.run: record for record in store.load(name, folder)}
     for run in chosen(name, only, quick):
         made_by = digest(name, run.method)
-        if not again and up_to_date(there.get(run), made_by):
+        if not again and is_up_to_date(there.get(run), made_by):
             continue
         log.info("%s %s ...", name, run.key)
         started = time.perf_counter()
@@ -114,14 +126,14 @@ def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: P
         except Exception as error:  # whatever a method fails with, the others go on
             log.info(traceback.format_exc())
             record = Record(run, None, machine(), made_by, f"{type(error).__name__}: {error}", packages())
-        keep(name, record, folder)
+        store.save(name, record, folder)
         log.info("%s %s: %.1f s", name, run.key, time.perf_counter() - started)
 
 
 def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
     """A case as RESULTS.md shows it: title, note, table, where it was measured; its plots are drawn beside."""
     case = importlib.import_module(f"cases.{name}")
-    there = {record.run: record for record in kept(name, results)}
+    there = {record.run: record for record in store.load(name, results)}
     expected = list(dict.fromkeys([*case.runs(quick), *there]))
     # In the order of `runs`; a run without figures keeps its row.
     records = {run: (there[run].figures or {}) if run in there else {} for run in expected}
@@ -133,34 +145,31 @@ def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
         f"![{path.stem}]({plots.name}/{path.name})"
         for path in (*plots.glob(f"{name}.png"), *sorted(plots.glob(f"{name}-*.png")))
     ]
+    mark = report.earlier_state(there.values())
     where = report.measured_on(there.values(), missing=len(set(expected) - set(there)))
-    return "\n\n".join([f"## {case.TITLE}", case.NOTE.strip(), text.strip(), *pictures, where]) + "\n"
+    parts = [f"## {case.TITLE}", mark, case.NOTE.strip(), text.strip(), *pictures, where]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def write_report() -> None:
     """RESULTS.md, the plots and the tables of other pages, from all that is kept."""
     sections = []
     for name in CASES:
-        if (RESULTS / name).exists():
+        if (store.RESULTS / name).exists():
             try:
-                sections.append(section(name, RESULTS, HERE / "plots"))
+                sections.append(section(name, store.RESULTS, HERE / "plots"))
             except Exception as error:  # the other cases can still be drawn
                 log.exception("%s cannot be drawn", name)
                 sections.append(f"## {name}\n\nCannot be drawn: {type(error).__name__}: {error}\n")
-    head = "# Results\n\nWritten by `run.py` from the files in results/. Medians over the seeds, with the range behind.\n\n"
-    replace_text(HERE / "RESULTS.md", head + "\n".join(sections))
+    records = [record for name in CASES for record in store.load(name)]
+    earlier = sum(map(is_of_earlier_packages, records))
+    head = HEAD.format(all=len(records), earlier=earlier)
+    store.replace_text(HERE / "RESULTS.md", head + "\n".join(sections))
     for page in readme.TABLES:
         try:
-            replace_text(page, readme.filled(page))
+            store.replace_text(page, readme.filled(page))
         except LookupError as error:  # not everything that it names was measured
             log.error("%s keeps its table: %s", page.name, error)
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file aside and move it into place."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_text(text)
-    os.replace(aside, path)
 
 
 if __name__ == "__main__":

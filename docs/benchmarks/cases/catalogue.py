@@ -35,12 +35,17 @@ def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - it is quick
 def measure(run: Run, quick: bool) -> dict[str, Any]:  # noqa: ARG001
     reference = REFERENCES[run.get("system")]()
     return {
-        "states": " x ".join(map(str, reference.system.shape)),
+        "states": states(reference.system.shape),
         "stiffness": stiffness(reference),
         "check": reference.check,
         "error of f": reference.error_of_f(),
         "error of the trajectory": reference.error_of_trajectory(),
     }
+
+
+def states(shape: tuple[int, ...]) -> int | str:
+    """Return the number of states, or of a field the numbers along its axes."""
+    return shape[0] if len(shape) == 1 else " x ".join(map(str, shape))
 
 
 def stiffness(reference: Reference) -> float:
@@ -69,5 +74,5 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
         if figures := by_system.get(name):
             numbers = [tables.number(figures[name]) for name in ("error of f", "error of the trajectory")]
             stiff = tables.number(figures["stiffness"])
-            rows.append((name, figures["states"], stiff, figures["check"], *numbers))
+            rows.append((name, str(figures["states"]), stiff, figures["check"], *numbers))
     return tables.markdown(("system", "states", "stiffness", "check", "error of f", "error of a trajectory"), rows)

@@ -15,9 +15,11 @@ from sklearn.metrics import roc_auc_score
 import report as tables
 import rom
 from methods import pca, plain_autoencoder
+from plots import save
 from problems import TEST
 from problems.digits import Digits, certainties, flat, nearest, split
 from runs import OURS, Run, seeds
+from thinning import thinned
 
 TITLE = "Handwritten digits, 8 x 8"
 NOTE = """
@@ -50,6 +52,16 @@ STEPS = 300
 PLAIN_STEPS = 2000
 RATE = 5e-3
 ADAM = {"optimizer": "adam", "learning_rate": 1e-3, "multiscale": False}
+DRAWN_IMAGES = {  # those of each kind that the plot shows
+    "mlp": ("given", "reconstructed", "new", "between"),
+    "denoising alone": ("noisy", "denoised"),
+    "pca": ("denoised",),
+    "variational": ("new", "between"),
+}
+DRAWN_PLANES = {  # the kinds that the plot shows, and their titles
+    "pca": "PCA", "plain_autoencoder": "plain autoencoder", "mlp": "mlp", "mlp by adam": "mlp by adam",
+    "denoising alone": "denoising alone", "variational": "variational",
+}  # fmt: skip
 MORE = {  # the kinds, their weights and settings; all else as it is by default
     "mlp": {},
     "mlp by adam": {},
@@ -98,13 +110,15 @@ def measured(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, An
     figures["mean of |z| by its root mean square"] = float(np.abs(latent).mean() / np.sqrt(np.square(latent).mean()))
     new, between = generated(model, train, test, run.seed)
     figures |= quality(new, test, "") | quality(between, test, ", way")
-    figures["images"] = {
-        "given": rounded(test.images[:8]), "noisy": rounded(noisy[:8]),
-        "reconstructed": rounded(model.reconstruct(test.images[:8])), "denoised": rounded(model.reconstruct(noisy[:8])),
-        "new": rounded(new[:8]), "between": rounded(between[:7]),
-    }  # fmt: skip
-    if latent.shape[1] == 2:
-        figures["scatter"] = {"latent": rounded(latent), "labels": test.labels.tolist()}
+    kind = run.get("kind", run.method)
+    if run.seed == 0 and run.get("d") == 16 and kind in DRAWN_IMAGES:
+        images = {
+            "given": test.images[:8], "noisy": noisy[:8], "reconstructed": model.reconstruct(test.images[:8]),
+            "denoised": model.reconstruct(noisy[:8]), "new": new[:8], "between": between[:7],
+        }  # fmt: skip
+        figures["images"] = {name: np.round(flat(images[name])) for name in DRAWN_IMAGES[kind]}
+    if run.seed == 0 and run.get("d") == 2 and kind in DRAWN_PLANES:
+        figures["scatter"] = {"latent": thinned(latent, 250), "labels": thinned(test.labels, 250)}
     return figures
 
 
@@ -187,10 +201,6 @@ def decibels(ratio: float) -> float:
     return float(10.0 * np.log10(ratio))
 
 
-def rounded(images: np.ndarray) -> list:
-    return np.round(flat(images), 2).tolist()
-
-
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
     reconstruction = {
         "error": "error",
@@ -225,21 +235,17 @@ def draw_planes(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
     shown = {
         run.get("kind", run.method): f["scatter"] for run, f in records.items() if run.seed == 0 and "scatter" in f
     }
-    kinds = {
-        "pca": "PCA", "plain_autoencoder": "plain autoencoder", "mlp": "mlp", "mlp by adam": "mlp by adam",
-        "denoising alone": "denoising alone", "variational": "variational",
-    }  # fmt: skip
-    if not set(kinds) <= set(shown):
+    if not set(DRAWN_PLANES) <= set(shown):
         return
     figure = Figure(figsize=(10.5, 6.6), layout="constrained")
     panels = figure.subplots(2, 3)
-    for axes, (kind, name) in zip(panels.flat, kinds.items(), strict=True):
+    for axes, (kind, name) in zip(panels.flat, DRAWN_PLANES.items(), strict=True):
         points = axes.scatter(
             *np.transpose(shown[kind]["latent"]), c=shown[kind]["labels"], cmap="tab10", vmin=-0.5, vmax=9.5, s=12
         )
         axes.set(title=name, xlabel="$z_0$", ylabel="$z_1$")
     figure.colorbar(points, ax=panels, label="digit", ticks=range(10), pad=0.01)
-    figure.savefig(path, dpi=120)
+    save(figure, path)
 
 
 def draw_images(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
@@ -248,7 +254,7 @@ def draw_images(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
     for run, figures in records.items():
         if run.get("d") == 16 and run.seed == 0 and "images" in figures:
             shown[run.get("kind", run.method)] = figures["images"]
-    if not {"mlp", "denoising alone", "variational", "pca"} <= set(shown):
+    if not set(DRAWN_IMAGES) <= set(shown):
         return
     rows = [
         ("given", shown["mlp"]["given"]), ("mlp", shown["mlp"]["reconstructed"]),
@@ -265,4 +271,4 @@ def draw_images(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
         for axes, image in zip(line, images, strict=False):
             axes.imshow(np.reshape(image, (8, 8)), cmap="gray_r", vmin=0, vmax=GREY_LEVELS)
         line[0].text(-0.3, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
-    figure.savefig(path, dpi=120)
+    save(figure, path)

@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 
 import rom
 import systems
+from plots import save
 from problems import TEST
 from runs import Run, seeds
+from thinning import thinned
 
 TITLE = "FitzHugh-Nagumo with an input, 2 x 512 states, d = 8"
 NOTE = """
@@ -54,13 +56,19 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
         figures[f"{name}, fitted"] = float(errors.sel(rom="fitted"))
         figures[f"{name}, closed form"] = float(errors.sel(rom="closed_form"))
         figures[f"{name}, projection"] = projection_error(train["state"].values, truth["state"].values)
-    figures["curves"] = {"times": TIMES.tolist()}
+    return figures if run.seed else figures | {"curves": curves_of(model, tests)}
+
+
+def curves_of(model: rom.ReducedOrderModel, tests: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return v near both ends over time, of the full-order model and of the forecast, under each signal."""
+    curves = {"times": TIMES}
     for name in SIGNALS:
-        forecast = model.forecast(rest[0], TIMES, inputs=tests[name]["inputs"])
-        for whose, states in (("FOM", tests[name]["state"][0]), ("fitted", forecast["state"])):
-            figures["curves"][f"{name}, {whose}"] = np.round(states.sel(component="v").values[:, [5, -5]], 4).tolist()
-        figures["curves"][f"{name}, current"] = tests[name]["inputs"].values[0, :, 0].tolist()
-    return figures
+        truth, inputs = tests[name]["state"][0], tests[name]["inputs"]
+        forecast = model.forecast(truth[0].values, TIMES, inputs=inputs)["state"]
+        for whose, states in (("FOM", truth), ("fitted", forecast)):
+            curves[f"{name}, {whose}"] = states.sel(component="v").values[:, [5, -5]]
+        curves[f"{name}, current"] = inputs.values[0, :, 0]
+    return {name: thinned(curve, 110) for name, curve in curves.items()}
 
 
 def projection_error(train: np.ndarray, truth: np.ndarray) -> float:
@@ -76,7 +84,7 @@ def projection_error(train: np.ndarray, truth: np.ndarray) -> float:
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     """v near both ends under both signals, of the first seed."""
-    curves = next((figures["curves"] for figures in records.values() if figures), None)
+    curves = next((figures["curves"] for figures in records.values() if "curves" in figures), None)
     if curves is None:
         return
     figure = Figure(figsize=(9.0, 5.0), layout="constrained")
@@ -88,4 +96,4 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
             column[1].plot(curves["times"], np.array(curves[f"{name}, fitted"])[:, k], color=colour, label=end)
         column[1].set(xlabel="time", ylabel="v (FOM in grey)")
         column[1].legend()
-    figure.savefig(folder / "fitzhugh_nagumo.png", dpi=120)
+    save(figure, folder / "fitzhugh_nagumo.png")

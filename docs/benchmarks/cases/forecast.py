@@ -129,7 +129,10 @@ def against_solvers(model: rom.ReducedOrderModel, of: Task, n_tests: int, alone:
         error = relative_error(found, states)
         figures |= {f"error, {label}": error, f"forecast, {label}, s": seconds}
         rows = duels(of, x0, times, states, error, alone) if math.isfinite(error) else []
-        figures[f"solvers, {label}"] = rows
+        figures[f"solvers, {label}"] = {
+            f"{row['solver']} on {row['field']}": {name: row[name] for name in ("setting", "seconds", "error")}
+            for row in rows
+        }
         for grid, chosen in (("same grid", [row for row in rows if row["same grid"]]), ("any grid", rows)):
             # Without an opponent of this accuracy there is no figure.
             for best in sorted(chosen, key=lambda row: row["seconds"])[:1]:

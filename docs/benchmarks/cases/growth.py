@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import report as tables
+from plots import save
 from runs import OURS, Run
 
 TITLE = "Growth of a fit with the size of the data"
@@ -69,11 +70,11 @@ def costs(records: Mapping[Run, Mapping[str, Any]], name: str) -> tuple[list[int
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     """Cost of a step, of the rest, and memory against n."""
-    figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axes = figure.subplots()
     for name in ("training step, ms", "simulation and preparation, s", "peak memory, MB"):
         n, cost = costs(records, name)
         axes.loglog(n, cost, "o-", label=name)
     axes.set_xlabel("states n")
     axes.legend()
-    figure.savefig(folder / "growth-states.png", dpi=150)
-    plt.close(figure)
+    save(figure, folder / "growth-states.png")

@@ -15,8 +15,10 @@ from sklearn.manifold import trustworthiness
 import report as tables
 import rom
 from methods import isomap_autoencoder, pca, plain_autoencoder
+from plots import save
 from problems import TEST, TRAIN
 from runs import OURS, Run, seeds
+from thinning import thinned
 
 TITLE = "Known manifolds: a circle and a Swiss roll"
 NOTE = """
@@ -46,6 +48,9 @@ NOISE = 0.02
 COMPONENTS = 64
 GRID = 120
 STEPS = 2000
+PLANES = {"pca": "PCA", "pod": "start in closed form", "isomap": "start isomap"}  # drawn latent planes of the roll
+DRAWN = {("circle", "pod"), *(("roll", start) for start in PLANES)}
+POINTS = 250  # of each of them
 
 
 def runs(quick: bool) -> list[Run]:
@@ -84,13 +89,17 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
             warnings.simplefilter("ignore", RuntimeWarning)  # of folds: they are counted here
             quality = rom.latent_quality(model, test)
         figures["effective dimension"] = quality.attrs["effective_dimension"]
-    if lift is None:
-        curve = np.sort(z[:, 0])[::20, None] if d == 1 else z[:500]
+    if run.seed == 0 and drawn_as(run) in DRAWN:
+        curve = thinned(np.sort(z, axis=0)) if d == 1 else z[:POINTS]
         figures["curves"] = {
-            "data": rounded(test[:1000]), "places": rounded(test_places[:1000]), "latent": rounded(z[:1000]),
-            "manifold": rounded(model.decode(curve)),
+            "data": test[:POINTS], "places": test_places[:POINTS], "latent": z[:POINTS], "manifold": model.decode(curve),
         }  # fmt: skip
     return figures
+
+
+def drawn_as(run: Run) -> tuple[str, str]:
+    """Return the problem of a run, and its method or, for our own, where its training starts."""
+    return run.get("problem"), run.get("start", "pod") if run.method == OURS else run.method
 
 
 def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int, start: str) -> Any:
@@ -167,10 +176,6 @@ def folded(encode: Any, problem: str) -> float:
     return min(positive, 1.0 - positive)
 
 
-def rounded(values: np.ndarray) -> list:
-    return np.round(np.asarray(values, dtype=float), 4).tolist()
-
-
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
     columns = ("error", "error against the samples without noise", "trustworthiness", "folded", "fit seconds")
     return tables.table(records, {name: name for name in columns})
@@ -181,10 +186,8 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     shown = {}
     for run, figures in records.items():
         if run.seed == 0 and "curves" in figures:
-            key = run.get("problem"), run.get("start", "pod") if run.method == OURS else run.method
-            shown[key] = {name: np.array(values) for name, values in figures["curves"].items()}
-    planes = {"pca": "PCA", "pod": "start in closed form", "isomap": "start isomap"}
-    if not {("circle", "pod"), *(("roll", start) for start in planes)} <= set(shown):
+            shown[drawn_as(run)] = figures["curves"]
+    if not set(shown) >= DRAWN:
         return
     figure = Figure(figsize=(13.0, 7.6), layout="constrained")
     circle_, roll_ = shown["circle", "pod"], shown["roll", "isomap"]
@@ -202,9 +205,9 @@ def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     axes.set_title("Swiss roll, start isomap: decoded states in black")
     axes.view_init(elev=12, azim=-75)
     rows = figure.add_subplot(2, 3, 4), figure.add_subplot(2, 3, 5), figure.add_subplot(2, 3, 6)
-    for axes, (start, name) in zip(rows, planes.items(), strict=True):
+    for axes, (start, name) in zip(rows, PLANES.items(), strict=True):
         one = shown["roll", start]
         points = axes.scatter(*one["latent"].T, s=8, c=one["places"][:, 0])
         axes.set(title=f"Swiss roll, latent plane: {name}", xlabel="$z_0$", ylabel="$z_1$")
     figure.colorbar(points, ax=rows, label="angle", pad=0.01)
-    figure.savefig(folder / "manifolds.png", dpi=120)
+    save(figure, folder / "manifolds.png")

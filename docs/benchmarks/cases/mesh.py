@@ -8,7 +8,8 @@ from typing import Any
 
 import rom
 import systems
-from on_fields import error_plot, field_plot, measured, report  # noqa: F401 - `report` is read by run.py
+from field_report import error_plot, field_plot, report  # noqa: F401 - `report` is read by run.py
+from on_fields import measured
 from problems import POINTS, TEST, TRAIN, mesh
 from runs import Run, seeds
 
@@ -51,7 +52,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
     from matplotlib.tri import Triangulation
 
-    shown = next((figures["pictures"][1][0] for figures in records.values() if "pictures" in figures), None)
+    shown = next((figures["pictures"]["truth"][0] for figures in records.values() if "pictures" in figures), None)
     error_plot(records, folder / "mesh-errors.png")
     if shown is not None:
         grids = [mesh.disc_with_hole(spacing) for spacing in (SPACING, QUICK_SPACING)]

@@ -8,7 +8,8 @@ from typing import Any
 
 import rom
 import systems
-from on_fields import COLUMNS, error_plot, field_plot, measured
+from field_report import COLUMNS, error_plot, field_plot
+from on_fields import measured
 from problems import POINTS, TEST, TRAIN, spirals
 from report import table
 from runs import Run, seeds

@@ -64,11 +64,10 @@ def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: n
         durations.append(harm.seconds_to_generate(folder / f"whole-{i}", n))
         assert harm.digests(folder / f"whole-{i}") == reference, "a pool of processes made other files than one process"
     duration = statistics.median(durations[1:])  # the first one waits for imports
-    moments, outcomes = [], []
+    outcomes = []
     while sum(outcome.alive for outcome in outcomes) < times:  # some of the generations are over before their moment
-        moments.append(rng.uniform(0, duration))
-        outcomes.append(harm.kill(folder / f"kill-{len(moments)}", n, moments[-1], dict(reference)))
-        shutil.rmtree(folder / f"kill-{len(moments)}")
+        outcomes.append(harm.kill(folder / "kill", n, rng.uniform(0, duration), dict(reference)))
+        shutil.rmtree(folder / "kill")
     return {
         "all": len(outcomes),
         "while it ran": sum(outcome.alive for outcome in outcomes),
@@ -78,9 +77,6 @@ def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: n
         "completed to the same files": sum(outcome.restored for outcome in outcomes),
         "generation, s": duration,
         "total, s": time.perf_counter() - started,
-        "moments, s": moments,
-        "finished files at each": [outcome.finished for outcome in outcomes],
-        "leftovers at each": [outcome.leftovers for outcome in outcomes],
     }
 
 
@@ -104,8 +100,7 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
     of = {run.method: figures for run, figures in records.items()}
     parts = []
     if killed := of.get("kills"):
-        names = [name for name, value in killed.items() if not isinstance(value, list)]
-        parts.append(tables.markdown(("kills", "figure"), [(name, tables.number(killed[name])) for name in names]))
+        parts.append(tables.markdown(("kills", "figure"), [(name, tables.number(n)) for name, n in killed.items()]))
     if bytes_ := of.get("bytes"):
         columns = ("noticed", "harmless", "unnoticed")
         rows = [

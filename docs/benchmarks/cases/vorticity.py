@@ -8,7 +8,8 @@ from typing import Any
 
 import rom
 import systems
-from on_fields import error_plot, field_plot, measured, report  # noqa: F401 - `report` is read by run.py
+from field_report import error_plot, field_plot, report  # noqa: F401 - `report` is read by run.py
+from on_fields import measured
 from problems import POINTS, TEST, TRAIN, vortices
 from runs import Run, seeds
 

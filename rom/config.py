@@ -135,6 +135,16 @@ class LossWeights(JsonSettings):
         return getattr(self, loss)
 
     @property
+    def of_trajectories(self) -> float:
+        """Sum of the weights of the losses of trajectories."""
+        return self.reconstruction + self.prediction
+
+    @property
+    def of_collocation(self) -> float:
+        """Sum of the weights of the losses of collocation points."""
+        return self.latent_physics + self.decoded_physics + self.collocation_reconstruction
+
+    @property
     def of_latent_states(self) -> float:
         """Sum of the weights of the regularisers that act on latent states."""
         return self.contractive + self.sparse + self.sparse_kl + self.variational + self.smoothness

@@ -188,9 +188,9 @@ def check_weights(weights: LossWeights, *, has_trajectories: bool, has_points: b
     RomValueError
         If no loss of the data counts.
     """
-    of_data = weights.reconstruction + weights.prediction if has_trajectories else 0.0
-    physics = (weights.latent_physics, weights.decoded_physics, weights.collocation_reconstruction)
-    if of_data + (sum(physics) if has_points else 0.0) <= 0.0:
+    of_trajectories = weights.of_trajectories if has_trajectories else 0.0
+    of_collocation = weights.of_collocation if has_points else 0.0
+    if of_trajectories + of_collocation <= 0.0:
         raise RomValueError(
             "weights are zero for all losses of the data that there are (regularisers alone make no model); give one of "
             "them a positive weight"

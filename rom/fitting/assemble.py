@@ -14,7 +14,7 @@ from torch import Tensor
 import systems
 from rom.data.gappy_pod import prior_of
 from rom.fitting.collect import FitData
-from rom.fitting.history import history_of_fit
+from rom.fitting.history import forecast_history
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.fitting.step_size import MAX_STEPS_OF_FAILED_FIT, choose_step_size
@@ -87,8 +87,7 @@ def build_model(
         for name, value in numbers.items()
     }
     state = ModelState(prepared.projection.to(**target), networks, closed_form, *regions, **buffers)
-    history = history_of_fit(system, data, prepared, start, objective, record, run)
-    history.attrs["seconds"] = run.budget.elapsed
+    history = forecast_history(system, data, prepared, start, objective, record, run)
     return ReducedOrderModel(state, data.layout, run.config, history)
 
 

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from torch import Tensor
 
 from rom.data.gappy_pod import prior_of
 from rom.data.samples import PositionInfo, Samples
 from rom.fitting.autoencoder_start import AutoencoderStart
+from rom.fitting.history import autoencoder_history
 from rom.models.autoencoder import Autoencoder, AutoencoderState
 from rom.models.latent_quality import complaints, measured
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.pod import Projection
 from rom.training.autoencoder_objective import AutoencoderObjective
-from rom.training.record import TrainingRecord, columns_of
+from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
 from rom.utils.random import torch_generator
 
@@ -90,34 +88,16 @@ def build_autoencoder(
         numbers = prior_of(samples.layout, projection, objective.training.double().cpu(), [samples.seen.misfit])
         prior = {name: torch.from_numpy(value).to(objective.training.device) for name, value in numbers.items()}
     state = AutoencoderState(projection.to(objective.training), networks, calibration=torch.zeros(0), **prior)
-    error, closed_form_error = errors_of_state(state, closed, samples, objective.spread)
-    rows = training.rows
-    columns = columns_of(rows)
-    columns["part"] = ("sample", samples.part, {"flag_meanings": "training validating calibrating"})
-    attrs = {
-        "latent_dim": networks.encoder.linear.out_features,
-        "rank": projection.rank,
-        "lost_energy": projection.lost_energy,
-        "validated_on": objective.validated_on,
-        "reconstruction_error": error,
-        "closed_form_reconstruction_error": closed_form_error,
-        "validation_error": training.best.error,
-        "closed_form_validation_error": training.start.error,
-        "start": start,
-        "variational": int(run.weights.variational > 0.0),
-        "denoising": int(run.weights.denoising > 0.0),
-        "n_samples": len(samples.training),
-        "calibrating_groups": samples.n_groups,
-        **({} if samples.seen is None else of_space(samples.seen)),
-        "stopped": training.stopped,
-        "interrupted": training.stopped == "interrupted",
-        "steps": training.step,
-        "best_step": training.best_step,
-        "seed": run.seed,
-        "weights": json.dumps(run.weights.to_dict()),
-        "seconds": run.budget.elapsed,
-    }
-    history = xr.Dataset(columns, {"step": [row.step for row in rows]}, attrs=attrs)
+    history = autoencoder_history(
+        samples,
+        projection,
+        objective,
+        training,
+        run,
+        latent_dim=networks.encoder.linear.out_features,
+        start=start,
+        errors=errors_of_state(state, closed, samples, objective.spread),
+    )
     autoencoder = Autoencoder(state, samples.layout, run.config, history)
     if samples.seen is None:
         state.calibration = calibration(state, torch.from_numpy(samples.calibrating).to(objective.training))
@@ -125,15 +105,6 @@ def build_autoencoder(
         state.calibration = calibration_at_positions(autoencoder, samples.seen)
     note_quality(autoencoder, objective.validating)
     return autoencoder
-
-
-def of_space(seen: PositionInfo) -> dict[str, Any]:
-    """What the history tells of data in a function space."""
-    return {
-        "lost_in_space": seen.lost,
-        "sample_dims": json.dumps(seen.dims),
-        "n_position_dims": seen.n_position_dims,
-    }
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 
 from rom.training.score import Score
 
-__all__ = ["Progress", "TrainingRecord", "columns_of"]
+__all__ = ["Progress", "TrainingRecord"]
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,3 @@ class TrainingRecord:
     renewed: list[int] = field(default_factory=list)  # flows that each renewal added
     stopped: str = "running"
     rows: list[Progress] = field(default_factory=list)
-
-
-def columns_of(rows: Sequence[Progress], *more: str) -> dict[str, Any]:
-    """Columns of a history by `step`: each loss, the errors, the learning rate and the time, and what else is named."""
-    names = list(rows[0].losses) if rows else []
-    columns: dict[str, Any] = {f"loss_{name}": ("step", [row.losses[name] for row in rows]) for name in names}
-    for name in ("validation_error", "best_validation_error", "learning_rate", "seconds", *more):
-        columns[name] = ("step", [getattr(row, name) for row in rows])
-    return columns

@@ -4,15 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
 import rom
 import systems
+from rom.networks.geometry import Geometry
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [path for path in DOCS.rglob("*.md") if "_build" not in path.parts]
 PAGES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PATH = re.compile(r"`((?:rom|systems|docs|tests|\.ci)/[\w./-]*)`")
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MEASUREMENT = re.compile(r"`python docs/benchmarks/run\.py ([a-z][\w\s]*)`")
 
 
@@ -65,3 +68,18 @@ def test_commands_of_the_command_line_page_can_be_read():
     assert len(commands) >= 5
     for command in commands:
         cli.parser().parse_args(command)
+
+
+def test_examples_of_the_contributing_guide_run():
+    names = {}
+    for block in EXAMPLE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")):
+        exec(block, names)
+    names["Brusselator"]().verify()
+    z = torch.tensor([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]])
+    assert names["decorrelation"](z) == pytest.approx(0.5)
+    geometry = Geometry(channels=2, shape=(4, 3), axes=("x", "y"))
+    encoder, decoder = (make(geometry, 3) for make in (names["Linear"]().encoder, names["Linear"]().decoder))
+    assert decoder(encoder(torch.ones(5, 2, 4, 3))).shape == (5, 2, 4, 3)
+    step = names["heun_step"](torch.neg, torch.ones(2), torch.tensor(0.1))
+    assert step.tolist() == pytest.approx([0.905, 0.905])
+    assert callable(names["plot_weights"])

@@ -28,6 +28,7 @@ from systems.input_signals import Signals, as_signals, signals
 from systems.integrators import Formulation, LawsonDormandPrince
 from systems.io.open import open_trajectories
 from systems.io.write import save_trajectories
+from systems.parameter import Parameter
 from systems.sampling import (
     Box,
     Gaussian,
@@ -40,7 +41,7 @@ from systems.sampling import (
     ShortFlows,
     Sobol,
 )
-from systems.system import Parameter, System
+from systems.system import System
 from systems.trajectories import simulate
 
 # Lets `rom` tell this package from others of the same import name.

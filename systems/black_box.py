@@ -24,8 +24,9 @@ from systems.checks import (
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError, in_words, nearest
 from systems.io.provenance import fingerprint
 from systems.mass_matrix import Mass
+from systems.parameter import Parameter
 from systems.sampling import Sampler
-from systems.system import Parameter, System
+from systems.system import System
 
 ARGUMENTS = ("x", "t", "mu", "u", "out")
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from systems.checks import require_number
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
+from systems.parameter import Parameter
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
-from systems.system import Parameter, System
+from systems.system import System
 
 
 def driven(

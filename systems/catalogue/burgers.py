@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from systems.arrays import like
 from systems.catalogue.periodic import PeriodicSystem
 from systems.checks import require_choice, require_integer, require_numbers
+from systems.parameter import Parameter
 from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
-from systems.system import Parameter, System, like
+from systems.system import System
 
 INITIAL_STATES = ("harmonic", "gaussian", "bumps", "mixed")
 

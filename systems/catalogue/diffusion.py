@@ -8,11 +8,13 @@ from typing import ClassVar
 import numpy as np
 import scipy.fft
 
+from systems.arrays import like
 from systems.catalogue.periodic import PeriodicSystem, random_waves
 from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import second_difference, second_difference_eigenvalues
 from systems.integrators import Formulation
-from systems.system import Parameter, System, like
+from systems.parameter import Parameter
+from systems.system import System
 
 
 @dataclass(frozen=True)

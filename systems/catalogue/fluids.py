@@ -10,7 +10,8 @@ import numpy as np
 from systems.catalogue.periodic import PeriodicSystem
 from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import padded
-from systems.system import Parameter, System
+from systems.parameter import Parameter
+from systems.system import System
 
 
 @dataclass(frozen=True)

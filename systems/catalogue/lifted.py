@@ -9,12 +9,14 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from systems.arrays import as_floating, like
 from systems.catalogue.odes import Lorenz, lorenz_rhs
 from systems.checks import require_integer, require_numbers, require_seed
 from systems.errors import SystemsValueError
 from systems.integrators import Formulation
+from systems.parameter import Parameter
 from systems.sampling import Box, Gaussian, InitialStates, Lifted, Mixture, Sampler
-from systems.system import Parameter, System, as_floating, like
+from systems.system import System
 
 
 class LiftedSystem(System):

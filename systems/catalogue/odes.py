@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.checks import require_integer, require_number, require_numbers
+from systems.parameter import Parameter
 from systems.sampling import Box, Gaussian, InitialStates, Mixture, Sampler
-from systems.system import Parameter, System
+from systems.system import System
 
 
 def rk4(rhs: Callable[[np.ndarray], np.ndarray], x: np.ndarray, h: float, n_steps: int) -> np.ndarray:

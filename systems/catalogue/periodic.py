@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from systems.arrays import like
 from systems.discretisation import half_wavenumbers, wavenumbers
 from systems.integrators import Formulation
-from systems.system import System, like
+from systems.system import System
 
 
 @dataclass(frozen=True)

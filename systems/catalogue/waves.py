@@ -12,7 +12,8 @@ from systems.catalogue.periodic import PeriodicSystem, lawson_steps, random_wave
 from systems.checks import require_integer, require_number, require_numbers
 from systems.discretisation import upwind_difference
 from systems.errors import SystemsValueError
-from systems.system import Parameter, System
+from systems.parameter import Parameter
+from systems.system import System
 
 
 @dataclass(frozen=True)

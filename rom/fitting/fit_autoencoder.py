@@ -42,6 +42,7 @@ from rom.training.record import Progress, TrainingRecord
 from rom.training.run import FitRun
 from rom.utils.checks import require_choice, require_integer
 from rom.utils.errors import RomValueError
+from rom.utils.optional import require_scikit_learn
 from rom.utils.random import torch_generator
 
 __all__ = ["fit_autoencoder"]
@@ -188,3 +189,5 @@ def require_start(start: str, config: FitConfig, modules: tuple[nn.Module, nn.Mo
         raise RomValueError(
             "start: 'isomap' needs networks that bend, and FitConfig.hidden is (); give them widths, or leave start at 'pod'"
         )
+    if start == "isomap":
+        require_scikit_learn("start='isomap'")

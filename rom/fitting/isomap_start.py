@@ -13,7 +13,7 @@ import torch
 
 from rom.config import LossWeights
 from rom.networks.encoder_decoder import EncoderDecoder
-from rom.reduction.isomap import MOST_SAMPLES, isomap
+from rom.reduction.isomap import MAX_SAMPLES, isomap
 from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.training.isomap_objective import IsomapObjective
 from rom.training.loop import DEFAULT_STEPS, train
@@ -43,7 +43,7 @@ def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective
         log.warning("max_seconds leaves no time for Isomap: training starts from POD")
         return None
     samples = objective.training
-    some = random_stream(run.seed, AutoencoderStream.ISOMAP_SAMPLES).permutation(len(samples))[:MOST_SAMPLES]
+    some = random_stream(run.seed, AutoencoderStream.ISOMAP_SAMPLES).permutation(len(samples))[:MAX_SAMPLES]
     w = samples[torch.as_tensor(some, device=samples.device)]
     latent = isomap(w.double().cpu().numpy(), networks.encoder.linear.out_features)
     z = torch.from_numpy(latent / latent.std(axis=0)).to(w)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -74,6 +75,13 @@ def test_more_coordinates_than_the_distances_have_are_refused(d):
         isomap(np.linspace(0.0, 1.0, 30)[:, None], d)
 
 
+def test_more_coordinates_than_positive_eigenvalues_are_refused():
+    """Distances along a circle are not those of points in a plane: half of the eigenvalues are negative."""
+    angle = np.linspace(0.0, 2.0 * np.pi, 30, endpoint=False)
+    with pytest.raises(rom.RomError, match="those of fewer coordinates; ask for fewer"):
+        isomap(np.stack([np.cos(angle), np.sin(angle)], axis=1), 30, neighbours=2)
+
+
 def test_a_single_sample_is_refused():
     with pytest.raises(rom.RomError, match="make no links"):
         isomap(np.zeros((1, 3)), 1)
@@ -137,6 +145,14 @@ def test_a_checkpoint_resumes_and_knows_of_the_start(tmp_path):
     assert np.array_equal(resumed.encode(roll(50)), whole.encode(roll(50)))
     name = "closed_form_validation_error"
     assert resumed.history.attrs[name] == whole.history.attrs[name]
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(
+        rom.RomImportError, match=r"start='isomap' needs scikit-learn, .* pip install latentrom\[manifold\]"
+    ):
+        fitted("isomap")
 
 
 def test_too_little_time_leaves_the_closed_form(caplog):

@@ -1,16 +1,16 @@
-"""Pictures: made without a display, not blank, with the right panels, labels and marks."""
+"""Pictures of forecasts: made without a display, not blank, with the right panels, labels and marks."""
 
 import sys
-import warnings
 
 import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.figure import Figure
+from rotating_model import legend_texts, panels, pixels
 
 import rom
-from rom.plotting import plot_forecast, plot_history
+from rom.plotting import plot_forecast
 
 T = np.linspace(0.0, 4.0, 21)
 
@@ -38,19 +38,6 @@ def forecast_like(truth, error=0.01, valid_until=None):
         valid[:, truth["time"].values > valid_until] = False
     state = (truth + error * np.sin(7 * truth["time"])).transpose(*truth.dims).assign_attrs(truth.attrs)
     return xr.Dataset({"state": state, "valid": (("trajectory", "time"), valid)})
-
-
-def pixels(figure):
-    figure.canvas.draw()
-    return np.asarray(figure.canvas.buffer_rgba())[..., :3]
-
-
-def panels(figure):
-    return [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
-
-
-def texts(figure):
-    return [text.get_text() for ax in figure.axes if ax.get_legend() for text in ax.get_legend().get_texts()]
 
 
 def test_a_field_is_drawn_as_truth_forecast_difference_and_error():
@@ -112,10 +99,10 @@ def test_the_error_is_that_of_evaluate():
 def test_the_end_of_validity_and_the_training_horizon_are_marked():
     truth = field()
     figure = plot_forecast(truth, forecast_like(truth, valid_until=2.0), training_horizon=1.0)
-    assert "training horizon" in texts(figure)
-    assert "not valid from 2.2 on" in texts(figure)
+    assert "training horizon" in legend_texts(figure)
+    assert "not valid from 2.2 on" in legend_texts(figure)
     clean = plot_forecast(truth, forecast_like(truth))
-    assert not [text for text in texts(clean) if "valid" in text or "horizon" in text]
+    assert not [text for text in legend_texts(clean) if "valid" in text or "horizon" in text]
 
 
 @pytest.mark.parametrize("make", [field, lambda: components(3)])
@@ -127,7 +114,7 @@ def test_values_that_are_not_finite_are_left_out(make):
 
 
 @pytest.mark.parametrize("make", [field, lambda: components(3)])
-def test_a_forecast_that_runs_away_does_not_flatten_the_truth(make):
+def test_a_forecast_that_diverges_does_not_flatten_the_truth(make):
     truth = make()
     forecast = forecast_like(truth)
     forecast["state"][:, 12:] *= 1e6
@@ -200,53 +187,6 @@ def test_other_unusable_arguments_are_refused(tmp_path):
         plot_forecast(truth, forecast, tmp_path / "nowhere" / "picture.png")
 
 
-def history(steps=5, dims=(2, 4, 8)):
-    step = 10 * np.arange(1, steps + 1)
-    falling = 0.1 * np.exp(-step / 20)
-    names = ("reconstruction", "prediction", "latent_physics", "decoded_physics", "collocation_reconstruction")
-    columns = {f"loss_{name}": ("step", (k + 1) * falling) for k, name in enumerate(names)} if steps else {}
-    columns |= {"validation_error": ("step", falling), "best_validation_error": ("step", falling)}
-    columns["closed_form_error"] = ("latent_dim", 0.1 / np.asarray(dims) ** 2)
-    attrs = {"latent_dim": dims[-1], "validated_on": "held-out trajectories", "closed_form_validation_error": 0.05}
-    return xr.Dataset(columns, {"step": step, "latent_dim": list(dims)}, attrs)
-
-
-@pytest.mark.parametrize(
-    ("steps", "dims", "titles"),
-    [
-        (5, (2, 4, 8), ["Error on held-out trajectories", "Training losses", "Choice of the latent dimension"]),
-        (5, (8,), ["Error on held-out trajectories", "Training losses"]),
-        (0, (8,), ["Choice of the latent dimension"]),
-    ],
-)
-def test_a_history_shows_what_there_is(tmp_path, steps, dims, titles):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        figure = plot_history(history(steps, dims), tmp_path / "history.png")
-    assert [ax.get_title() for ax in figure.axes] == titles
-    assert pixels(figure).std() > 5
-    assert (tmp_path / "history.png").exists()
-
-
-def test_the_closed_form_and_all_losses_are_named():
-    words = texts(plot_history(history()))
-    assert {"closed-form ROM", "kept so far", "latent physics", "collocation reconstruction", "chosen: 8"} <= set(words)
-
-
-def test_only_a_history_is_drawn():
-    with pytest.raises(rom.RomTypeError, match="history of a model or an autoencoder, got another Dataset"):
-        plot_history(xr.Dataset())
-
-
-def test_the_history_of_an_autoencoder(small):
-    samples = np.random.default_rng(0).standard_normal((200, 5))
-    history = rom.fit_autoencoder(samples, 2, config=small).history
-    assert [ax.get_title() for ax in plot_history(history).axes] == ["Error on held-out samples", "Training losses"]
-    linear = rom.fit_autoencoder(samples, 2, config=rom.FitConfig(hidden=(), quadratic_decoder=False)).history
-    with pytest.raises(rom.RomValueError, match="took no steps of training"):
-        plot_history(linear)
-
-
 def plane(n_times=9, n_trajectories=2, shift=0.0):
     """A wave over a plane, (trajectory, time, y, x)."""
     coords = {"time": np.linspace(0, 2, n_times), "y": np.linspace(0, 1, 12), "x": np.linspace(0, 2, 20)}
@@ -266,7 +206,7 @@ def test_a_field_over_a_plane_is_drawn_at_some_times(tmp_path):
     assert images[7].get_title(loc="right") == "not valid"
     assert images[4].get_title(loc="right") == ""
     np.testing.assert_allclose(images[0].collections[0].get_array(), plane()[0, 0])
-    assert {"not valid from 1.5 on", "training horizon", "this trajectory"} <= set(texts(figure))
+    assert {"not valid from 1.5 on", "training horizon", "this trajectory"} <= set(legend_texts(figure))
     alone = plot_forecast(None, forecast.isel(trajectory=0))
     assert len([ax for ax in alone.axes if ax.get_label() != "<colorbar>"]) == 4
     many = plane().transpose("trajectory", "time", "x", "y").isel(y=slice(0, 3))  # three rows are components

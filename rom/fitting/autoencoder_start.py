@@ -14,7 +14,6 @@ from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.mlp import MLP
 from rom.networks.quadratic import n_products
 from rom.reduction.closed_form import ClosedForm, pad_latent_dim, scale_latent
-from rom.reduction.pod import MAX_SNAPSHOTS
 from rom.reduction.polynomial_regression import RIDGES
 from rom.reduction.quadratic_manifold import fit_quadratic_manifold
 from rom.training.autoencoder_objective import variance_of
@@ -24,7 +23,6 @@ __all__ = [
     "AutoencoderStart",
     "choose_autoencoder_start",
     "drop_costly_quadratic_path",
-    "pod_sample",
     "set_correction_gain",
     "use_common_input_scale",
 ]
@@ -59,13 +57,6 @@ class AutoencoderStart:
 
     closed_form: ClosedForm
     error: float
-
-
-def pod_sample(samples: np.ndarray, seed: int) -> np.ndarray:
-    """Return the samples ``(N, n)`` that the POD is computed from: all unless both sides are long, else a random part."""
-    if min(samples.shape) <= MAX_SNAPSHOTS:
-        return samples
-    return samples[random_stream(seed, AutoencoderStream.POD_SAMPLES).permutation(len(samples))[:MAX_SNAPSHOTS]]
 
 
 def drop_costly_quadratic_path(config: FitConfig, latent_dim: int) -> FitConfig:

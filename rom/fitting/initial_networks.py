@@ -1,20 +1,23 @@
-"""Networks at the start of a training: equal to the closed-form model, with corrections that are zero."""
+"""Networks at the start of a training: equal to the closed form, with corrections that are zero."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from rom.data.layout import Layout
+from rom.fitting.autoencoder_start import AutoencoderStart, use_common_input_scale
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
-from rom.models.build import add_posterior, build_networks, init_from_closed_form
-from rom.networks.encoder_decoder import Networks
+from rom.fitting.prepare_samples import PreparedSamples
+from rom.models.build import add_posterior, build_encoder_decoder, build_networks, init_from_closed_form
+from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.networks.field_correction import attach
-from rom.networks.user_modules import check_user_modules
+from rom.networks.user_modules import UserModules, check_user_modules
 from rom.training.loop import expected_correction
 from rom.training.run import FitRun
+from rom.utils.random import torch_generator
 
-__all__ = ["initial_networks"]
+__all__ = ["initial_autoencoder_networks", "initial_networks"]
 
 
 def initial_networks(
@@ -59,4 +62,38 @@ def initial_networks(
     init_from_closed_form(networks, start.closed_form, states, parameters, gain=expected_correction(start.error))
     if run.weights.variational > 0.0:
         add_posterior(networks, run.config, states, run.seed)
+    return networks.to(run.device)
+
+
+def initial_autoencoder_networks(
+    start: AutoencoderStart, prepared: PreparedSamples, layout: Layout, modules: UserModules | None, run: FitRun
+) -> EncoderDecoder:
+    """Build encoder and decoder of an autoencoder on the device of the fit, equal to its closed form.
+
+    Parameters
+    ----------
+    start : AutoencoderStart
+        The closed form.
+    prepared : PreparedSamples
+        Training samples, by which the inputs of the corrections are normalised.
+    layout : Layout
+        Labels of a sample, for networks that act on fields.
+    modules : UserModules or None
+        Encoder and decoder of the user, in place of those of the configuration.
+    run : FitRun
+        Configuration, weights, seed and device.
+
+    Returns
+    -------
+    EncoderDecoder
+        Encoder and decoder.
+    """
+    rank, generator = prepared.projection.rank, torch_generator(run.seed)
+    parts = build_encoder_decoder(run.config, rank, prepared.latent_dim, generator, layout, modules)
+    networks = EncoderDecoder(*parts).to(run.dtype)
+    attach(networks, prepared.projection.basis)
+    init_from_closed_form(networks, start.closed_form, prepared.training)
+    if run.weights.variational > 0.0:
+        add_posterior(networks, run.config, prepared.training, run.seed)
+    use_common_input_scale(networks, prepared.training)
     return networks.to(run.device)

@@ -11,7 +11,7 @@ from torch import nn
 
 import rom
 from rom.config import LossWeights
-from rom.fitting.fit_autoencoder import trained
+from rom.fitting.train_autoencoder import train_autoencoder
 from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.utils.random import torch_generator
 
@@ -54,11 +54,11 @@ def test_networks_see_all_coordinates_in_one_unit(fit, monkeypatch):
     """Noise is most of the small ones of measured samples, and in a unit of their own they would look as large as the others."""
     units = []
 
-    def watched(networks, *rest):
+    def watched(networks, *rest, **settings):
         units.extend(part.inverse_spread.clone() for part in (networks.encoder.correction, networks.posterior))
-        return trained(networks, *rest)
+        return train_autoencoder(networks, *rest, **settings)
 
-    monkeypatch.setattr("rom.fitting.fit_autoencoder.trained", watched)
+    monkeypatch.setattr("rom.fitting.fit_autoencoder.train_autoencoder", watched)
     noisy = circle() + 0.01 * np.random.default_rng(1).standard_normal((400, 4))
     fit(noisy, steps=2, weights=LossWeights(variational=0.01))
     for unit in units:
@@ -423,14 +423,14 @@ def test_arguments_that_cannot_be_used_are_refused(monkeypatch, arguments, error
     def no_work(*_, **__):
         raise AssertionError("work was done before")
 
-    monkeypatch.setattr("rom.fitting.fit_autoencoder.fit_projection", no_work)
+    monkeypatch.setattr("rom.fitting.fit_autoencoder.prepare_samples", no_work)
     with pytest.raises(error, match=message) as caught:
         rom.fit_autoencoder(**{"data": circle(20), "latent_dim": 2, **arguments})
     assert isinstance(caught.value, rom.RomError)
 
 
 def test_a_grid_that_cannot_be_halved_is_refused_before_any_work(monkeypatch):
-    monkeypatch.setattr("rom.fitting.fit_autoencoder.fit_projection", None)
+    monkeypatch.setattr("rom.fitting.fit_autoencoder.prepare_samples", None)
     config = rom.FitConfig(network=rom.Convolutional(channels=(4, 4)))
     with pytest.raises(rom.RomValueError, match="2 levels halve the grid 2 times, but axis 'component' has 10 points"):
         rom.fit_autoencoder(cloud(20, 10), 2, config=config)

@@ -1,4 +1,4 @@
-"""One description of the data of a fit: labels that all of them share, and what the system says of inputs and time."""
+"""The labels that all data of a fit share, completed by what the system knows about parameters, inputs and time."""
 
 from __future__ import annotations
 
@@ -19,15 +19,33 @@ __all__ = ["common_layout", "driven_as", "fill_in_names", "with_time"]
 
 log = logging.getLogger("rom")
 
-PROBED_TIMES = 8  # by which it is told whether f depends on time
+PROBED_TIMES = 8  # at which f is evaluated to find out whether it depends on time
 
 
 def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
-    """The layout that all data share, labelled by the system where there is one."""
+    """Return the labels that all data share.
+
+    Parameters
+    ----------
+    system : systems.System or None
+        Its labels are used for data without any; None for states that the system does not label.
+    layouts : list of (str, Layout)
+        Name, for errors, and labels of each kind of data; trajectories first.
+
+    Returns
+    -------
+    Layout
+        The labels.
+
+    Raises
+    ------
+    RomValueError
+        If kinds of data differ from each other or from the system in shape, dimensions, grids, parameters or inputs.
+    """
     name, layout = layouts[0]
     for other_name, other in layouts[1:]:
         require_same_layout(other_name, other, layout)
-    # From here on a labelled one, where there is one, with what trajectories and points know of inputs and time.
+    # Labelled data decide if there are any; all kinds add what they know about inputs and time.
     held, times_told = layout.held_inputs, any(one.depends_on_time for _, one in layouts)
     name, layout = max(layouts, key=lambda pair: (bool(pair[1].fields), bool(pair[1].coords)))
     for _, other in layouts:
@@ -63,7 +81,7 @@ def common_layout(system: Any, layouts: list[tuple[str, Layout]]) -> Layout:
 
 
 def fill_in_names(layout: Layout, system: systems.System | None) -> Layout:
-    """`layout` with the system's names of parameters and inputs, where there are as many without names."""
+    """Return `layout` with the system's names of parameters and inputs, if these have none and their number agrees."""
     if system is None:
         return layout
     names = parameter_names(system)
@@ -75,12 +93,18 @@ def fill_in_names(layout: Layout, system: systems.System | None) -> Layout:
 
 
 def parameter_names(system: systems.System) -> tuple[str, ...]:
-    """Of those that do not change in time."""
+    """Return the names of the parameters that do not change in time."""
     return tuple(parameter.name for parameter in system.parameters if parameter.name not in system.inputs)
 
 
 def driven_as(system: systems.System | None, layout: Layout) -> systems.System | None:
-    """The system, with those of its parameters as inputs that are inputs of the trajectories."""
+    """Return the system with those of its parameters as inputs that are inputs of the trajectories.
+
+    Raises
+    ------
+    RomValueError
+        If the trajectories have inputs that are no parameters of the system, or other inputs than it has.
+    """
     if system is None or system.inputs == layout.inputs:
         return system
     if system.inputs:
@@ -100,7 +124,33 @@ def driven_as(system: systems.System | None, layout: Layout) -> systems.System |
 def with_time(
     system: systems.System, layout: Layout, pairs: Collocation | None, split: Split, ask: bool
 ) -> tuple[Layout, int]:
-    """`layout` which says whether f depends on time, and how often f was asked for that, where one may `ask` it."""
+    """Find out whether f depends on time.
+
+    Parameters
+    ----------
+    system : systems.System
+        The known dynamics.
+    layout : Layout
+        Labels of the data.
+    pairs : Collocation or None
+        Collocation pairs, which must tell their times if f depends on time without a period.
+    split : Split
+        Trajectories.
+    ask : bool
+        Whether f may be evaluated.
+
+    Returns
+    -------
+    layout : Layout
+        The labels, which now say whether f depends on time and with what period.
+    n_evaluations : int
+        Number of evaluations of f.
+
+    Raises
+    ------
+    RomValueError
+        If f depends on time and the collocation pairs do not tell their times.
+    """
     depends, asked = layout.depends_on_time or system.period is not None, 0
     if ask and not depends and system.takes_time:
         state = pairs.states[:1] if pairs is not None else snapshots(split.training[0].states, 0, slice(0, 1))
@@ -112,13 +162,13 @@ def with_time(
         )
     if depends and pairs is not None and not layout.depends_on_time:
         raise RomValueError(
-            f"collocation: f of {system.name} depends on time, so tell the times: pass a Dataset with the coordinate 'time' "
+            f"collocation: f of {system.name} depends on time, so the times are needed: pass a Dataset with the coordinate 'time' "
             "(point), as systems.collocate makes it"
         )
     longest = max((float(np.diff(group.times).max()) for group in split.training), default=0.0)
     if system.period is not None and longest > 0.5 * system.period:
         log.warning(
-            "trajectories: snapshots are up to %.3g apart, more than half of the period %.3g of f: what happens in between is "
-            "not seen; save more of them", longest, system.period
+            "trajectories: snapshots are up to %.3g apart, more than half of the period %.3g of f, so what happens in between "
+            "is not seen; save more snapshots", longest, system.period
         )  # fmt: skip
     return replace(layout, depends_on_time=depends, period=system.period if depends else None), asked

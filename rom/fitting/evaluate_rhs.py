@@ -1,4 +1,4 @@
-"""f of the system at states of the data, with the parameters, inputs and times that belong to them."""
+"""Evaluate f of the system at states of the data, with their parameters, inputs and times."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ __all__ = ["RhsRequest", "StreamingRhsSampler", "at_trajectories", "evaluate_at"
 
 log = logging.getLogger("rom")
 
-NOISE = systems.NearTrajectories.noise  # of deviations, in shares of the spread of the states
-FIRST = 8  # states whose price is measured where time is limited
+NOISE = systems.NearTrajectories.noise  # size of random displacements, in shares of the spread of the states
+FIRST = 8  # states evaluated first if time is limited, to measure what one costs
 
 
 def parameters_for(
     system: systems.System, layout: Layout, parameters: np.ndarray, inputs: np.ndarray
 ) -> np.ndarray | None:
-    """Parameters (N, p + m) in the system's order, of parameters (N, p) and inputs (N, m) of the data; None for defaults."""
+    """Return parameters ``(N, p + m)`` in the order of the system; None if the data have no parameters or inputs.
+
+    `parameters` ``(N, p)`` and `inputs` ``(N, m)`` are those of the data. Others take their default values.
+    """
     given = dict(zip((*layout.parameters, *layout.inputs), np.concatenate([parameters, inputs], axis=1).T, strict=True))
     if not given:
         return None
@@ -51,10 +54,30 @@ def evaluate_at(
     seed: int,
     max_seconds: float | None,
 ) -> Collocation:
-    """Pairs of states (N, n) with parameters (N, p), inputs (N, m) and times (N,), and f at them.
+    """Evaluate f at states, in random order.
 
-    In random order, so that what is there when the time runs out is a fair sample; where f depends on time, with states
-    of equal time together, since f takes these at once.
+    If time runs out, the states evaluated so far are a fair sample. If f depends on time, states of equal time come
+    together, because f is evaluated for them at once.
+
+    Parameters
+    ----------
+    system : systems.System
+        The known dynamics.
+    layout : Layout
+        Labels of a state, and names of parameters and inputs.
+    states, parameters, inputs, times : numpy.ndarray
+        ``(N, n)``, ``(N, p)``, ``(N, m)`` and ``(N,)``.
+    rng : numpy.random.Generator
+        Draws the order.
+    seed : int
+        Seed of the call of `systems.collocate`.
+    max_seconds : float or None
+        Limit of the wall-clock time.
+
+    Returns
+    -------
+    Collocation
+        Pairs, possibly fewer than N.
     """
     order = rng.permutation(len(states))
     if layout.depends_on_time:
@@ -98,9 +121,24 @@ def at_trajectories(
 
 @dataclass(frozen=True)
 class RhsRequest:
-    """How many points: `exact` states of the training trajectories and `near` ones, with f of `system`.
+    """Points at which f is evaluated while the training trajectories are read block by block.
 
-    `asked_for`: those that were asked for by their count, not added. `seconds`: for f, None without a limit.
+    Attributes
+    ----------
+    system : systems.System
+        The known dynamics.
+    layout : Layout
+        Labels of a state, and names of parameters and inputs.
+    exact : int
+        Number of points that are states of the trajectories.
+    near : int
+        Number of points that are states with a random displacement.
+    asked_for : int
+        How many of both the user asked for; the others are added.
+    seed : int
+        Seed of the choice of states.
+    seconds : float or None
+        Time for evaluating f; None for no limit.
     """
 
     system: Any
@@ -113,26 +151,37 @@ class RhsRequest:
 
 
 class StreamingRhsSampler:
-    """Collects the points of a `RhsRequest` in POD coordinates while the blocks of the training trajectories pass by.
+    """Evaluates f at the points of a `RhsRequest` while the trajectories are read, and keeps POD coordinates only.
 
-    `spread` (r,): standard deviations of the data along the columns of the basis. Which states are taken depends on the
-    seed alone. Where f turns out too dear for `seconds`, fewer are, evenly over what is left.
+    Which states are chosen depends on the seed alone. If f costs more than the time allows, fewer are evaluated, evenly
+    over the states that are left.
+
+    Parameters
+    ----------
+    request : RhsRequest
+        The points.
+    groups : sequence of Trajectories
+        The training trajectories.
+    projection : Projection
+        The POD.
+    spread : numpy.ndarray
+        Standard deviations ``(r,)`` of the states along the POD basis, which scale the displacements.
     """
 
-    def __init__(self, wanted: RhsRequest, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
-        self.wanted, self.projection, self.spread = wanted, projection, spread
-        self.rng = random_stream(wanted.seed, FitStream.TRAJECTORY_POINTS)
+    def __init__(self, request: RhsRequest, groups: Sequence[Trajectories], projection: Projection, spread: np.ndarray):
+        self.request, self.projection, self.spread = request, projection, spread
+        self.rng = random_stream(request.seed, FitStream.TRAJECTORY_POINTS)
         total = sum(len(g) * len(g.times) for g in groups)
-        exact = self.rng.choice(total, min(wanted.exact, total), replace=False)
-        near = self.rng.integers(total, size=wanted.near)
+        exact = self.rng.choice(total, min(request.exact, total), replace=False)
+        near = self.rng.integers(total, size=request.near)
         states, is_near = np.concatenate([exact, near]), np.repeat([False, True], [len(exact), len(near)])
-        order = self.rng.permutation(len(states))  # should f be too dear, what is left is a fair sample
+        order = self.rng.permutation(len(states))  # if f costs too much, the first states are a fair sample
         self.states, self.is_near = states[order], is_near[order]
-        self.to_come, self.spent, self.squares, self.kept_squares = len(states), 0.0, 0.0, 0.0
+        self.n_left, self.spent, self.squares, self.kept_squares = len(states), 0.0, 0.0, 0.0
         self.parts: list[tuple[Tensor, Tensor, np.ndarray, np.ndarray, np.ndarray]] = []
 
     def visit(self, group: Trajectories, first: int, block: blocks.Block) -> None:
-        """Take what is wanted of a `block` of `group`, whose states are numbered from `first` on."""
+        """Evaluate f at the chosen states of a block of `group`, whose states are numbered from `first` on."""
         chosen, within, states = block
         trajectory, time_index = np.divmod(self.states - first, len(group.times))
         here = np.flatnonzero(
@@ -141,9 +190,9 @@ class StreamingRhsSampler:
         )  # fmt: skip
         at_once = max(1, blocks.BLOCK_BYTES // (8 * states.shape[2]))
         while len(here):
-            size = at_once if self.wanted.seconds is None or self.parts else FIRST
+            size = at_once if self.request.seconds is None or self.parts else FIRST
             some, here = here[:size], here[size:]
-            self.to_come -= len(some)
+            self.n_left -= len(some)
             some = some[: self.affordable(len(some))]
             if len(some):
                 x = states[trajectory[some] - chosen.start, time_index[some] - within.start]
@@ -151,24 +200,24 @@ class StreamingRhsSampler:
                 self.evaluate(x, self.is_near[some], group.parameters[i], group.inputs[i, k], group.times[k])
 
     def affordable(self, n: int) -> int:
-        """How many of `n` states there is time for, with a fair share left for those to come."""
-        if self.wanted.seconds is None or not self.parts:
+        """Return how many of `n` states there is time for, if those to come get a fair share."""
+        if self.request.seconds is None or not self.parts:
             return n
         price = self.spent / len(self)
-        share = (self.wanted.seconds - self.spent) / max(price * (n + self.to_come), 1e-9)
+        share = (self.request.seconds - self.spent) / max(price * (n + self.n_left), 1e-9)
         return int(np.clip(np.floor(share * n + self.rng.random()), 0, n))
 
     def evaluate(
         self, x: np.ndarray, is_near: np.ndarray, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray
     ) -> None:
-        """f at states `x` (m, n), of which some are first moved."""
+        """Evaluate f at states `x` ``(m, n)``; those marked `is_near` are displaced first."""
         if is_near.any():
             strength = NOISE * self.rng.standard_normal((int(is_near.sum()), 1))
             along = self.rng.standard_normal((len(strength), len(self.spread))) * self.spread
             x[is_near] += self.projection.unit.numpy() * ((strength * along) @ self.projection.basis.numpy().T)
-        started, wanted = time.monotonic(), self.wanted
+        started, request = time.monotonic(), self.request
         pairs = evaluate_at(
-            wanted.system, wanted.layout, x, parameters, inputs, times, self.rng, wanted.seed, max_seconds=None
+            request.system, request.layout, x, parameters, inputs, times, self.rng, request.seed, max_seconds=None
         )
         self.spent += time.monotonic() - started
         rates = torch.from_numpy(pairs.time_derivatives)
@@ -179,12 +228,15 @@ class StreamingRhsSampler:
         self.parts.append((coordinates, derivatives, pairs.parameters, pairs.inputs, pairs.times))
 
     def __len__(self) -> int:
+        """Return the number of points evaluated so far."""
         return sum(len(part[2]) for part in self.parts)
 
     def collected(self) -> tuple[Tensor, Tensor, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """POD coordinates (M, r) of all points, their derivatives (M, r), and parameters (M, p), inputs (M, m), times (M,)."""
+        """Return POD coordinates ``(M, r)`` and derivatives ``(M, r)``, and parameters, inputs and times of all points."""
         if len(self) < len(self.states):
-            log.warning("max_seconds left time for f at %d of %d states of trajectories", len(self), len(self.states))
+            log.warning(
+                "max_seconds left time to evaluate f at %d of %d states of trajectories", len(self), len(self.states)
+            )
         coordinates, derivatives, *own = zip(*self.parts, strict=True)
         parameters, inputs, times = (np.concatenate(column) for column in own)
         return torch.cat(coordinates), torch.cat(derivatives), (parameters, inputs, times)

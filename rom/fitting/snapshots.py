@@ -1,4 +1,4 @@
-"""The POD of a fit: of which states it is made, in which units of their fields, and how much of f it cannot see."""
+"""The POD of a fit: which states it is computed from, in which units, and how much of f it leaves out."""
 
 from __future__ import annotations
 
@@ -29,12 +29,24 @@ __all__ = [
 
 log = logging.getLogger("rom")
 
-LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis that is worth a warning
+LOST_RATES = 0.1  # share of the mean square of f outside of the POD basis from which a warning is given
 
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The states of a POD: all those of the trajectories, and of the pairs those at `rows`."""
+    """The states that a POD is computed from.
+
+    Attributes
+    ----------
+    trajectories : sequence of Trajectories
+        All their states are used.
+    pairs : Collocation or None
+        Collocation pairs, of which the states at `rows` are used.
+    rows : numpy.ndarray
+        Indices ``(m,)``.
+    layout : Layout
+        Labels of a state.
+    """
 
     trajectories: Sequence[Trajectories]
     pairs: Collocation | None
@@ -43,7 +55,7 @@ class Snapshots:
 
 
 def pod_of_sample(snapshots: Snapshots, config: FitConfig, min_rank: int, rng: np.random.Generator) -> Projection:
-    """The POD of snapshots that are taken into memory, in units of their fields."""
+    """Compute the POD of snapshots that are read into memory, in units of their fields."""
     unit = field_units(snapshots)
     sample = sample_of(snapshots, rng)
     sample = sample if unit is None else sample / unit
@@ -52,7 +64,7 @@ def pod_of_sample(snapshots: Snapshots, config: FitConfig, min_rank: int, rng: n
 
 
 def pod_in_one_pass(snapshots: Snapshots, config: FitConfig, min_rank: int) -> tuple[Projection, np.ndarray]:
-    """The same of snapshots that pass by in blocks, and their standard deviations (r,) along its basis."""
+    """Compute the POD of snapshots block by block, and their standard deviations ``(r,)`` along its basis."""
     unit = field_units(snapshots)
     parts = in_parts(snapshots.pairs, snapshots.rows, large=True)
     states = chain(passing_snapshots(snapshots.trajectories), (part.states for part in parts))
@@ -66,14 +78,14 @@ def pod_in_one_pass(snapshots: Snapshots, config: FitConfig, min_rank: int) -> t
 
 
 def passing_snapshots(groups: Sequence[Trajectories]) -> Iterator[np.ndarray]:
-    """All states of the trajectories, block by block, (m, n) each."""
+    """Iterate over all states of the trajectories in blocks ``(m, n)``."""
     for group in groups:
         for _, _, states in group.blocks():
             yield states.reshape(-1, states.shape[2])
 
 
 def in_parts(pairs: Collocation | None, rows: np.ndarray, large: bool) -> Iterator[Collocation]:
-    """The pairs at `rows`, of `large` sets in blocks: the pairs themselves are in memory, and need no second copy."""
+    """Iterate over the pairs at `rows`: in blocks if the set is `large`, to avoid a second copy, else all at once."""
     if pairs is None or len(rows) == 0:
         return
     size = max(1, blocks.BLOCK_BYTES // (8 * pairs.states.shape[1])) if large else len(rows)
@@ -82,10 +94,10 @@ def in_parts(pairs: Collocation | None, rows: np.ndarray, large: bool) -> Iterat
 
 
 def sample_of(snapshots: Snapshots, rng: np.random.Generator) -> np.ndarray:
-    """States (N, n) for the POD, at random from all of both kinds: all of them where they are not many."""
+    """Return states ``(N, n)`` for the POD: all of them if they are few, else a random part of each kind."""
     groups, n_states = snapshots.trajectories, snapshots.layout.n_states
     total = sum(len(g) * len(g.times) for g in groups) + len(snapshots.rows)
-    # The eigenproblem has the smaller of the two sizes: where that is n, further snapshots are cheap.
+    # The eigenproblem has the smaller of both sizes. If that is n, further snapshots are cheap.
     limit = max(MAX_SNAPSHOTS, 16 * n_states) if n_states <= MAX_SNAPSHOTS else MAX_SNAPSHOTS
     share = min(1.0, limit / total)
     parts = in_parts(snapshots.pairs, snapshots.rows, large=False)
@@ -94,11 +106,11 @@ def sample_of(snapshots: Snapshots, rng: np.random.Generator) -> np.ndarray:
 
 
 def field_units(snapshots: Snapshots) -> np.ndarray | None:
-    """The unit (n,) of each component: the standard deviation of its field, or of all fields with the same stated units.
+    """Return the unit ``(n,)`` of each component; None for a state of one field.
 
-    What has other units, or none that are stated, has a size of its own: one number for all would let the largest numbers
-    decide what the POD keeps. A block of the trajectories tells, or the points where there are none. None for a state of one
-    field.
+    The unit is the standard deviation of the field, or of all fields with the same stated units. With one unit for all,
+    the fields with the largest numbers would decide what the POD keeps. The deviation is that of the first block of the
+    trajectories, or of the points if there are no trajectories.
     """
     layout, pairs = snapshots.layout, snapshots.pairs
     if len(layout.field_groups) < 2:
@@ -114,15 +126,16 @@ def field_units(snapshots: Snapshots) -> np.ndarray | None:
 
 
 def warn_of_lost_rates(projection: Projection, pairs: Collocation) -> None:
-    """Say so where f points out of the space of the states: physics in POD coordinates does not see it, and looks perfect."""
+    """Warn if f points out of the POD space: physics losses in POD coordinates do not see that part, and look perfect."""
     rates = torch.from_numpy(pairs.time_derivatives[:MAX_SNAPSHOTS])
     warn_of_lost_share(*projection.share_kept(rates))
 
 
 def warn_of_lost_share(kept: float, whole: float) -> None:
+    """Warn if the squares of f inside of the POD space, `kept`, are much less than all of them, `whole`."""
     lost = 1.0 - kept / whole if whole > 0.0 else 0.0
     if lost > LOST_RATES:
         log.warning(
-            "collocation: %.0f %% of f (of its mean square) points out of the space that the states span, so the flow leaves it "
-            "and forecasts cannot follow; add states along flows or trajectories, or raise FitConfig.max_rank", 100 * lost
+            "collocation: %.0f %% of f (of its mean square) points out of the space that the states span, so forecasts cannot "
+            "follow the flow; add states along flows or trajectories, or raise FitConfig.max_rank", 100 * lost
         )  # fmt: skip

@@ -231,7 +231,7 @@ def test_a_dear_f_is_asked_less_often_and_evenly(lifted, whole, caplog):
     points.collected()
     assert 60 <= len(points) <= 110
     assert sum(asked[len(asked) // 2 :]) > 0.25 * len(points)
-    assert "max_seconds left time for f at" in caplog.text
+    assert "max_seconds left time to evaluate f at" in caplog.text
 
 
 # What goes wrong in the middle

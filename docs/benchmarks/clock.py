@@ -8,7 +8,9 @@ import torch
 
 
 def seconds() -> float:
-    """Processor seconds where there is one thread, so that a busy machine costs no method anything; else wall clock.
+    """Return processor seconds if there is one thread, otherwise seconds of wall clock.
+
+    Processor seconds do not depend on how busy the machine is. On an idle core the two agree.
 
     On an idle core the two agree.
     """

@@ -30,11 +30,12 @@ COLUMNS = {
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the table of figures of all runs."""
     return tables.table(records, COLUMNS)
 
 
 def error_plot(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
-    """Relative errors over time: all seeds of each network, and the closed form of the first."""
+    """Draw relative errors over time: all seeds of each network, and the closed form of the first seed."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     labelled: set[str] = set()
@@ -58,7 +59,7 @@ def error_plot(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
 
 
 def field_plot(records: Mapping[Run, Mapping[str, Any]], path: Path, triangulation: Any = None) -> None:
-    """A test at three times: the truth above, below it the forecast of each network, of the first seed."""
+    """Draw a test at three times: the truth above, below it the forecast of each network."""
     shown = {run.get("network"): figures["pictures"] for run, figures in records.items() if "pictures" in figures}
     if not shown:
         return

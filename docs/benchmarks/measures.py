@@ -15,7 +15,7 @@ More = Callable[[Problem, str, np.ndarray], dict[str, Any]]  # further figures o
 
 
 def measured(problem: Problem, fit: Callable[[], Forecaster], more: More | None = None) -> dict[str, Any]:
-    """Figures of one fit: its seconds, its facts, and the errors of its forecasts."""
+    """Return the figures of one fit: its seconds, its facts, and the errors of its forecasts."""
     started = clock.seconds()
     forecaster = fit()
     figures = {"fit seconds": clock.seconds() - started} | forecaster.facts
@@ -26,12 +26,12 @@ def measured(problem: Problem, fit: Callable[[], Forecaster], more: More | None 
 
 
 def stages(problem: Problem, fitted: Iterable[tuple[float, Forecaster]], more: More | None = None) -> dict[str, Any]:
-    """Figures of one fit at several times on the way, as {"at 60 s": {...}, ...}."""
+    """Return the figures of one fit after several times: {"at 60 s": {...}, ...}."""
     return {f"at {seconds:g} s": one.facts | errors(problem, one, more) for seconds, one in fitted}
 
 
 def errors(problem: Problem, forecaster: Forecaster, more: More | None = None) -> dict[str, Any]:
-    """Errors and seconds of the forecasts of every test."""
+    """Return errors and seconds of the forecasts of every test."""
     figures: dict[str, Any] = {}
     for name, (times, states) in problem.test.items():
         mu = (problem.test_parameters[name],) if name in problem.test_parameters else ()

@@ -26,7 +26,7 @@ def measured(
     config: rom.FitConfig,
     latent_dim: int,
 ) -> dict[str, Any]:
-    """Figures of one `rom.fit` with the seed and the seconds of `run`; errors over the trajectories are medians over `tests`."""
+    """Fit with the seed and the seconds of `run`, and return figures; errors are medians over `tests`."""
     started, used = time.perf_counter(), clock.seconds()
     model = rom.fit(
         system, trajectories=train, collocation=pairs, latent_dim=latent_dim, config=config, seed=run.seed,
@@ -61,18 +61,18 @@ def measured(
 
 
 def reconstructed(model: rom.ReducedOrderModel, states: np.ndarray) -> np.ndarray:
-    """psi(phi(x)) of states (trajectory, time, *shape)."""
+    """Return psi(phi(x)) of states (trajectory, time, *shape)."""
     return np.stack([model.decode(model.encode(some)) for some in states])
 
 
 def relative_error(approximation: np.ndarray, states: np.ndarray) -> float:
-    """Over all times of a trajectory, the median over trajectories."""
+    """Return the relative error over all times of a trajectory, median over trajectories."""
     axes = tuple(range(1, states.ndim))
     return float(np.median(np.sqrt(((approximation - states) ** 2).sum(axes) / (states**2).sum(axes))))
 
 
 def projected(train: np.ndarray, states: np.ndarray, d: int) -> np.ndarray:
-    """`states` on the first d POD modes of the training states."""
+    """Project `states` onto the first d POD modes of the training states."""
     rows = train.reshape(train.shape[0] * train.shape[1], -1)
     mean = rows.mean(axis=0)
     rows = rows - mean
@@ -85,7 +85,7 @@ def projected(train: np.ndarray, states: np.ndarray, d: int) -> np.ndarray:
 
 
 def pictures(model: rom.ReducedOrderModel, tests: xr.Dataset) -> dict[str, Any]:
-    """The first field of the first test at three times: the truth, and the forecast."""
+    """Return the first field of the first test at three times: the truth and the forecast."""
     first = tests.isel(trajectory=0)
     forecast = model.forecast(first["state"][0], first["time"].values)
     some = [0, len(first["time"]) // 2, -1]

@@ -13,7 +13,7 @@ from PIL import Image
 __all__ = ["STYLES", "lines", "save"]
 
 DPI = 110
-COLOURS = 192  # of a saved picture: enough for a continuous colour map, at a third of the size
+COLOURS = 256  # of a saved picture, which is then a third as large
 
 # Colours of Okabe & Ito, which colour-blind readers can tell apart, and markers for print.
 STYLES = {

@@ -25,24 +25,24 @@ FLOW = {"kind": "flow", "points": 65536, "seconds": 45}
 
 
 def filled(page: Path) -> str:
-    """The text of a page with its table as the kept results have it now."""
+    """Return the text of a page with its table as the stored results give it."""
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{TABLES[page]()}\n\n{END}{after}"
 
 
 def comparisons() -> str:
-    """What README.md says of `rom`."""
+    """Return the table of README.md."""
     return report.markdown(("case", "this package", "beside it"), rows())
 
 
 def checks() -> str:
-    """What docs/systems.md says of `systems`."""
+    """Return the table of docs/systems.md."""
     return catalogue.report({record.run: record.figures for record in load("catalogue") if record.figures is not None})
 
 
 def networks() -> str:
-    """What docs/networks.md says of networks on fields."""
+    """Return the table of docs/networks.md."""
     rows = []
     for words, case, other, settings in (
         ("spirals at fixed places, 2 x 64 x 64, d = 2", "reaction_diffusion", "convolutional", {"centres": "fixed"}),
@@ -83,10 +83,12 @@ TABLES = {README: comparisons, SYSTEMS: checks, NETWORKS: networks}
 
 
 def chaos(which: str) -> list[str]:
+    """Return the names of figures of chaotic forecasts."""
     return [f"valid prediction time, Lyapunov times, {which}", f"distance of the joint densities, {which}"]
 
 
 def signals(which: str) -> list[str]:
+    """Return the names of figures of a driven system."""
     return [f"{signal}, {which}" for signal in ("random", "pulse", "sine")]
 
 
@@ -226,37 +228,44 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def spiral(network: str, which: str) -> str:
+    """Return the error of forecasts of spirals at fixed centres."""
     settings = {"centres": "fixed", "network": network, "seconds": 120}
     return of("reaction_diffusion", figures=[f"forecast, {which}"], **settings)
 
 
 def forecast(figure: str) -> str:
+    """Return a figure of forecasts of Burgers' equation, for 1 state and for 256."""
     parts = (f"{count} at once" for count in (1, 256))
     return " / ".join(of("forecast", figures=[figure], part=part, problem="burgers", d=16) for part in parts)
 
 
 def basins(count: int) -> list[str]:
+    """Return the names of errors in all basins."""
     return [f"mse, {basin}, {count}" for basin in ("left", "right", "outer")]
 
 
 def of(case: str, method: str = OURS, figures: Sequence[str] = HARMONIC, part: str = "", **settings: Any) -> str:
-    """Medians over the seeds of some figures of one configuration; `part` names a record within the record."""
+    """Return medians over the seeds of some figures of one configuration.
+
+    `part` is the name of a group of figures in the record.
+    """
     records = [record[part] if part else record for record in configuration(case, method, settings)]
     return " / ".join(short(statistics.median(report.finite([r[name] for r in records]))) for name in figures)
 
 
 def seeds(case: str, **settings: Any) -> str:
+    """Return the number of seeds of our runs with some settings, in words."""
     count = len(configuration(case, OURS, settings))
     return "one seed" if count == 1 else f"{count} seeds"
 
 
 def count(case: str, figure: str, settings: dict[str, Any]) -> float:
-    """The median over the seeds of a number of things."""
+    """Return the median over the seeds of a number of things."""
     return statistics.median(record[figure] for record in configuration(case, OURS, settings))
 
 
 def configuration(case: str, method: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The figures of all seeds. Raises `LookupError` where nothing is kept."""
+    """Return the figures of all seeds; raise `LookupError` if there are none."""
     whole, stages = of_case(case)
     found = [
         figures
@@ -270,13 +279,13 @@ def configuration(case: str, method: str, settings: dict[str, Any]) -> list[dict
 
 @cache
 def of_case(case: str) -> tuple[dict[Run, dict[str, Any]], dict[Run, dict[str, Any]]]:
-    """Runs as they are kept, and the stages of those that have several budgets."""
+    """Return all runs of a case as they are stored, and the stages of those that have several budgets."""
     whole = {record.run: record.figures for record in load(case) if record.figures is not None}
     return whole, report.expanded({run: figures for run, figures in whole.items() if run.get("budgets")})
 
 
 def short(value: float) -> str:
-    """Two digits; three where two would make a one of what is less."""
+    """Return a number with two digits, or with three where two would round it to one."""
     if not math.isfinite(value):
         return report.DIVERGED
     if value >= 10:

@@ -17,7 +17,9 @@ DIVERGED = "diverged"
 
 
 def expanded(records: Records) -> dict[Run, dict[str, Any]]:
-    """Records of several stages, {"at 60 s": {...}, "at 300 s": {...}}, as one record a stage, with a setting `seconds`.
+    """Return each stage of runs with several budgets as a run of its own, with a setting `seconds`.
+
+    Such a run has a setting `budgets` and figures {"at 60 s": {...}, "at 300 s": {...}}.
 
     Runs with a setting `budgets` have such stages.
     """
@@ -34,7 +36,7 @@ def expanded(records: Records) -> dict[Run, dict[str, Any]]:
 
 
 def groups(records: Records) -> dict[tuple[str, tuple], dict[int, Figures]]:
-    """Figures by seed of each (method, settings), in the order in which they come."""
+    """Return figures by seed of each (method, settings), in the order of the records."""
     result: dict[tuple[str, tuple], dict[int, Figures]] = {}
     for run, figures in records.items():
         result.setdefault((run.method, run.settings), {})[run.seed] = figures
@@ -42,7 +44,7 @@ def groups(records: Records) -> dict[tuple[str, tuple], dict[int, Figures]]:
 
 
 def default(records: Records) -> str:
-    """A table for every configuration: a row per figure, its median over the seeds, and its range."""
+    """Return a table for each configuration: a row for each figure, with its median over the seeds and its range."""
     parts = []
     by_group = groups(expanded(records))
     for (method, settings), by_seed in by_group.items():
@@ -65,7 +67,7 @@ def table(
     where: Callable[[Run], bool] = lambda run: True,  # noqa: ARG005
     in_order: bool = False,
 ) -> str:
-    """A row for each configuration with `where(run)`, a column for each figure of `columns` (figure -> heading).
+    """Return a table with a row for each configuration and a column for each figure.
 
     Rows come as the runs do, or `in_order` of method and settings.
     """
@@ -79,6 +81,7 @@ def table(
 
 
 def label(method: str, settings: Iterable[tuple[str, Any]]) -> str:
+    """Return method and settings as the first cell of a row."""
     words = {"d": "d = {}", "seconds": "{} s"}
     return ", ".join(
         [method.replace("_", " "), *(words.get(n, n.replace("_", " ") + " {}").format(v) for n, v in settings)]
@@ -86,33 +89,36 @@ def label(method: str, settings: Iterable[tuple[str, Any]]) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def cell(values: Sequence[Any]) -> str:
-    """The median, with the range behind where there are several values."""
+    """Return the median, and the range in brackets if there are several values."""
     if not values:
         return NO_RESULT
     return median(values) + (f" ({spread(values)})" if len(values) > 1 else "")
 
 
 def median(values: Sequence[Any]) -> str:
+    """Return the median as text."""
     return number(statistics.median(finite(values))) if values else NO_RESULT
 
 
 def spread(values: Sequence[Any]) -> str:
+    """Return the range of several values as text."""
     values = finite(values)
     return f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
 
 
 def finite(values: Sequence[Any]) -> list[float]:
-    """The values, with infinity for those that are not a number: a median must not skip what diverged."""
+    """Return values with infinity in place of those that are not a number, so that a median includes them."""
     return [math.inf if value is None or math.isnan(value) else float(value) for value in values]
 
 
 def number(value: float) -> str:
-    """Three digits; large counts in full."""
+    """Return a number with three digits; large ones to the unit."""
     if not math.isfinite(value):
         return DIVERGED
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -131,7 +137,7 @@ def earlier_state(records: Iterable[Record]) -> str:
 
 
 def measured_on(records: Iterable[Record], missing: int) -> str:
-    """On what, with how many seeds, cores and threads the figures of a case were measured, and what is not there."""
+    """Return what a case was measured on, its number of seeds, and which runs failed or are missing."""
     records = list(records)
     lines = []
     machines = [record.machine for record in records if record.figures is not None]

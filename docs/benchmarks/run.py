@@ -62,6 +62,7 @@ log = logging.getLogger("benchmarks")
 
 
 def main() -> None:
+    """Read the command line and do what it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of {', '.join(CASES)}; all without any")
     parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose key contains one of these")
@@ -97,11 +98,13 @@ def main() -> None:
 
 
 def chosen(name: str, only: list[str], quick: bool) -> list[Any]:
+    """Return the runs of a case whose key contains one of some texts."""
     case = importlib.import_module(f"cases.{name}")
     return [run for run in case.runs(quick) if any(text in run.key for text in only)]
 
 
 def list_runs(name: str, only: list[str]) -> None:
+    """Print the runs of a case, and which of them are stored."""
     there = {record.run: record for record in store.load(name)}
     for run in chosen(name, only, quick=False):
         record = there.get(run)
@@ -112,7 +115,7 @@ def list_runs(name: str, only: list[str]) -> None:
 
 
 def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: Path) -> None:
-    """Measure what is not there, and keep each result as soon as it is there."""
+    """Measure the runs that are not stored, and store each result at once."""
     case = importlib.import_module(f"cases.{name}")
     there = {record.run: record for record in store.load(name, folder)}
     for run in chosen(name, only, quick):
@@ -131,7 +134,7 @@ def measure_runs(name: str, only: list[str], again: bool, quick: bool, folder: P
 
 
 def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
-    """A case as RESULTS.md shows it: title, note, table, where it was measured; its plots are drawn beside."""
+    """Return the section of a case in RESULTS.md, and draw its plots."""
     case = importlib.import_module(f"cases.{name}")
     there = {record.run: record for record in store.load(name, results)}
     expected = list(dict.fromkeys([*case.runs(quick), *there]))
@@ -152,7 +155,7 @@ def section(name: str, results: Path, plots: Path, quick: bool = False) -> str:
 
 
 def write_report() -> None:
-    """RESULTS.md, the plots and the tables of other pages, from all that is kept."""
+    """Write RESULTS.md, the plots and the tables of other pages from all stored results."""
     sections = []
     for name in CASES:
         if (store.RESULTS / name).exists():

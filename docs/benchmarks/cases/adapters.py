@@ -24,6 +24,8 @@ median over the 8; of pyMOR's model at unseen exponents. The flows of dysts are 
 
 @dataclass(frozen=True)
 class Problem:
+    """A system of another package, output times, and the latent dimension of its model."""
+
     system: systems.System
     times: np.ndarray
     latent_dim: int
@@ -31,6 +33,7 @@ class Problem:
 
 
 def problem(name: str) -> Problem:
+    """Return the problem with a name of `NAMES`."""
     if name == "pyMOR Burgers":
         from pymor.analyticalproblems.burgers import burgers_problem
         from pymor.core.logger import set_log_levels
@@ -63,10 +66,12 @@ NAMES = ("dysts Rossler", "dysts Thomas", "dysts Halvorsen", "py-pde Cahn-Hillia
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same, for a shorter time
+    """Return the runs of this case."""
     return [Run(OURS, settings=(("problem", name),)) for name in NAMES]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     of = problem(run.get("problem"))
     train = systems.simulate(of.system, 32, of.times, parameters=of.parameters, seed=0, verbose=False)
     test = systems.simulate(of.system, 8, of.times, parameters=of.parameters, seed=1, verbose=False)
@@ -90,6 +95,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = list(next((figures for figures in records.values() if figures), {}))
     rows = [
         (run.get("problem"), *(tables.number(figures[name]) if figures else tables.NO_RESULT for name in columns))

@@ -14,10 +14,12 @@ trajectories and number of steps (300), so the errors must agree to rounding.
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1 if quick else 3)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:
+    """Measure one run."""
     twin = systems.Burgers(n=64, viscosity=0.02)
 
     def f(x):

@@ -44,6 +44,7 @@ SECONDS, QUICK_SECONDS = 180, 8
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     dims, seconds = ((4,), QUICK_SECONDS) if quick else (DIMS, SECONDS)
     result = []
     for d in dims:
@@ -62,6 +63,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem, d = burgers.harmonic(run.seed, quick), run.get("d")
     if run.method == "projection":
         return projection.errors(problem, d)
@@ -72,6 +74,8 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
+
     def at_main(run: Run) -> bool:
         return run.get("d") in (MAIN, 64) or len({r.get("d") for r in records}) == 1
 
@@ -91,12 +95,12 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def comparable(run: Run) -> bool:
-    """Whether a run took the common time, or none: not the long and the short ones."""
+    """Return whether a run trained for the common time, or is in closed form."""
     return run.get("seconds") in (None, SECONDS, QUICK_SECONDS)
 
 
 def medians(records: Mapping[Run, Mapping[str, Any]], figure: str) -> dict[tuple[str, int], float]:
-    """The median over the seeds of a figure, by method and dimension."""
+    """Return the medians over the seeds of a figure, by method and dimension."""
     result = {}
     expanded = {run: figures for run, figures in tables.expanded(records).items() if comparable(run)}
     for (method, settings), by_seed in tables.groups(expanded).items():
@@ -107,6 +111,7 @@ def medians(records: Mapping[Run, Mapping[str, Any]], figure: str) -> dict[tuple
 
 
 def ratios(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return a table of errors of other methods divided by ours."""
     opponents = ("operator_inference", "published", "projection")
     by_horizon = {heading: medians(records, figure) for figure, heading in burgers.ERRORS.items()}
     dims = sorted({run.get("d") for run in records if run.method == "ours"})
@@ -122,6 +127,7 @@ def ratios(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     for figure, heading in burgers.ERRORS.items():
         of = medians(records, figure)
         curves: dict[str, list[tuple[float, float]]] = {}

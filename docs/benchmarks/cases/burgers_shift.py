@@ -22,6 +22,7 @@ TRAJECTORIES, POINTS = (32, 256, 1024), (0, 4096, 65_536)
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     if quick:
         supplies = [(16, 0, 1), (16, 512, 1)]
     else:
@@ -36,6 +37,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = burgers.bumps(run.seed, run.get("trajectories"), run.get("points"), quick=quick)
     fit = {"ours": ours, "data_only": data_only}[run.method].fit
     options = {"arrays_only": True} if run.method == "ours" else {}  # no further f: the data are what is compared
@@ -43,5 +45,6 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     facts = {"f_evaluations": "f evaluations besides the points", "steps": "steps", "variance, harmonic": "variance"}
     return tables.table(records, burgers.ERRORS | facts)

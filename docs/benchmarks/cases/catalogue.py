@@ -29,10 +29,12 @@ DENSE = 1024  # states up to which all eigenvalues are computed
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - it is quick
+    """Return the runs of this case."""
     return [Run(METHOD, settings=(("system", name),)) for name in REFERENCES]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:  # noqa: ARG001
+    """Measure one run."""
     reference = REFERENCES[run.get("system")]()
     return {
         "states": states(reference.system.shape),
@@ -49,7 +51,10 @@ def states(shape: tuple[int, ...]) -> int | str:
 
 
 def stiffness(reference: Reference) -> float:
-    """The largest eigenvalue of the Jacobian by products with it: central differences of f."""
+    """Return the largest modulus of an eigenvalue of the Jacobian of f, times the time scale.
+
+    Products with the Jacobian are central differences of f.
+    """
     system, x, n = reference.system, reference.trajectory[0], reference.system.n_states
     mu, h = reference.mu or None, 1e-6 * np.abs(reference.trajectory[0]).max()
 
@@ -68,6 +73,7 @@ def stiffness(reference: Reference) -> float:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     by_system = {run.get("system"): figures for run, figures in records.items() if figures}
     rows = []
     for name in REFERENCES:

@@ -77,6 +77,7 @@ MORE = {  # the kinds, their weights and settings; all else as it is by default
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count = 1 if quick else 3
     sizes = (16,) if quick else (2, 16)
     result = []
@@ -92,10 +93,12 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     return measured(run, quick, *split())
 
 
 def measured(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, Any]:
+    """Measure one run on given training and test images."""
     if run.get("novelty"):
         return novelty(run, quick, train, test)
     started = time.perf_counter()
@@ -123,6 +126,7 @@ def measured(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, An
 
 
 def fitted(run: Run, images: np.ndarray, quick: bool) -> Any:
+    """Fit the autoencoder of a run to images."""
     d = run.get("d")
     if run.method == "pca":
         return pca.fit(images, d)
@@ -146,7 +150,7 @@ def fitted(run: Run, images: np.ndarray, quick: bool) -> Any:
 
 
 def generated(model: Any, train: Digits, test: Digits, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """500 new images, and the inner ones on the way between pairs of test images of different digits."""
+    """Generate images: 500 new ones, and interpolations between pairs of test images of different digits."""
     rng = np.random.default_rng([TEST + seed, 32])
     if getattr(model, "is_variational", False):
         new = model.sample(len(test.images), seed=seed).values
@@ -164,6 +168,7 @@ def generated(model: Any, train: Digits, test: Digits, seed: int) -> tuple[np.nd
 
 
 def quality(images: np.ndarray, test: Digits, which: str) -> dict[str, float]:
+    """Return how close images are to test images, and how many of them a classifier recognises."""
     probability = certainties(images)
     sure = probability.max(axis=1) >= 0.9
     share = np.bincount(probability.argmax(axis=1)[sure], minlength=10) / max(1, sure.sum())
@@ -176,7 +181,7 @@ def quality(images: np.ndarray, test: Digits, which: str) -> dict[str, float]:
 
 
 def novelty(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, Any]:
-    """One digit after the other left out of the training and told from the others."""
+    """Leave one digit after the other out of the training and measure how well it is detected."""
     rows = []
     for label in LEFT_OUT[: 1 if quick else None]:
         model = fitted(run, train.without(label).images, quick)
@@ -194,14 +199,17 @@ def novelty(run: Run, quick: bool, train: Digits, test: Digits) -> dict[str, Any
 
 
 def relative(approximation: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean square error in shares of the variance."""
     return float(np.square(approximation - truth).mean() / truth.var(axis=0).mean())
 
 
 def decibels(ratio: float) -> float:
+    """Return a ratio in decibels."""
     return float(10.0 * np.log10(ratio))
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     reconstruction = {
         "error": "error",
         "gain, dB": "gain, dB",
@@ -226,12 +234,13 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     draw_images(records, folder / "digits.png")
     draw_planes(records, folder / "digits-latent.png")
 
 
 def draw_planes(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
-    """Latent states of the test images, of the first seed, d = 2."""
+    """Draw the latent states of test images for d = 2."""
     shown = {
         run.get("kind", run.method): f["scatter"] for run, f in records.items() if run.seed == 0 and "scatter" in f
     }
@@ -249,7 +258,7 @@ def draw_planes(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
 
 
 def draw_images(records: Mapping[Run, Mapping[str, Any]], path: Path) -> None:
-    """Images of the first seed, d = 16."""
+    """Draw images for d = 16."""
     shown = {}
     for run, figures in records.items():
         if run.get("d") == 16 and run.seed == 0 and "images" in figures:

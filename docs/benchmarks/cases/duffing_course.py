@@ -27,6 +27,7 @@ METHODS = {
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     if quick:
         trained = seeds(1, "ours", seconds=8) + seeds(1, "published", budgets=(4, 8))
         return trained + [run for method in list(METHODS)[1:] for run in seeds(1, method, seconds=8)]
@@ -44,6 +45,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = duffing.course(run.seed, quick)
     if run.method == "published":
         return stages(problem, published.on_budgets(problem, 2, run.get("budgets"), run.seed), box_figures)
@@ -53,7 +55,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def box_figures(problem: Problem, name: str, forecast: np.ndarray) -> dict[str, float]:
-    """How much of the error lies in the tests that leave the sampled box of z."""
+    """Return how much of the error lies in the tests that leave the sampled box of z."""
     states = problem.test[name][1]
     by_trajectory = ((forecast - states) ** 2).mean(axis=(1, 2))
     leaves = duffing.leaves_box(problem.system, states)
@@ -65,6 +67,7 @@ def box_figures(problem: Problem, name: str, forecast: np.ndarray) -> dict[str, 
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     parts = []
     for name in ("[0, 1]", "[0, 2]"):
         columns = {

@@ -28,6 +28,7 @@ HORIZONS = {51: "1 horizon", 101: "2 horizons", 501: "10 horizons"}
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     if quick:
         return [*seeds(1, "ours", supply="system", seconds=8), *seeds(1, "published", budgets=(4, 8))]
     return [
@@ -39,6 +40,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = duffing.paper(run.seed, quick)
     arrays_only = run.get("supply") == "arrays"
     more = figures_with_curves if run.seed == 0 and not arrays_only else latent_figures
@@ -48,7 +50,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def latent_figures(problem: Problem, name: str, forecast: np.ndarray) -> dict[str, float]:
-    """Errors in the coordinates of the true encoder, and how many tests leave the sampled box."""
+    """Return errors in the coordinates of the true encoder, and how many tests leave the sampled box."""
     states = problem.test[name][1]
     figures = {f"trajectories that leave the box, {name}": float(duffing.leaves_box(problem.system, states).mean())}
     with np.errstate(all="ignore"):
@@ -68,6 +70,7 @@ def figures_with_curves(problem: Problem, name: str, forecast: np.ndarray) -> di
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     parts = []
     for kind, title in (("mse", "MSE"), ("latent mse", "Latent MSE"), ("median trajectory", "MSE, median trajectory")):
         columns = {f"{kind}, {b}, {count}": f"{b}, {word}" for b in duffing.BASINS for count, word in HORIZONS.items()}
@@ -79,6 +82,7 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     for basin in duffing.BASINS:
         curves = {}
         for run, figures in tables.expanded(records).items():

@@ -33,6 +33,7 @@ POINTS = (1024, 8192, 65_536)
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     if quick:
         return [run_of(kind, 512, 8) for kind in collocation_points.KINDS]
     several = [run_of(kind, n, 45) for kind in ("static", "flow") for n in POINTS]
@@ -40,10 +41,12 @@ def runs(quick: bool) -> list[Run]:
 
 
 def run_of(kind: str, n_points: int, seconds: int) -> Run:
+    """Return the run with collocation points of one kind."""
     return Run(OURS, settings=(("kind", kind), ("points", n_points), ("seconds", seconds)))
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = burgers.harmonic(run.seed, quick)
     system, kind = problem.system, run.get("kind")
     figures = measured(
@@ -57,11 +60,13 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     counts = {name: name for name in ("values of f at points", "values of f, integration included")}
     return tables.table(records, counts | burgers.ERRORS | {"steps": "steps", "variance, harmonic": "variance"})
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     for figure, word in (("values of f at points", "points"), ("values of f, integration included", "all")):
         curves: dict[str, list[tuple[float, float]]] = {}
         for run, figures in records.items():

@@ -29,10 +29,12 @@ NETWORKS = ("default", "convolutional")
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same runs, of smaller sizes
+    """Return the runs of this case."""
     return [Run("step", settings=(("field", field), ("batch", batch))) for field in SHAPES for batch in BATCHES]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     from steps import field_step
 
     torch.set_num_threads(1)
@@ -57,6 +59,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = [f"{name}, {figure}" for figure in ("ms", "GFLOP", "peak memory, MB") for name in NETWORKS]
     columns = [*columns[:2], "times the default", *columns[2:]]
     rows = [

@@ -34,10 +34,12 @@ LATENT_DIM = 8
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1, seconds=10) if quick else seeds(3, seconds=300)
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     base = systems.FitzHughNagumo(n=32 if quick else 512)
     system, rest = systems.driven(base, "current", dwell=0.5), np.zeros((1, *base.shape))
     train = systems.simulate(system, 6 if quick else 32, TIMES, seed=run.seed, **TOLERANCES)
@@ -72,7 +74,7 @@ def curves_of(model: rom.ReducedOrderModel, tests: dict[str, Any]) -> dict[str, 
 
 
 def projection_error(train: np.ndarray, truth: np.ndarray) -> float:
-    """Relative error of the projection of `truth` onto the first POD modes of `train`, median over trajectories."""
+    """Return the relative error of projecting `truth` onto the first POD modes of `train`, median over trajectories."""
     snapshots = train.reshape(-1, train.shape[2] * train.shape[3])
     mean = snapshots.mean(axis=0)
     _, basis = np.linalg.eigh((snapshots - mean).T @ (snapshots - mean))
@@ -83,7 +85,7 @@ def projection_error(train: np.ndarray, truth: np.ndarray) -> float:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """v near both ends under both signals, of the first seed."""
+    """Draw v near both ends under both signals, for the first seed."""
     curves = next((figures["curves"] for figures in records.values() if "curves" in figures), None)
     if curves is None:
         return

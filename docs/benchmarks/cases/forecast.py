@@ -40,7 +40,7 @@ trajectories end at t = 2 for Burgers, and have the times of the task for the ot
 
 @dataclass(frozen=True)
 class Task:
-    """What is forecast, and from which data the model is fitted.
+    """What is forecast, and the data that the model is fitted to.
 
     field: the grid of the model. same_grid: further discretisations on it that may compete.
     coarser: the same on coarser grids.
@@ -57,6 +57,7 @@ class Task:
 
 
 def task(name: str, quick: bool) -> Task:
+    """Return the task with a name."""
     if name == "burgers":
         n = 128 if quick else 1024
         sizes = (32, 64) if quick else (64, 128, 256, 512)
@@ -73,11 +74,13 @@ def task(name: str, quick: bool) -> Task:
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same runs, of smaller sizes
+    """Return the runs of this case."""
     settings = (("burgers", 16), ("burgers", 32), ("burgers_2d", 16), ("brusselator", 4))
     return [Run(OURS, settings=(("problem", name), ("d", d))) for name, d in settings]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     torch.set_num_threads(1)
     of = task(run.get("problem"), quick)
     model = fit(of, run.get("problem"), run.get("d"), quick)
@@ -95,6 +98,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def fit(of: Task, name: str, latent_dim: int, quick: bool) -> rom.ReducedOrderModel:
+    """Fit the model of a task."""
     n_trajectories, n_points = of.n_trajectories, 512 if quick else of.n_points
     settings = {
         "latent_dim": latent_dim,
@@ -110,12 +114,13 @@ def fit(of: Task, name: str, latent_dim: int, quick: bool) -> rom.ReducedOrderMo
 
 
 def reference(field: Field, x0: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return the reference solution (trajectory, time, *shape)."""
     solve, setting = REFERENCE
     return np.concatenate([solve(field, x0[i : i + BLOCK], times, setting) for i in range(0, len(x0), BLOCK)])
 
 
 def against_solvers(model: rom.ReducedOrderModel, of: Task, n_tests: int, alone: bool) -> dict[str, Any]:
-    """Errors and seconds of forecasts and solvers of `n_tests` states, one by one (`alone`) or all at once."""
+    """Compare forecasts with solvers, for `n_tests` states one by one (`alone`) or all at once."""
     x0 = of.field.initial(n_tests, 9000)
     truth = reference(of.field, x0, of.times)
     figures: dict[str, Any] = {}
@@ -153,7 +158,7 @@ def against_solvers(model: rom.ReducedOrderModel, of: Task, n_tests: int, alone:
 def duels(
     of: Task, x0: np.ndarray, times: np.ndarray, truth: np.ndarray, error: float, alone: bool
 ) -> list[dict[str, Any]]:
-    """For each solver on each grid that gets there: the coarsest setting with at most `error`, its error and seconds."""
+    """Return for each solver and grid the fastest setting with at most `error`, its error and its seconds."""
     rows: list[dict[str, Any]] = []
     same_grid = (of.field, *of.same_grid)
     for solver in SOLVERS:
@@ -171,7 +176,9 @@ def climb(
     solver: Solver, field: Field, fine: Field, x0: np.ndarray, times: np.ndarray, truth: np.ndarray, error: float,
     alone: bool, limit: float,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """The fastest setting found whose error is at most `error`; None if there is none, or one takes `limit` seconds.
+    """Return the fastest setting of a solver whose error is at most `error`, or None.
+
+    None means that no setting reaches the error, or that one takes longer than `limit` seconds.
 
     From coarse to fine, and then between the last two. The climb ends where two finer settings in a row are no better: the
     grid is what limits. (One alone may take the same steps: they end at the output times.)
@@ -204,11 +211,11 @@ def climb(
 
 
 class TooSlow(Exception):  # noqa: N818 - no error: a solver that is out of the race
-    """The time allowed is over."""
+    """The time allowed for a solver is over."""
 
 
 def limited(field: Field, seconds: float) -> Field:
-    """`field`, whose functions raise `TooSlow` so many seconds from now."""
+    """Return the field with functions that raise `TooSlow` after some seconds."""
     deadline = clock.seconds() + seconds
 
     def watched(function: Callable) -> Callable:
@@ -224,7 +231,10 @@ def limited(field: Field, seconds: float) -> Field:
 
 
 def solved(solve: Callable[[np.ndarray], np.ndarray], x0: np.ndarray, alone: bool) -> tuple[np.ndarray, float]:
-    """States of all `x0` and seconds of one call: for a single state the median over them, else for all at once."""
+    """Solve for all `x0` and return the states and the seconds of one call.
+
+    If the states are solved one by one (`alone`), the seconds are their median.
+    """
     solve(x0[:1])
     results, seconds = [], []
     for x in x0[:, None] if alone else [x0]:
@@ -235,20 +245,24 @@ def solved(solve: Callable[[np.ndarray], np.ndarray], x0: np.ndarray, alone: boo
 
 
 def relative_error(found: np.ndarray, truth: np.ndarray) -> float:
+    """Return the root mean square error over that of the states; infinite where a value is not finite."""
     if not np.isfinite(found).all():
         return math.inf
     return float(np.sqrt(np.mean((found[:, 1:] - truth[:, 1:]) ** 2) / np.mean(truth[:, 1:] ** 2)))
 
 
 def latent_cost(model: rom.ReducedOrderModel, of: Task, x0: np.ndarray, alone: bool) -> dict[str, float]:
-    """Seconds of the latent rollout alone, without encoding and decoding, and of one of its steps."""
+    """Return the seconds of the latent rollout alone, without encoding and decoding, and of one step."""
     rollout, n_steps = latent_rollout(model, of.times)
     _, seconds = solved(lambda z: rollout(z)[None], model.encode(x0), alone)
     return {"latent rollout, s": seconds, "latent steps": n_steps, "us a latent step": 1e6 * seconds / n_steps}
 
 
 def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Callable[[np.ndarray], np.ndarray], int]:
-    """The rollout inside `forecast`, from latent states (N, d), and how many steps it takes. The one private measurement."""
+    """Return the rollout inside `forecast`, from latent states (N, d), and its number of steps.
+
+    There is no public function for it.
+    """
     from rom.dynamics.rollout import roll_out
 
     state = model._state
@@ -267,6 +281,7 @@ def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Cal
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     costs, opponents = [], []
     columns = {
         "error": "error, all times", "error at the end": "error, last time only", "all times, s": "forecast, all times, s",
@@ -308,4 +323,5 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def cell(figures: Mapping[str, Any], name: str) -> str:
+    """Return a figure as text, or a dash if it was not measured."""
     return tables.number(figures[name]) if name in figures else tables.NO_RESULT

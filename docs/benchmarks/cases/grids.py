@@ -26,6 +26,7 @@ LATENT_DIM = 16
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return [
         run
         for method in ("positions", "finest grid")
@@ -34,10 +35,12 @@ def runs(quick: bool) -> list[Run]:
 
 
 def burgers(n: int) -> systems.System:
+    """Return Burgers' equation on n points."""
     return systems.Burgers(n=n, viscosity=0.01)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:
+    """Measure one run."""
     n_trajectories, n_points, n_tests = (4, 256, 3) if quick else (32, 4096, 16)
     free = run.get("fit") == "positions"
     grids = [burgers(n if free else SIZES[-1]) for n in SIZES]
@@ -70,7 +73,10 @@ def measure(run: Run, quick: bool) -> dict[str, float]:
 
 
 def between(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """4,096 positions half a cell beside the points of the finest solution, and that (trajectory, time, position) there."""
+    """Return 4,096 positions between the points of all grids, and the truth there (trajectory, time, position).
+
+    They lie half a cell beside the points of the finest grid.
+    """
     system = burgers(FINE)
     states = systems.simulate(system, t=ASKED, initial=system.sample_initial(n, seed=seed))["state"].values
     half = np.pi / FINE
@@ -79,19 +85,20 @@ def between(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def splines(forecast: xr.DataArray, positions: np.ndarray) -> np.ndarray:
-    """Values (trajectory, time, position) of periodic cubic splines through a forecast on a grid."""
+    """Return values (trajectory, time, position) of periodic cubic splines through a forecast on a grid."""
     x = np.append(forecast["x"].values, np.pi)
     values = np.concatenate([forecast.values, forecast.values[..., :1]], axis=-1)
     return CubicSpline(x, values, axis=-1, bc_type="periodic")(positions)
 
 
 def in_space(model: rom.ReducedOrderModel, positions: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The best approximation of the truth by the splines of the model's function space."""
+    """Return the best approximation of the truth by the splines of the model's function space."""
     space = model._layout.space
     assert space is not None
     return space.values(space.coefficients(truth, (positions,)), (positions,))
 
 
 def errors(name: str, found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Return median relative errors over space at each time that is asked for."""
     relative = np.linalg.norm(found - truth, axis=-1) / np.linalg.norm(truth, axis=-1)
     return {f"{name}, t = {t:g}": float(np.median(relative[:, k])) for k, t in enumerate(ASKED) if t > 0}

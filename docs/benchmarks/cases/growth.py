@@ -30,6 +30,7 @@ FOLDER = Path(__file__).parents[1]
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     states, trajectories = ((64, 256), (10, 30)) if quick else (STATES, TRAJECTORIES)
     return [
         *(Run(OURS, settings=(("n", n), ("trajectories", FEW))) for n in states),
@@ -38,6 +39,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     settings = dict(run.settings) | {"points": 256 if quick else 2048, "d": 8, "steps": 10 if quick else 200}
     command = [sys.executable, "-m", "steps.one_fit", json.dumps(settings)]
     environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -48,6 +50,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = list(next((figures for figures in records.values() if figures), {}))
     rows = []
     for run, figures in records.items():
@@ -63,13 +66,13 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def costs(records: Mapping[Run, Mapping[str, Any]], name: str) -> tuple[list[int], list[float]]:
-    """A figure of the runs in which n varies, by n."""
+    """Return a figure of the runs in which n varies, by n."""
     pairs = sorted((run.get("n"), f[name]) for run, f in records.items() if f and run.get("trajectories") == FEW)
     return [n for n, _ in pairs], [cost for _, cost in pairs]
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """Cost of a step, of the rest, and memory against n."""
+    """Draw the cost of a step, the cost of the rest, and memory against n."""
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axes = figure.subplots()
     for name in ("training step, ms", "simulation and preparation, s", "peak memory, MB"):

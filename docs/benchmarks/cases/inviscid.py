@@ -23,17 +23,19 @@ grid, at best 2.08 % with 25 runs. Seconds of the FOM: 16 solutions at a time, f
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1 if quick else 3, "ours", seconds=8 if quick else 180)
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = inviscid.grid(quick)
     figures = measured(problem, lambda: ours.fit(problem, 5, run.get("seconds"), run.seed, arrays_only=True), relative)
     return figures | {"seconds of the FOM for one parameter": inviscid.seconds_of_one()}
 
 
 def relative(problem: Problem, name: str, forecast: np.ndarray) -> dict[str, float]:
-    """The error as the literature has it."""
+    """Return the relative error as the literature defines it."""
     _, states = problem.test[name]
     norms = [np.linalg.norm(values, axis=2) for values in (forecast - states, states)]
     worst = (norms[0] / norms[1]).max(axis=1)
@@ -45,6 +47,7 @@ def relative(problem: Problem, name: str, forecast: np.ndarray) -> dict[str, flo
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = {
         "largest relative error": "largest relative error",
         "median relative error": "median over the grid",

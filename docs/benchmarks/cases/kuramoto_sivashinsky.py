@@ -33,10 +33,12 @@ RELEVANT = 1e-3  # of the largest energy of a wave
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1, seconds=10) if quick else seeds(3, seconds=300)
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     system = systems.KuramotoSivashinsky()
     train = simulated(system, 8 if quick else 64, np.linspace(0.0, 50.0, 201), run.seed)
     pairs = systems.collocate(system, 1024 if quick else 16_384, near=train, seed=run.seed)
@@ -73,11 +75,12 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def simulated(system: systems.System, n: int, times: np.ndarray, seed: int) -> Any:
+    """Simulate trajectories on the attractor."""
     return systems.simulate(system, n, times, seed=seed, rtol=1e-7, atol=1e-8)
 
 
 def compared(states: np.ndarray, fom: np.ndarray, name: str) -> dict[str, Any]:
-    """Distances of long-time statistics of `states` (trajectory, time, x) from those of the FOM."""
+    """Return distances between long-time statistics of `states` (trajectory, time, x) and of the FOM."""
     if not np.isfinite(states).all():
         return {f"distance of the joint densities, {name}": 1.0, f"largest ratio of the spectra, {name}": np.inf}
     ours, theirs = spectrum(states), spectrum(fom)
@@ -90,7 +93,7 @@ def compared(states: np.ndarray, fom: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def density(states: np.ndarray) -> np.ndarray:
-    """Shares of (u_x, u_xx) in boxes; what lies beyond the outermost ones counts as in these."""
+    """Return shares of (u_x, u_xx) in boxes; values beyond the outermost boxes count in these."""
     wavenumber = 2j * np.pi / LENGTH * np.arange(states.shape[-1] // 2 + 1)
     slopes = [np.fft.irfft(wavenumber**k * np.fft.rfft(states), states.shape[-1]) for k in (1, 2)]
     scaled = [np.clip(slope / size, -0.999, 0.999).ravel() for slope, size in zip(slopes, SIZES, strict=True)]
@@ -99,12 +102,12 @@ def density(states: np.ndarray) -> np.ndarray:
 
 
 def spectrum(states: np.ndarray) -> np.ndarray:
-    """Mean energy of each wave."""
+    """Return the mean energy of each wave."""
     return (np.abs(np.fft.rfft(states) / states.shape[-1]) ** 2).mean(axis=(0, 1))[1:]
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """One forecast beside the truth, and the statistics of long ones, of the first seed."""
+    """Draw one forecast beside the truth, and statistics of long forecasts, for the first seed."""
     curves = next((figures["curves"] for figures in records.values() if "curves" in figures), None)
     if curves is None:
         return

@@ -27,6 +27,7 @@ LATENT_DIM = 8
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return [
         run
         for samples, components in SHAPES[: 1 if quick else None]
@@ -36,6 +37,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:  # noqa: ARG001
+    """Measure one run."""
     n_samples, n = run.get("samples"), run.get("components")
     rng = np.random.default_rng([TRAIN + run.seed, n_samples, n])
     basis, mean = np.linalg.qr(rng.standard_normal((n, n)))[0], 3.0 * rng.standard_normal(n)
@@ -59,6 +61,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:  # noqa: ARG001
 
 
 def report(records: tables.Records) -> str:
+    """Return the tables of this case."""
     return tables.table(records, {
         "share of the variance lost": "share of the variance lost", "relative difference, training": "difference of the errors",
         "relative difference, others": "the same, other samples", "largest principal angle": "largest principal angle",

@@ -31,12 +31,14 @@ PROBLEMS = {
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return [
         run for name in PROBLEMS for run in seeds(1 if quick else 3, problem=name, seconds=8 if quick else 60)
     ]  # fmt: skip
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:
+    """Measure one run."""
     make, latent_dim, horizon = PROBLEMS[run.get("problem")]
     system = make()
     train = systems.simulate(system, 16 if quick else 128, np.linspace(0.0, horizon, 41), seed=run.seed)
@@ -55,6 +57,7 @@ def measure(run: Run, quick: bool) -> dict[str, float]:
 
 
 def stability(forecast: Any, truth: np.ndarray, times: np.ndarray, horizon: float) -> dict[str, float]:
+    """Return errors, sizes and shares of forecasts that diverge, up to each horizon."""
     states, valid = forecast["state"].values, forecast["valid"].values
     sizes = np.linalg.norm(truth, axis=2)
     figures = {}
@@ -74,6 +77,7 @@ def stability(forecast: Any, truth: np.ndarray, times: np.ndarray, horizon: floa
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     parts = []
     for name in ("fitted", "closed form"):
         columns = {

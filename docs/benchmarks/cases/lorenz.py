@@ -16,10 +16,12 @@ LYAPUNOV_EXPONENT = 0.906  # of Lorenz-63 at the classical parameters
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1 if quick else 3)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:
+    """Measure one run."""
     system = systems.LiftedLorenz()
     model = rom.fit(system, 16_384, n_trajectories=64, latent_dim=3, seed=run.seed, max_seconds=15 if quick else 60)
     reference = rom.closed_form_of(model)
@@ -46,14 +48,17 @@ def measure(run: Run, quick: bool) -> dict[str, float]:
 
 
 def valid_times(forecast: np.ndarray, truth: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Time of the first relative error above 0.4, per trajectory; relative to the root mean square of the states."""
+    """Return the time of the first relative error above 0.4 for each trajectory.
+
+    Errors are relative to the root mean square of the states.
+    """
     error = np.linalg.norm(forecast - truth, axis=2) / np.sqrt((truth**2).sum(axis=2).mean())
     wrong = ~(error <= 0.4)
     return times[np.where(wrong.any(axis=1), wrong.argmax(axis=1), len(times) - 1)]
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Largest difference of two empirical distribution functions; 1 where a value is not finite."""
+    """Return the largest difference of two empirical distribution functions; 1 if a value is not finite."""
     if not np.isfinite(a).all():
         return 1.0
     grid = np.sort(b)[:: max(1, len(b) // 1000)]

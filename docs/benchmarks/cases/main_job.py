@@ -18,10 +18,12 @@ SCRIPT = Path(__file__).parents[2] / "first_forecast.py"
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - it takes as long as it takes
+    """Return the runs of this case."""
     return seeds(1)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - one script, as it is
+    """Measure one run."""
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "burgers.png"
         started = time.perf_counter()

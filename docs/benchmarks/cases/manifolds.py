@@ -54,6 +54,7 @@ POINTS = 250  # of each of them
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count = 1 if quick else 3
     found = []
     for problem in ("circle", "roll", "lifted roll"):
@@ -64,6 +65,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     problem = run.get("problem")
     d = 1 if problem == "circle" else 2
     sheet = circle if problem == "circle" else roll
@@ -103,6 +105,7 @@ def drawn_as(run: Run) -> tuple[str, str]:
 
 
 def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int, start: str) -> Any:
+    """Fit the autoencoder of a run to samples."""
     if method == "pca":
         return pca.fit(train, d)
     if method == "plain_autoencoder":
@@ -114,27 +117,30 @@ def fitted(method: str, train: np.ndarray, d: int, seed: int, steps: int, start:
 
 
 def drawn(problem: str, count: int, seed: int) -> np.ndarray:
-    """Places on the sheet: an angle, or an angle and a height."""
+    """Draw places on the sheet at random: an angle, or an angle and a height."""
     uniform = np.random.default_rng([seed, 21]).random((count, 1 if problem == "circle" else 2))
     return in_ranges(problem, uniform)
 
 
 def in_ranges(problem: str, uniform: np.ndarray) -> np.ndarray:
+    """Map uniform numbers in [0, 1] to places on the sheet."""
     low, high = ([0.0], [2 * np.pi]) if problem == "circle" else ([1.5 * np.pi, 0.0], [4.5 * np.pi, 21.0])
     return np.array(low) + (np.array(high) - np.array(low)) * uniform
 
 
 def circle(places: np.ndarray) -> np.ndarray:
+    """Return the points of the plane at angles (N, 1)."""
     return np.concatenate([np.cos(places), np.sin(places)], axis=1)
 
 
 def roll(places: np.ndarray) -> np.ndarray:
+    """Return the points of the Swiss roll at places (N, 2)."""
     angle, height = places.T
     return np.stack([angle * np.cos(angle), height, angle * np.sin(angle)], axis=1)
 
 
 def unrolled(problem: str, places: np.ndarray) -> np.ndarray:
-    """Coordinates in which distances are those along the sheet."""
+    """Return coordinates in which distances are those along the sheet."""
     if problem == "circle":
         return circle(places)
     angle, height = places.T
@@ -142,10 +148,12 @@ def unrolled(problem: str, places: np.ndarray) -> np.ndarray:
 
 
 def orthonormal(seed: int) -> np.ndarray:
+    """Return a random orthonormal map (3, COMPONENTS)."""
     return np.linalg.qr(np.random.default_rng([seed, 22]).standard_normal((COMPONENTS, 3)))[0].T
 
 
 def in_space(points: np.ndarray, lift: np.ndarray | None, noise_seed: int | None = None) -> np.ndarray:
+    """Lift points by a map, and add noise if there is a seed for it."""
     if lift is None:
         return points
     lifted = points @ lift
@@ -155,16 +163,20 @@ def in_space(points: np.ndarray, lift: np.ndarray | None, noise_seed: int | None
 
 
 def neighbours_kept(true: np.ndarray, z: np.ndarray) -> float:
-    """Trustworthiness, each coordinate of both in units of its spread."""
+    """Return the trustworthiness, with each coordinate of both in units of its spread."""
     return float(trustworthiness(true / true.std(axis=0), z / z.std(axis=0), n_neighbors=10))
 
 
 def relative(approximation: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean square error in shares of the variance."""
     return float(np.square(approximation - truth).mean() / truth.var(axis=0).mean())
 
 
 def folded(encode: Any, problem: str) -> float:
-    """The smaller share of the sheet by the sign of the determinant of dz/d(place), by differences on a grid."""
+    """Return the smaller share of the sheet by the sign of the determinant of dz/d(place).
+
+    Derivatives are differences on a grid.
+    """
     middle = (np.arange(GRID) + 0.5) / GRID
     axes = (middle,) if problem == "circle" else (middle, middle)
     uniform = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")], axis=1)
@@ -177,12 +189,13 @@ def folded(encode: Any, problem: str) -> float:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = ("error", "error against the samples without noise", "trustworthiness", "folded", "fit seconds")
     return tables.table(records, {name: name for name in columns})
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """The learned manifolds over the data, and the latent spaces against the true coordinates, of the first seed."""
+    """Draw learned manifolds over the data, and latent spaces coloured by the true coordinates."""
     shown = {}
     for run, figures in records.items():
         if run.seed == 0 and "curves" in figures:

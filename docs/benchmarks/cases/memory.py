@@ -28,11 +28,13 @@ FOLDER = Path(__file__).parents[1]
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     sizes = {"files": (40,), "dask": (40,)} if quick else MEGABYTES
     return [Run(OURS, settings=(("backing", b), ("megabytes", size))) for b in sizes for size in sizes[b]]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     settings = dict(run.settings) | {"n": 20_000, "steps": 10 if quick else 200}
     command = [sys.executable, "-m", "steps.memory_fit", json.dumps(settings)]
     environment = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -43,6 +45,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     columns = list(next((figures for figures in records.values() if figures), {}))
     rows = []
     for run, figures in records.items():

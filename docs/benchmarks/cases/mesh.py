@@ -27,11 +27,13 @@ SMALLER = {"collocation_batch": 32, "window_batch": 4, "validations": 10}  # for
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count, seconds = (1, 6) if quick else (3, 60)
     return [run for network in ("default", "graph") for run in seeds(count, network=network, seconds=seconds)]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     grid = mesh.disc_with_hole(QUICK_SPACING if quick else SPACING)
     system = mesh.system(grid)
 
@@ -50,6 +52,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     from matplotlib.tri import Triangulation
 
     shown = next((figures["pictures"]["truth"][0] for figures in records.values() if "pictures" in figures), None)

@@ -24,12 +24,14 @@ LEVELS = (1e-3, 3e-2, 1e-1, 1.0)
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     seconds, count = (8, 1) if quick else (60, 3)
     hybrid = [run for noise in LEVELS for run in seeds(count, "ours", supply="hybrid", noise=noise, seconds=seconds)]
     return hybrid + seeds(count, "ours", supply="physics", seconds=seconds)
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     sizes = (32, 512) if quick else (256, 4096)
     problem = burgers.bumps(run.seed, *sizes, noise=run.get("noise", 0.0), quick=quick)
     trajectories = run.get("supply") == "hybrid"
@@ -40,6 +42,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     return tables.table(
         records, burgers.ERRORS | {"n_trajectories": "trajectories", "steps": "steps", "variance, harmonic": "variance"}
     )

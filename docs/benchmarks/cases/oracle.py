@@ -18,10 +18,12 @@ steps an interval, so that its own error lies below rounding.
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1 if quick else 3)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is quick
+    """Measure one run."""
     system = systems.LiftedLinear()
     n, d = system.lift.shape
     networks = build_networks(FitConfig(hidden=(), latent_hidden=(), dtype="float64"), n, d, 0)

@@ -32,7 +32,7 @@ observed; 2,000 others and 200 quasars to test on.
 - gain: what the reconstruction lowers the mean square difference from the exact magnitudes by, in dB. A projection of the noise onto
   two or three of five dimensions would gain 4.0 or 2.2 if it lost nothing of the signal.
 - quasars: area under the curve of `anomaly_score`; the share of stars beyond the threshold for 1 % of false alarms, and of quasars.
-- dimension: coordinates in use and effective dimension, by `rom.models.latent_quality`.
+- dimension: coordinates in use and effective dimension, by `rom.latent_quality`.
 - parameters: rank correlation of each with the latent coordinate that follows it best, and the share of its variance that the 15
   nearest neighbours among the training stars explain, in the latent space (each coordinate in units of its spread); last, in
   the five bands themselves.
@@ -53,6 +53,7 @@ MORE = {
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count, result = (1 if quick else 3), []
     for n in (2,) if quick else (2, 3):
         result += [run for method in ("pca", "plain_autoencoder") for run in seeds(count, method, parameters=n, d=n)]
@@ -63,10 +64,12 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     return measured(run, quick, TRAIN, TEST)
 
 
 def measured(run: Run, quick: bool, train_seed: int, test_seed: int) -> dict[str, Any]:
+    """Measure one run on data with given seeds."""
     n_train, n_test, n_strange = (size // 4 for size in SIZES) if quick else SIZES
     varied = run.get("parameters")
     train, test = stars(n_train, train_seed + run.seed, varied), stars(n_test, test_seed + run.seed, varied)
@@ -115,6 +118,7 @@ def counted(known: np.ndarray, unknown: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def fitted(run: Run, observed: np.ndarray, quick: bool) -> Any:
+    """Fit the autoencoder of a run to observed magnitudes."""
     if run.method == "pca":
         return pca.fit(observed, run.get("d"))
     if run.method == "plain_autoencoder":
@@ -128,7 +132,7 @@ def fitted(run: Run, observed: np.ndarray, quick: bool) -> Any:
 
 
 def recovered(latent: tuple[np.ndarray, np.ndarray], parameters: list[np.ndarray]) -> dict[str, float]:
-    """How well each parameter is told by latent coordinates of the training stars and of the test stars."""
+    """Return how well the latent coordinates determine each parameter."""
     spread = np.maximum(latent[0].std(axis=0), 1e-12)
     near = KNeighborsRegressor(n_neighbors=15).fit(latent[0] / spread, parameters[0])
     lost = np.square(near.predict(latent[1] / spread) - parameters[1]).mean(axis=0) / parameters[1].var(axis=0)
@@ -141,18 +145,22 @@ def recovered(latent: tuple[np.ndarray, np.ndarray], parameters: list[np.ndarray
 
 
 def gain(exact: np.ndarray, noisy: np.ndarray, cleaned: np.ndarray) -> float:
+    """Return by how many decibels cleaning lowers the mean square difference from exact values."""
     return float(10.0 * np.log10(np.square(noisy - exact).mean() / np.square(cleaned - exact).mean()))
 
 
 def auc(known: np.ndarray, unknown: np.ndarray) -> float:
+    """Return the area under the curve of scores that tell `unknown` from `known`."""
     return float(roc_auc_score(np.repeat([0, 1], [len(known), len(unknown)]), np.concatenate([known, unknown])))
 
 
 def relative(approximation: np.ndarray, truth: np.ndarray) -> float:
+    """Return the mean square error in shares of the variance."""
     return float(np.square(approximation - truth).mean() / truth.var(axis=0).mean())
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     first = (
         "error",
         "gain, dB",
@@ -172,7 +180,7 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
-    """Two latent coordinates by each parameter, and the scores of stars and quasars, of the first seed with d = 3."""
+    """Draw latent coordinates coloured by each parameter, and the scores of stars and quasars."""
     figures = next((figures for figures in records.values() if "curves" in figures), None)
     if figures is None:
         return

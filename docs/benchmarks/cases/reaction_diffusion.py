@@ -30,6 +30,7 @@ TRAJECTORIES = {"fixed": 16, "random": 64}
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return [
         run
         for centres in LATENT_DIMS
@@ -39,6 +40,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     centres = run.get("centres")
     system = spirals.system(centres, n=32 if quick else 64)
 
@@ -52,6 +54,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     parts = []
     for centres, d in LATENT_DIMS.items():
         parts += [
@@ -62,6 +65,7 @@ def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     for centres in LATENT_DIMS:
         some = {run: figures for run, figures in records.items() if run.get("centres") == centres}
         if some:

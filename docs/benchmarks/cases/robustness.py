@@ -40,10 +40,12 @@ DISKS = {
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001
+    """Return the runs of this case."""
     return [Run(method) for method in METHODS]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     n, times = (144, 3) if quick else (768, 100)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,6 +60,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: np.random.Generator) -> dict[str, Any]:
+    """Kill generations at random moments, and compare what is left with the reference."""
     started = time.perf_counter()
     durations = []
     for i in range(6):
@@ -81,12 +84,14 @@ def kills(folder: Path, n: int, times: int, reference: Mapping[str, str], rng: n
 
 
 def flips(path: Path, times: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Change single bytes of a file, and count how many changes are noticed."""
     places = {"in chunks of state": harm.chunk_bytes(path), "anywhere": np.arange(path.stat().st_size)}
     counts = {place: harm.flipped(path, rng.choice(at, times, replace=False), rng) for place, at in places.items()}
     return {f"{place}, {what}": count for place, of in counts.items() for what, count in of.items()}
 
 
 def disks(folder: Path, n: int, reference: Mapping[str, str]) -> dict[str, Any]:
+    """Generate on disks that refuse to write."""
     figures: dict[str, Any] = {}
     for name, harmful in DISKS.items():
         try:
@@ -97,6 +102,7 @@ def disks(folder: Path, n: int, reference: Mapping[str, str]) -> dict[str, Any]:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     of = {run.method: figures for run, figures in records.items()}
     parts = []
     if killed := of.get("kills"):

@@ -32,6 +32,7 @@ GRID = np.linspace(LOW, HIGH, 101)
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count, shares = (1, SHARES[-1:]) if quick else (3, SHARES)
     return [
         run
@@ -42,6 +43,7 @@ def runs(quick: bool) -> list[Run]:
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     rng = np.random.default_rng(TRAIN + run.seed)
     known = [spectrum(rng, rng.random() < run.get("partial"))[0] for _ in range(200 if quick else 800)]
     reconstruct = fitted(run, known, 20 if quick else 300)
@@ -56,7 +58,10 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def spectrum(rng: np.random.Generator, partial: bool, count: int | None = None) -> tuple[xr.DataArray, np.ndarray]:
-    """A spectrum as it is measured, at `count` wavelengths or 30 to 80 of them, and the exact one at all of `EVERYWHERE`."""
+    """Return a measured spectrum, and the exact one at all wavelengths of `EVERYWHERE`.
+
+    It is measured at `count` wavelengths, or at 30 to 80 of them.
+    """
     low, high = LOW, HIGH
     if partial:
         low, high = (LOW, rng.uniform(700, 800)) if rng.random() < 0.5 else (rng.uniform(500, 600), HIGH)
@@ -71,7 +76,7 @@ def spectrum(rng: np.random.Generator, partial: bool, count: int | None = None) 
 
 
 def fitted(run: Run, known: list[xr.DataArray], steps: int) -> Callable[[xr.DataArray], np.ndarray]:
-    """From a measured spectrum to its reconstruction at all of `EVERYWHERE`."""
+    """Return a function from a measured spectrum to its reconstruction at all of `EVERYWHERE`."""
     settings: dict[str, Any] = {"seed": run.seed, "device": "cpu", "verbose": False}
     if run.method == OURS:
         config = rom.FitConfig(space=rom.Coordinate(), steps=steps)
@@ -86,10 +91,12 @@ def fitted(run: Run, known: list[xr.DataArray], steps: int) -> Callable[[xr.Data
 
 
 def on_grid(measured: xr.DataArray) -> np.ndarray:
+    """Interpolate a measured spectrum to the wavelengths of `GRID`."""
     return np.interp(GRID, measured["wavelength"].values, measured.values)
 
 
 def report(records: tables.Records) -> str:
+    """Return the tables of this case."""
     return tables.table(records, {
         "complete": "error, complete spectra", "partial": "partial ones", "of 8 values": "complete ones, of 8 values",
     })  # fmt: skip

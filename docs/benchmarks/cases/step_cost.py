@@ -44,7 +44,7 @@ the held-out data in 20 steps included.
 
 @dataclass(frozen=True)
 class Variant:
-    """A function of a module in steps/, and how tables call it."""
+    """A function of a module in steps/, and its label in tables."""
 
     module: str
     name: str
@@ -71,6 +71,7 @@ ONE_THREAD = {
 
 
 def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same runs, of smaller sizes
+    """Return the runs of this case."""
     return [
         *(Run("variants", settings=(("size", size),)) for size in ("duffing", "burgers")),
         *(Run("profile", settings=(("of", of),)) for of in ("losses", "fit")),
@@ -78,6 +79,7 @@ def runs(quick: bool) -> list[Run]:  # noqa: ARG001 - the same runs, of smaller 
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     torch.set_num_threads(1)
     if run.method == "variants":
         return variants(run.get("size"), quick)
@@ -88,7 +90,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def variants(size: str, quick: bool) -> dict[str, Any]:
-    """Figures of all variants at one size, in nested dictionaries by name."""
+    """Return the figures of all variants at one size, in nested dictionaries by name."""
     from steps import arrays
 
     with tempfile.TemporaryDirectory() as folder:
@@ -126,7 +128,7 @@ def variants(size: str, quick: bool) -> dict[str, Any]:
 
 
 class Worker:
-    """A process of `steps.worker`."""
+    """A running process of `steps.worker`."""
 
     def __init__(self, variant: Variant, path: Path, turn_seconds: float):
         command = [sys.executable, "-W", "ignore", "-m", "steps.worker", variant.module, variant.name, str(path)]
@@ -139,22 +141,24 @@ class Worker:
         self.seconds: list[float] = []
 
     def answer(self) -> str:
+        """Return the next line that the process prints."""
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.process.args[-3:-1]} ended with status {self.process.wait()}")
         return line
 
     def ask(self, steps: int) -> float:
+        """Let the process take some steps and return their seconds."""
         self.process.stdin.write(f"{steps}\n")
         self.process.stdin.flush()
         return float(self.answer())
 
     def take_turn(self) -> None:
-        """Seconds of a step, the mean over one turn."""
+        """Add the seconds of a step, as the mean over one turn."""
         self.seconds.append(self.ask(self.steps) / self.steps)
 
     def close(self) -> float:
-        """Peak memory in KiB."""
+        """End the process and return its peak memory in KiB."""
         self.process.stdin.close()
         peak = float(self.answer())
         self.process.wait()
@@ -162,11 +166,12 @@ class Worker:
 
 
 def has_jax() -> bool:
+    """Return whether jax and diffrax are installed."""
     return all(importlib.util.find_spec(name) for name in ("jax", "diffrax"))
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Operations per second of (512 x 128) (128 x 128) by one thread: the best of many, as for a floor."""
+    """Return operations per second of the product (512 x 128) (128 x 128): the best of many trials."""
     a, b = torch.randn(512, 128, dtype=dtype), torch.randn(128, 128, dtype=dtype)
     out = torch.empty(512, 128, dtype=dtype)
     best = float("inf")
@@ -203,7 +208,7 @@ OPTIMISER = "optimiser"
 
 
 def profile_of_losses(quick: bool) -> dict[str, float]:
-    """The step "ours" of the Burgers size, without an optimiser."""
+    """Profile the step "ours" of the size "burgers", without an optimiser."""
     import numpy as np
 
     from steps import arrays, own
@@ -222,7 +227,10 @@ def profile_of_losses(quick: bool) -> dict[str, float]:
 
 
 def profile_of_fit(quick: bool) -> dict[str, float]:
-    """The last quarter of a fit with default settings, where windows are longest: from one look to the next."""
+    """Profile the last quarter of a fit with default settings, where windows are longest.
+
+    The profile goes from one validation to the next.
+    """
     import rom
     import systems
 
@@ -255,17 +263,22 @@ def profile_of_fit(quick: bool) -> dict[str, float]:
 
 
 def profiler() -> torch.profiler.profile:
+    """Return a profiler of processor time."""
     return torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], acc_events=True)
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
+    """Return the seconds of a call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def shares(record: torch.profiler.profile, steps: int, seconds: float) -> dict[str, float]:
-    """Shares of the time of a step by kind of operation; what no operation accounts for is Python between them."""
+    """Return shares of the time of a step by kind of operation.
+
+    Time outside of all operations is that of Python between them.
+    """
     totals = dict.fromkeys([*KINDS, OPTIMISER, "other operations"], 0.0)
     for event in record.events():
         parent = event
@@ -282,6 +295,7 @@ def shares(record: torch.profiler.profile, steps: int, seconds: float) -> dict[s
 
 
 def kind_of(name: str) -> str:
+    """Return the kind of an operation, a key of `KINDS` or "other operations"."""
     if name.endswith("Backward0"):  # a node of the graph; what it calls has events of its own
         return "autograd's own work"
     return next((kind for kind, prefixes in KINDS.items() if name.startswith(prefixes)), "other operations")
@@ -291,6 +305,7 @@ def kind_of(name: str) -> str:
 
 
 def report(records: Mapping[Run, Mapping[str, Any]]) -> str:
+    """Return the tables of this case."""
     parts = []
     for run, figures in records.items():
         if run.method != "variants":

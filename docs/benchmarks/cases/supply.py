@@ -14,10 +14,12 @@ Test: 64 other trajectories over 200 snapshots.
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     return seeds(1 if quick else 3)
 
 
 def measure(run: Run, quick: bool) -> dict[str, float]:
+    """Measure one run."""
     burgers = systems.Burgers(n=128, viscosity=0.01)
     train = systems.simulate(burgers, 64, np.arange(20) * 0.1, seed=6000 + run.seed)
     test = systems.simulate(burgers, 8 if quick else 64, np.arange(200) * 0.1, seed=7000 + run.seed)

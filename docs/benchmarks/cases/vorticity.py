@@ -25,11 +25,13 @@ LATENT_DIM = 16
 
 
 def runs(quick: bool) -> list[Run]:
+    """Return the runs of this case."""
     count, seconds = (1, 6) if quick else (3, 120)
     return [run for network in CONFIGS for run in seeds(count, network=network, seconds=seconds)]
 
 
 def measure(run: Run, quick: bool) -> dict[str, Any]:
+    """Measure one run."""
     system = vortices.Vortices(n=32 if quick else 64)
 
     def trajectories(count: int, seed: int) -> Any:
@@ -42,6 +44,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def plots(records: Mapping[Run, Mapping[str, Any]], folder: Path) -> None:
+    """Draw the plots of this case."""
     error_plot(records, folder / "vorticity-errors.png")
     field_plot(records, folder / "vorticity-fields.png")
 

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Forecaster:
-    """A fitted model: called with initial states (N, n) and times (T,), it returns forecasts (N, T, n).
+    """A fitted model: maps initial states (N, n) and times (T,) to forecasts (N, T, n).
 
     facts: figures about the fit, by name. start: the model that the training started from, where it can forecast.
     """
@@ -21,11 +21,15 @@ class Forecaster:
     start: Forecaster | None = None
 
     def __call__(self, initial: np.ndarray, times: np.ndarray, *parameters: np.ndarray) -> np.ndarray:
+        """Return forecasts (N, T, n)."""
         return self.forecast(initial, times, *parameters)
 
 
 def pod(problem: Any, d: int, with_points: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (n,) and the first d POD modes (n, d) of the training trajectories, or of those and the collocation points."""
+    """Return the mean (n,) and the first d POD modes (n, d) of the training data.
+
+    These are the trajectories, and with `with_points` also the collocation points.
+    """
     n = problem.trajectories.shape[-1]
     states = problem.trajectories.reshape(-1, n)
     if with_points and problem.collocation is not None:
@@ -35,7 +39,7 @@ def pod(problem: Any, d: int, with_points: bool = False) -> tuple[np.ndarray, np
 
 
 def runge_kutta(f: Callable[[np.ndarray], np.ndarray], z: np.ndarray, times: np.ndarray, longest: float) -> np.ndarray:
-    """States (N, T, d) of z' = f(z) from z (N, d) at times[0], by RK4 with steps of at most `longest`."""
+    """Solve z' = f(z) from z (N, d) at times[0] by RK4 with steps of at most `longest`; return (N, T, d)."""
     out = [z]
     with np.errstate(all="ignore"):  # what diverges shows in its errors
         for interval in np.diff(times):

@@ -28,7 +28,7 @@ BATCH = 64  # trajectories a step
 
 @dataclass(frozen=True)
 class Recipe:
-    """What differs between the peers.
+    """Settings in which the trained peers differ.
 
     physics: how dphi/dx f is formed, "jacobian" (all of it) or "jvp"; None leaves the collocation points out.
     normalised: states are divided by their standard deviation over all components, after their mean is taken off.
@@ -47,6 +47,8 @@ class Recipe:
 
 
 class Model(nn.Module):
+    """Encoder, decoder and latent dynamics."""
+
     def __init__(self, n: int, d: int, recipe: Recipe):
         super().__init__()
         self.encoder = perceptron((n, 512, 512, d), recipe.activation)
@@ -56,11 +58,12 @@ class Model(nn.Module):
         )
 
     def roll_out(self, z: Tensor, times: Tensor) -> Tensor:
-        """Latent states (T, N, d) from z (N, d) at times[0]."""
+        """Return latent states (T, N, d) from z (N, d) at times[0]."""
         return odeint(lambda _t, z: self.dynamics(z), z, times, method="rk4")
 
 
 def perceptron(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequential:
+    """Return linear layers of given widths with activations between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(widths):
         layers += [nn.Linear(inputs, outputs), activation()]
@@ -70,7 +73,7 @@ def perceptron(widths: Sequence[int], activation: type[nn.Module]) -> nn.Sequent
 def train(
     problem: Problem, d: int, budgets: Sequence[float], seed: int, recipe: Recipe
 ) -> Iterator[tuple[float, Forecaster]]:
-    """The model after each budget of seconds of training, in one go; the clock stands still while it is used."""
+    """Train once, and yield the model after each budget of seconds; using it costs no training time."""
     torch.manual_seed(seed)
     states, dtype = problem.trajectories, recipe.dtype
     shift, spread = (states.mean(axis=(0, 1)), states.std()) if recipe.normalised else (0.0, 1.0)
@@ -110,14 +113,14 @@ def train(
 
 
 def data_loss(model: Model, x: Tensor, times: Tensor) -> Tensor:
-    """Reconstruction of all snapshots x (N, T, n), and their prediction from the first."""
+    """Return the errors of reconstructing snapshots x (N, T, n) and of predicting them from the first."""
     z = model.encoder(x)
     predicted = model.decoder(model.roll_out(z[:, 0], times)).transpose(0, 1)
     return (model.decoder(z) - x).square().mean() + (predicted - x).square().mean()
 
 
 def physics_loss(model: Model, x: Tensor, f: Tensor, recipe: Recipe) -> Tensor:
-    """Mismatch of the latent velocities at collocation points x (M, n) with rates f (M, n)."""
+    """Return the mismatch of latent velocities at collocation points x (M, n) with rates f (M, n)."""
     if recipe.physics == "jvp":
         z, velocity = jvp(model.encoder, (x,), (f,))
     else:
@@ -130,7 +133,7 @@ def physics_loss(model: Model, x: Tensor, f: Tensor, recipe: Recipe) -> Tensor:
 
 
 def forecaster(model: Model, shift: np.ndarray | float, spread: float, recipe: Recipe):
-    """Forecasts by the model as it is when they are asked for: before the training goes on."""
+    """Return a function that forecasts with the model in its state at the time of the call."""
 
     @torch.no_grad()
     def forecast(initial: np.ndarray, times: np.ndarray) -> np.ndarray:

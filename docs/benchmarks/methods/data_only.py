@@ -16,4 +16,5 @@ RECIPE = Recipe(activation=nn.Tanh, dtype=torch.float32, rate=1e-3, decay=True, 
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:
+    """Train for some seconds."""
     return next(train(problem, latent_dim, (seconds,), seed, RECIPE))[1]

@@ -9,6 +9,7 @@ from problems import Problem
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:  # noqa: ARG001 - closed form
+    """Fit DMD modes and growth rates to the training trajectories."""
     from pydmd import DMD  # a peer that only this module needs
 
     n = problem.trajectories.shape[-1]

@@ -14,6 +14,7 @@ STEPS = 4  # of Runge-Kutta, per interval of the training data
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:  # noqa: ARG001 - closed form
+    """Project f on POD modes."""
     mean, basis = pod(problem, latent_dim, with_points=True)
     longest = float(np.diff(problem.times).min()) / STEPS
 

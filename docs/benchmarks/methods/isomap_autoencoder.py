@@ -13,7 +13,10 @@ FIRST_STEPS = 400
 
 
 def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAutoencoder:
-    """As the plain one, with `FIRST_STEPS` of the steps towards Isomap (Tenenbaum, de Silva & Langford 2000, Science 290)."""
+    """Train; the first `FIRST_STEPS` of the steps fit Isomap coordinates.
+
+    Reference: Tenenbaum, de Silva & Langford 2000, Science 290.
+    """
     coordinates = Isomap(n_neighbors=NEIGHBOURS, n_components=latent_dim).fit_transform(
         samples.reshape(len(samples), -1)
     )

@@ -10,4 +10,5 @@ RECIPE = Recipe(physics="jvp", linear=True)
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:
+    """Train for some seconds."""
     return next(train(problem, latent_dim, (seconds,), seed, RECIPE))[1]

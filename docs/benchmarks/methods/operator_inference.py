@@ -18,6 +18,7 @@ STEPS = 4  # of Runge-Kutta, per interval of the training data
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:  # noqa: ARG001 - closed form
+    """Fit the operators, with the ridge that forecasts held-out trajectories best."""
     n_held = max(1, len(problem.trajectories) // 10)
     held, train = problem.trajectories[:n_held], problem.trajectories[n_held:]
     states = train.reshape(-1, train.shape[-1])
@@ -52,7 +53,7 @@ def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecas
 
 
 def polynomial(z: np.ndarray) -> np.ndarray:
-    """1, z and all products of two components, (N, 1 + d + d (d + 1) / 2)."""
+    """Return 1, z and all products of two components, (N, 1 + d + d (d + 1) / 2)."""
     d = z.shape[1]
     products = [z[:, i, None] * z[:, i:] for i in range(d)]
     return np.concatenate([np.ones((len(z), 1)), z, *products], axis=1)

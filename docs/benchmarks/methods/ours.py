@@ -27,7 +27,10 @@ def fit(
     trajectories: bool = True,
     config: rom.FitConfig = rom.FitConfig(),  # noqa: B008 - frozen
 ) -> Forecaster:
-    """The fitted model. `arrays_only` keeps the system from it, `trajectories=False` leaves the physics alone."""
+    """Fit a model with `rom.fit`.
+
+    With `arrays_only` the system itself is not passed; with `trajectories=False` no trajectories are.
+    """
     data = {}
     if trajectories:
         data["trajectories"] = (problem.times, problem.trajectories)
@@ -52,6 +55,8 @@ def fit(
 
 
 def forecaster(model: rom.ReducedOrderModel) -> Callable[..., np.ndarray]:
+    """Return the forecast of a model as a function of arrays."""
+
     def forecast(initial: np.ndarray, times: np.ndarray, parameters: np.ndarray | None = None) -> np.ndarray:
         with warnings.catch_warnings():  # what diverges shows in its errors
             warnings.simplefilter("ignore", RuntimeWarning)

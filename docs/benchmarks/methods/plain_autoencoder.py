@@ -19,7 +19,7 @@ LOOKS = 40  # at them, evenly over the training
 
 @dataclass(frozen=True)
 class PlainAutoencoder:
-    """What `fit` returns; NumPy in, NumPy out."""
+    """A trained autoencoder that maps NumPy arrays to NumPy arrays."""
 
     mean: Tensor
     scale: float
@@ -28,28 +28,35 @@ class PlainAutoencoder:
 
     @torch.no_grad()
     def encode(self, x: np.ndarray) -> np.ndarray:
+        """Return latent coordinates (N, d) of samples."""
         return self.encoder((flat(x) - self.mean) / self.scale).numpy()
 
     @torch.no_grad()
     def decode(self, z: np.ndarray) -> np.ndarray:
+        """Return flat samples (N, n) from latent coordinates."""
         return (self.mean + self.scale * self.decoder(torch.as_tensor(z, dtype=torch.float32))).numpy()
 
     def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Encode and decode samples."""
         return self.decode(self.encode(x)).reshape(x.shape)
 
     def anomaly_score(self, x: np.ndarray) -> np.ndarray:
+        """Return the mean square error of each reconstruction."""
         return np.square(self.reconstruct(x) - x).reshape(len(x), -1).mean(axis=1)
 
 
 def fit(samples: np.ndarray, latent_dim: int, seed: int, steps: int) -> PlainAutoencoder:
-    """The state with the least error on a tenth of the samples (N, *shape) that does not train."""
+    """Train, and return the state with the smallest error on a held-out tenth of the samples (N, *shape)."""
     return fit_from(samples, latent_dim, seed, steps)
 
 
 def fit_from(
     samples: np.ndarray, latent_dim: int, seed: int, steps: int, towards: Tensor | None = None, first_steps: int = 0
 ) -> PlainAutoencoder:
-    """`towards` (N, d): latent coordinates that the encoder learns for `first_steps` before, and the decoder decodes."""
+    """Train, optionally from latent coordinates `towards` (N, d).
+
+    For `first_steps` the encoder learns these coordinates, and the decoder learns to decode them.
+    """
     torch.manual_seed(seed)
     x = flat(samples)
     order = torch.randperm(len(x))
@@ -84,7 +91,7 @@ def fit_from(
 
 
 def descent(module: nn.Module, loss: Callable[[Tensor], Tensor], count: int, steps: int) -> Iterator[int]:
-    """Adam with a cosine decay on random rows of `count`; yields after each step."""
+    """Minimise a loss of random rows by Adam with a cosine decay; yield after each step."""
     optimizer = torch.optim.Adam(module.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps))
     for step in range(steps):
@@ -96,9 +103,11 @@ def descent(module: nn.Module, loss: Callable[[Tensor], Tensor], count: int, ste
 
 
 def network(widths: list[int]) -> nn.Sequential:
+    """Return linear layers of given widths with tanh between them."""
     layers = [layer for a, b in pairwise(widths) for layer in (nn.Linear(a, b), nn.Tanh())]
     return nn.Sequential(*layers[:-1])
 
 
 def flat(x: np.ndarray) -> Tensor:
+    """Return samples as a tensor (N, n)."""
     return torch.as_tensor(x, dtype=torch.float32).reshape(len(x), -1)

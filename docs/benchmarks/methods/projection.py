@@ -12,7 +12,7 @@ from problems import Problem
 
 
 def errors(problem: Problem, latent_dim: int) -> dict[str, Any]:
-    """Errors of the tests' states projected on the POD modes of the training data, and, below, on their own POD modes.
+    """Return errors of the test states projected on POD modes of the training data, and on their own POD modes.
 
     The second is what no linear decoder of this dimension can fall below by much, whatever it was trained on.
     """

@@ -18,9 +18,13 @@ RECIPE = Recipe()
 def on_budgets(
     problem: Problem, latent_dim: int, budgets: Sequence[float], seed: int
 ) -> Iterator[tuple[float, Forecaster]]:
-    """The model after each budget of seconds. Each must be used before the next is taken: training goes on in place."""
+    """Yield the model after each budget of seconds.
+
+    Each must be used before the next is taken, because training continues in place.
+    """
     return train(problem, latent_dim, budgets, seed, RECIPE)
 
 
 def fit(problem: Problem, latent_dim: int, seconds: float, seed: int) -> Forecaster:
+    """Train for some seconds."""
     return next(on_budgets(problem, latent_dim, (seconds,), seed))[1]

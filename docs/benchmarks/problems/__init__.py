@@ -13,7 +13,7 @@ TRAIN, TEST, POINTS = 6000, 7000, 8000  # first seeds of training trajectories, 
 
 @dataclass(frozen=True)
 class Problem:
-    """What every method is given, and what it is tested on. Nothing of the tests may be used in fitting.
+    """What every method is given, and what it is tested on. Methods must not use the tests.
 
     times: (T,) of the training trajectories; trajectories: (N, T, n); collocation: states and their time derivatives,
     (M, n) each, or None; test: by name, times (T',) and states (K, T', n).
@@ -33,5 +33,5 @@ class Problem:
 
     @property
     def scale(self) -> dict[str, float]:
-        """Variance of the test states, over all times."""
+        """The variance of the test states over all times."""
         return {name: float(states.var()) for name, (_, states) in self.test.items()}

@@ -13,13 +13,16 @@ ERRORS = {f"mse, harmonic, {count}": f"{count} snapshots" for count in (*HORIZON
 
 
 def harmonic(seed: int, quick: bool = False) -> Problem:
-    """256 trajectories of 20 snapshots, 16,384 points of the system's own sampler; 64 other trajectories of 200."""
+    """Return the problem with harmonic initial states for training and tests.
+
+    256 trajectories of 20 snapshots, 16,384 points of the system's own sampler; 64 test trajectories of 200 snapshots.
+    """
     system = systems.Burgers(n=128, viscosity=0.01)
     return problem(system, system, seed, 32 if quick else 256, 2048 if quick else 16_384, quick)
 
 
 def bumps(seed: int, n_trajectories: int, n_points: int, noise: float = 0.0, quick: bool = False) -> Problem:
-    """Trajectories of the sum of two bumps; collocation points and tests of harmonic initial states.
+    """Return the problem with trajectories from two bumps, and harmonic collocation points and tests.
 
     The points are those of the harmonic Burgers' own sampler: one in five an initial state, the others along flows from such.
     `noise`: standard deviation of what is added to the states of the training trajectories.
@@ -34,7 +37,7 @@ def problem(
     source: systems.System, target: systems.System, seed: int, n_trajectories: int, n_points: int, quick: bool,
     noise: float = 0.0,
 ) -> Problem:  # fmt: skip
-    """Trajectories from `source`, points and tests from `target`."""
+    """Return the problem with trajectories of `source`, points and tests of `target`."""
     times, long = np.arange(SNAPSHOTS) * 0.1, np.arange(10 * SNAPSHOTS) * 0.1
     states = systems.simulate(source, n_trajectories, times, seed=TRAIN + seed)["state"].values
     states = states + noise * np.random.default_rng([seed, 12]).standard_normal(states.shape)

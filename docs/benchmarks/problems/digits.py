@@ -22,14 +22,16 @@ class Digits:
     labels: np.ndarray
 
     def without(self, label: int) -> Digits:
+        """Return all images but those of one digit."""
         return Digits(self.images[self.labels != label], self.labels[self.labels != label])
 
     def only(self, label: int) -> Digits:
+        """Return the images of one digit."""
         return Digits(self.images[self.labels == label], self.labels[self.labels == label])
 
 
 def split(validation: bool = False) -> tuple[Digits, Digits]:
-    """1,297 images to learn from and 500 to test on, always the same.
+    """Return 1,297 training images and 500 test images, always the same.
 
     validation: 900 and 397 of the 1,297 instead, for the choice of settings.
     """
@@ -43,18 +45,24 @@ def split(validation: bool = False) -> tuple[Digits, Digits]:
 
 @functools.cache
 def classifier() -> LogisticRegression:
-    """Logistic regression on the training images. Of the test images it names 96 % rightly, and is sure of 87 %."""
+    """Return a logistic regression on the training images.
+
+    It names 96 % of the test images correctly, and 87 % with a probability of at least 0.9.
+    """
     train, _ = split()
     return LogisticRegression(C=10.0, max_iter=5000).fit(flat(train.images) / LARGEST, train.labels)
 
 
 def certainties(images: np.ndarray) -> np.ndarray:
-    """Probabilities (N, 10) of the digits."""
+    """Return the probabilities (N, 10) of the digits."""
     return classifier().predict_proba(flat(images) / LARGEST)
 
 
 def nearest(images: np.ndarray, others: np.ndarray, same: bool = False) -> np.ndarray:
-    """Distance of each image to the nearest of others, (N,); `same`: these are the images themselves."""
+    """Return the distance (N,) of each image to the nearest of `others`.
+
+    With `same`, these are the images themselves, and none is compared with itself.
+    """
     distance = cdist(flat(images), flat(others))
     if same:
         np.fill_diagonal(distance, np.inf)
@@ -62,4 +70,5 @@ def nearest(images: np.ndarray, others: np.ndarray, same: bool = False) -> np.nd
 
 
 def flat(images: np.ndarray) -> np.ndarray:
+    """Return images as rows (N, 64)."""
     return images.reshape(len(images), -1)

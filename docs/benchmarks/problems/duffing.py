@@ -12,7 +12,9 @@ BASINS = ("left", "right", "outer")
 
 
 def course(seed: int, quick: bool = False) -> Problem:
-    """600 trajectories x 11 times on [0, 1] from z1 in [-1.5, 0.5]; 10,000 points with z1 in [0.5, 1.5]; z2 in [-1, 1].
+    """Return the problem of a public course.
+
+    Training: 600 trajectories x 11 times on [0, 1] from z1 in [-1.5, 0.5]; 10,000 points with z1 in [0.5, 1.5]; z2 in [-1, 1].
 
     Tests: 100 trajectories from the whole box, at 21 times on [0, 1] and on [0, 2].
     """
@@ -34,7 +36,9 @@ def course(seed: int, quick: bool = False) -> Problem:
 
 
 def paper(seed: int, quick: bool = False) -> Problem:
-    """1,536 trajectories of the left basin alone, 51 snapshots of 0.1; 12,500 points of the right and of the outer one.
+    """Return the problem of the paper, with a quarter of its data.
+
+    Training: 1,536 trajectories of the left basin, 51 snapshots of 0.1; 12,500 points of the right basin and of the outer one.
 
     Tests: 100 trajectories of each basin over ten training horizons, to t = 50. All states at t = 0 and all points are
     uniform within their basin's part of the box z in [-1.5, 1.5] x [-1, 1]. After Sholokhov et al. 2023, with a quarter
@@ -57,7 +61,9 @@ def paper(seed: int, quick: bool = False) -> Problem:
 
 
 def in_basin(basin: str, n: int, seed: list[int]) -> np.ndarray:
-    """States z (n, 2), uniform in the part of the box where the energy z2^2/2 - z1^2/2 + z1^4/4 belongs to the basin.
+    """Draw states z (n, 2), uniform in the part of the box that belongs to a basin.
+
+    The energy z2^2/2 - z1^2/2 + z1^4/4 tells the basins apart.
 
     Below zero the oscillator stays in one of the two wells, above it goes around both.
     """
@@ -76,6 +82,6 @@ def in_basin(basin: str, n: int, seed: list[int]) -> np.ndarray:
 
 
 def leaves_box(system: systems.LiftedDuffing, states: np.ndarray) -> np.ndarray:
-    """Which trajectories (N,) of states (N, T, n) leave the sampled box of z at some time."""
+    """Return which trajectories (N,) of states (N, T, n) leave the sampled box of z at some time."""
     z = system.encode(states)
     return ((z < LOW) | (z > HIGH)).any(axis=(1, 2))

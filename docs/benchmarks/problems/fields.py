@@ -26,7 +26,7 @@ A, B = 1.0, 3.4  # of the Brusselator
 
 @dataclass(frozen=True)
 class Field:
-    """One discretisation of an equation. States have shape (..., *shape), the last `n_axes` of it in space.
+    """One discretisation of an equation, for states (..., *shape) with the last `n_axes` axes in space.
 
     rhs: f. jacobian: of one flat state, sparse; None where f is dense.
     symbol: L on the modes (of `rfftn` over the axes in space). nonlinear: modes of N(x) from modes of x.
@@ -44,18 +44,19 @@ class Field:
 
     @property
     def axes(self) -> tuple[int, ...]:
+        """The axes in space."""
         return tuple(range(-self.n_axes, 0))
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        """Modes of states."""
+        """Return the modes of states."""
         return np.asarray(scipy.fft.rfftn(x, axes=self.axes))
 
     def backward(self, modes: np.ndarray) -> np.ndarray:
-        """States of modes."""
+        """Return the states of modes."""
         return np.asarray(scipy.fft.irfftn(modes, s=self.shape[-self.n_axes :], axes=self.axes))
 
     def resampled(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """States (..., *self.shape) on a grid of another size, by trigonometric interpolation."""
+        """Interpolate states (..., *self.shape) to a grid of another size by trigonometric polynomials."""
         for axis in self.axes:
             if x.shape[axis] != shape[axis]:
                 x = np.asarray(scipy.signal.resample(x, shape[axis], axis=axis))
@@ -66,7 +67,7 @@ class Field:
 
 
 def burgers(n: int) -> Field:
-    """`systems.Burgers`: Fourier modes with the 2/3 rule."""
+    """Return `systems.Burgers`: Fourier modes with the 2/3 rule."""
     system = systems.Burgers(n=n, viscosity=VISCOSITY)
     k = np.arange(n // 2 + 1)
     kept = int((3 * k < n).sum())
@@ -85,7 +86,7 @@ def burgers(n: int) -> Field:
 
 
 def burgers_differences(n: int) -> Field:
-    """The same equation by central differences of the flux."""
+    """Return the same equation with central differences of the flux."""
     h = 2 * np.pi / n
     first, second = difference_matrices(n, h)
 
@@ -107,7 +108,9 @@ def burgers_differences(n: int) -> Field:
 
 
 def burgers_2d(n: int) -> Field:
-    """u_t = -u u_x - v u_y + nu (u_xx + u_yy), the same for v; periodic on [0, 2 pi)^2, x the last axis.
+    """Return Burgers' equations in two dimensions.
+
+    u_t = -u u_x - v u_y + nu (u_xx + u_yy), the same for v; periodic on [0, 2 pi)^2, x is the last axis.
 
     Initial states are u = a sin x cos y and v = b cos(x + 2 y), with a and b uniform in [-0.5, 0.5].
     """
@@ -143,7 +146,9 @@ def burgers_2d(n: int) -> Field:
 
 
 def brusselator(n: int) -> Field:
-    """u_t = A + u^2 v - (B + 1) u + D (u_xx + u_yy) + s, v_t = B u - u^2 v + D (v_xx + v_yy); periodic on [0, 1)^2.
+    """Return the Brusselator in two dimensions.
+
+    u_t = A + u^2 v - (B + 1) u + D (u_xx + u_yy) + s, v_t = B u - u^2 v + D (v_xx + v_yy); periodic on [0, 1)^2.
 
     s is 5 in a disc of radius 0.1 around (0.3, 0.6), and 0 elsewhere. The diffusion makes it stiff: its largest rate is
     8 D n^2, that of the reactions about 10.
@@ -187,7 +192,7 @@ def brusselator(n: int) -> Field:
 
 
 def with_nonlinear(name, shape, rhs, symbol, of_states, initial, jacobian) -> Field:
-    """A field in two dimensions whose N is evaluated on the grid."""
+    """Return a field in two dimensions whose N is evaluated on the grid."""
 
     def nonlinear(modes):
         x = scipy.fft.irfftn(modes, s=shape[-2:], axes=(-2, -1))
@@ -197,7 +202,10 @@ def with_nonlinear(name, shape, rhs, symbol, of_states, initial, jacobian) -> Fi
 
 
 def central(x: np.ndarray, axis: int, h: float) -> np.ndarray:
-    """Central first difference along a periodic axis. Slices, for np.roll takes twice as long."""
+    """Return the central first difference along a periodic axis.
+
+    Slices are twice as fast as `np.roll`.
+    """
     x = np.moveaxis(x, axis, 0)
     out = np.empty_like(x)
     np.subtract(x[2:], x[:-2], out=out[1:-1])
@@ -208,7 +216,7 @@ def central(x: np.ndarray, axis: int, h: float) -> np.ndarray:
 
 
 def second_difference(x: np.ndarray, axis: int, h: float) -> np.ndarray:
-    """Central second difference along a periodic axis."""
+    """Return the central second difference along a periodic axis."""
     x = np.moveaxis(x, axis, 0)
     out = -2.0 * x
     out[1:] += x[:-1]
@@ -220,7 +228,7 @@ def second_difference(x: np.ndarray, axis: int, h: float) -> np.ndarray:
 
 
 def difference_matrices(n: int, h: float) -> tuple[sparse.sparray, sparse.sparray]:
-    """`central` and `second_difference` as periodic (n, n) matrices."""
+    """Return `central` and `second_difference` as periodic (n, n) matrices."""
     ones = np.ones(n)
     offsets = (1, -1, 1 - n, n - 1)
     first = sparse.diags_array([ones[1:], -ones[1:], ones[:1], -ones[:1]], offsets=offsets, shape=(n, n)) / (2 * h)
@@ -229,5 +237,5 @@ def difference_matrices(n: int, h: float) -> tuple[sparse.sparray, sparse.sparra
 
 
 def eigenvalues(n: int, h: float) -> np.ndarray:
-    """Of `second_difference` on the n modes, in the order of the FFT."""
+    """Return the eigenvalues of `second_difference` on the n modes, in the order of the FFT."""
     return (2.0 * np.cos(2 * np.pi * np.arange(n) / n) - 2.0) / h**2

@@ -22,7 +22,7 @@ BLOCK = 16  # solutions at a time: their states fit a core's cache
 
 
 def grid(quick: bool = False) -> Problem:
-    """Training on a 4 x 4 grid of parameters, all 1,001 times; tests on a 21 x 21 grid, at 101 times."""
+    """Return the problem: 4 x 4 parameters at all 1,001 times for training, 21 x 21 at 101 times for tests."""
     train, fine = parameter_grid(4), parameter_grid(5 if quick else 21)
     times = np.linspace(0.0, T_END, N_STEPS + 1)
     states = solve(train, 1)
@@ -31,7 +31,10 @@ def grid(quick: bool = False) -> Problem:
 
 
 def system() -> systems.System:
-    """The same discretisation in space; a and w enter by the initial state only."""
+    """Return the same discretisation in space as a system.
+
+    The parameters a and w enter by the initial state only.
+    """
     dx = 6.0 / N_POINTS
 
     def f(u, mu):  # noqa: ARG001
@@ -42,18 +45,19 @@ def system() -> systems.System:
 
 
 def parameter_grid(count: int) -> np.ndarray:
-    """(count^2, 2): a and w."""
+    """Return a grid of a and w, (count^2, 2)."""
     return np.stack(np.meshgrid(np.linspace(*AMPLITUDES, count), np.linspace(*WIDTHS, count)), axis=-1).reshape(-1, 2)
 
 
 def initial(parameters: np.ndarray) -> np.ndarray:
+    """Return initial states (N, N_POINTS) for parameters (N, 2)."""
     x = -3.0 + 6.0 / N_POINTS * np.arange(N_POINTS)
     a, w = parameters[:, :1], parameters[:, 1:]
     return a * np.exp(-(x**2) / (2 * w**2))
 
 
 def solve(parameters: np.ndarray, every: int) -> np.ndarray:
-    """Solutions (N, N_STEPS // every + 1, N_POINTS) at every so many time steps."""
+    """Return solutions (N, N_STEPS // every + 1, N_POINTS) at every `every`-th time step."""
     states = np.empty((len(parameters), N_STEPS // every + 1, N_POINTS))
     for start in range(0, len(parameters), BLOCK):
         u = before = initial(parameters[start : start + BLOCK])
@@ -66,14 +70,14 @@ def solve(parameters: np.ndarray, every: int) -> np.ndarray:
 
 
 def seconds_of_one() -> float:
-    """Seconds of the full-order model for one parameter, a block at a time."""
+    """Return the seconds of the full-order model for one parameter, solved in blocks."""
     started = time.perf_counter()
     solve(np.tile(np.array([[0.8, 1.0]]), (BLOCK, 1)), EVERY)
     return (time.perf_counter() - started) / BLOCK
 
 
 def backward_euler(u: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """The solution v of v_i + c v_i (v_i - v_{i-1}) = u_i, c = dt / dx, for states u (N, n) >= 0.
+    """Return the solution v of v_i + c v_i (v_i - v_{i-1}) = u_i, c = dt / dx, for states u (N, n) >= 0.
 
     Given v_{i-1}, v_i is the root of a quadratic. Sweeps over all points at once contract by c v / (1 + c v) < 0.15 each.
     """

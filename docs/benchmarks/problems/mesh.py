@@ -19,7 +19,7 @@ TIMES = np.linspace(0.0, 2.0, 41)
 
 @dataclass(frozen=True)
 class Mesh:
-    """positions (n, 2) of the nodes, triangles (m, 3) of their numbers, and which nodes lie on the hole's rim (n,)."""
+    """Positions (n, 2) of nodes, triangles (m, 3) of node numbers, and whether a node is on the hole's rim (n,)."""
 
     positions: np.ndarray
     triangles: np.ndarray
@@ -27,7 +27,10 @@ class Mesh:
 
 
 def disc_with_hole(spacing: float) -> Mesh:
-    """Nodes about `spacing` apart: rings along both rims, and rows of equilateral triangles in between."""
+    """Return a mesh with nodes about `spacing` apart.
+
+    Rings of nodes lie along both rims, and rows of equilateral triangles between them.
+    """
     rows = np.arange(-1.0, 1.0, spacing * np.sqrt(0.75))
     lattice = np.array(
         [(x + 0.5 * spacing * (k % 2), y) for k, y in enumerate(rows) for x in np.arange(-1.0, 1.0, spacing)]
@@ -44,14 +47,17 @@ def disc_with_hole(spacing: float) -> Mesh:
 
 
 def ring(radius: float, spacing: float) -> np.ndarray:
-    """Points (k, 2) on a circle, evenly."""
+    """Return evenly spaced points (k, 2) on a circle."""
     count = round(2 * np.pi * radius / spacing)
     angle = 2 * np.pi * np.arange(count) / count
     return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 def rates_matrix(mesh: Mesh) -> sparse.csr_array:
-    """A of u' = A u: linear elements, the mass lumped at the nodes; the outer rim insulates, nodes of the hole stay at zero."""
+    """Return the matrix A of u' = A u by linear elements with lumped mass.
+
+    The outer rim insulates; nodes of the hole stay at zero.
+    """
     corners = mesh.positions[mesh.triangles]  # (m, 3, 2)
     opposite = np.roll(corners, -1, axis=1) - np.roll(corners, 1, axis=1)  # the edge opposite of each corner
     area = 0.5 * np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1]))
@@ -66,7 +72,7 @@ def rates_matrix(mesh: Mesh) -> sparse.csr_array:
 
 
 def hot_spots(mesh: Mesh, n: int, seed: int) -> np.ndarray:
-    """Temperatures (n, nodes): one hot spot each, anywhere in the domain but near its rims."""
+    """Return temperatures (n, nodes) with one hot spot each, anywhere but near the rims."""
     rng, centres = np.random.default_rng(seed), np.empty((n, 2))
     for k in range(n):  # the i-th depends on (seed, i) alone
         while True:
@@ -79,6 +85,7 @@ def hot_spots(mesh: Mesh, n: int, seed: int) -> np.ndarray:
 
 
 def system(mesh: Mesh) -> systems.System:
+    """Return the heat equation on a mesh as a system."""
     matrix = rates_matrix(mesh)
 
     def rates(x: np.ndarray) -> np.ndarray:
@@ -90,5 +97,5 @@ def system(mesh: Mesh) -> systems.System:
 
 
 def placed(data: xr.Dataset, mesh: Mesh) -> xr.Dataset:
-    """The Dataset with the positions of the nodes as coordinates x(node) and y(node)."""
+    """Return the Dataset with the positions of the nodes as coordinates x(node) and y(node)."""
     return data.assign_coords({name: ("node", mesh.positions[:, k]) for k, name in enumerate("xy")})

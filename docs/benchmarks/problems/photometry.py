@@ -25,7 +25,7 @@ PLANCK = 14_387_769.0  # h c / k in nm K
 
 @dataclass(frozen=True)
 class Stars:
-    """parameters (N, 3), magnitudes (N, 5) as they are, and as they are observed."""
+    """Parameters (N, 3), exact magnitudes (N, 5) and observed magnitudes (N, 5)."""
 
     parameters: np.ndarray
     exact: np.ndarray
@@ -33,7 +33,7 @@ class Stars:
 
 
 def stars(count: int, seed: int, n_parameters: int = 3) -> Stars:
-    """Main-sequence stars at one distance, whose first two or three parameters vary."""
+    """Return main-sequence stars at one distance, whose first two or three parameters vary."""
     rng = np.random.default_rng([seed, 41])
     low, high = np.array(RANGES).T
     uniform = rng.random((count, 3))
@@ -45,7 +45,7 @@ def stars(count: int, seed: int, n_parameters: int = 3) -> Stars:
 
 
 def magnitudes(parameters: np.ndarray) -> np.ndarray:
-    """AB magnitudes (N, 5) of stars with parameters (N, 3), up to a constant."""
+    """Return AB magnitudes (N, 5) of stars with parameters (N, 3), up to a constant."""
     temperature, reddening, metallicity = (parameters[:, k, None] for k in range(3))
     radius = (temperature / SUN) ** 1.2
     flux = radius**2 * WAVELENGTHS**-3 / np.expm1(PLANCK / (WAVELENGTHS * temperature)) * 1e8
@@ -55,7 +55,10 @@ def magnitudes(parameters: np.ndarray) -> np.ndarray:
 
 
 def quasars(count: int, seed: int) -> np.ndarray:
-    """Observed magnitudes (N, 5) of power laws with an emission line in one band, as bright as the stars in r."""
+    """Return observed magnitudes (N, 5) of quasars that are as bright as the stars in r.
+
+    They are power laws with an emission line in one band.
+    """
     rng = np.random.default_rng([seed, 42])
     slope = rng.normal(-0.5, 0.3, (count, 1))
     line = np.zeros((count, 5))

@@ -13,7 +13,7 @@ TIMES = np.linspace(0.0, 10.0, 51)
 
 @dataclass(frozen=True)
 class FixedSpirals(systems.LambdaOmega):
-    """Spirals whose cores lie where those of the source do; only their phase is random.
+    """Spirals at the places that the source has; only their phase is random.
 
     Turning (u, v) by an angle is a symmetry, so all states of all trajectories are known by two numbers: the phase, and the
     time since the start.
@@ -29,5 +29,5 @@ class FixedSpirals(systems.LambdaOmega):
 
 
 def system(centres: str, n: int) -> systems.System:
-    """The problem with "fixed" or "random" centres, on n x n points."""
+    """Return the problem with "fixed" or "random" centres, on n x n points."""
     return {"fixed": FixedSpirals, "random": systems.LambdaOmega}[centres](n=n)

@@ -16,7 +16,10 @@ SPREAD = 0.5  # of a centre around the corner of a triangle, each way
 
 @dataclass(frozen=True)
 class Vortices(systems.NavierStokes2D):
-    """Gaussian vortices around the corners of a triangle, each at random in a square: six numbers know an initial state."""
+    """Three Gaussian vortices, each at a random place around a corner of a triangle.
+
+    Six numbers determine an initial state.
+    """
 
     def _initial(self, n, seed):
         y, x = np.meshgrid(self.coords["y"], self.coords["x"], indexing="ij")

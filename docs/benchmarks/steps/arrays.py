@@ -30,7 +30,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def write(path: Path, size: str, quick: bool) -> None:
-    """Batch and weights as an .npz file, in float64.
+    """Write batch and weights as an .npz file, in float64.
 
     windows (K+1, B, n), interval (), points and derivatives (M, n), basis (n, r), spreads (2,), and the weights of the
     networks on POD coordinates: `part.layer.weight` (outputs, inputs), `part.layer.bias`.
@@ -53,7 +53,7 @@ def write(path: Path, size: str, quick: bool) -> None:
 
 
 def weights(rank: int, d: int) -> Arrays:
-    """Random weights; last layers small, so that the rollout stays bounded."""
+    """Return random weights; those of last layers are small, so that the rollout stays bounded."""
     rng = np.random.default_rng(0)
     result: Arrays = {}
 
@@ -72,7 +72,7 @@ def weights(rank: int, d: int) -> Arrays:
 
 
 def at_full_order(arrays: Arrays) -> Arrays:
-    """The same networks on states x instead of POD coordinates."""
+    """Return the same networks on states x in place of POD coordinates."""
     V = arrays["basis"]
     result = dict(arrays)
     for name in ("encoder.linear", "encoder.0"):
@@ -84,7 +84,10 @@ def at_full_order(arrays: Arrays) -> Arrays:
 
 
 def in_pod_coordinates(arrays: Arrays) -> Arrays:
-    """The same batch as POD coordinates; mean squares are over r numbers now and no longer over n."""
+    """Return the same batch in POD coordinates.
+
+    Mean squares are then over r numbers, no longer over n.
+    """
     V = arrays["basis"]
     n, r = V.shape
     projected = {name: arrays[name] @ V for name in ("windows", "points", "derivatives")}

@@ -19,7 +19,7 @@ INTERVALS = 10  # of a window
 
 
 def write(path: Path, shape: tuple[int, ...], d: int, rank: int, points: int, windows: int) -> None:
-    """Random POD coordinates of states of one field, and an orthonormal basis of the field."""
+    """Write random POD coordinates of states of one field, and an orthonormal basis of the field."""
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((int(np.prod(shape)), rank)))[0]
     np.savez(
@@ -34,7 +34,10 @@ def write(path: Path, shape: tuple[int, ...], d: int, rank: int, points: int, wi
 
 
 def make(arrays: Mapping[str, np.ndarray], config: FitConfig) -> Callable[[], float]:
-    """The step; weights are random but for the last layers of encoder and decoder, as at the start of a fit."""
+    """Return the step as a function.
+
+    Weights are random, except for the last layers of encoder and decoder, as at the start of a fit.
+    """
     shape, basis = tuple(map(int, arrays["shape"])), torch.from_numpy(arrays["basis"])
     layout = Layout(("y", "x")[-len(shape) :], shape)
     networks = build_networks(config, basis.shape[1], int(arrays["d"]), 0, layout=layout)
@@ -56,8 +59,10 @@ def make(arrays: Mapping[str, np.ndarray], config: FitConfig) -> Callable[[], fl
 
 
 def default(arrays: Mapping[str, np.ndarray]) -> Callable[[], float]:
+    """Return the step with the default network."""
     return make(arrays, FitConfig())
 
 
 def convolutional(arrays: Mapping[str, np.ndarray]) -> Callable[[], float]:
+    """Return the step with a convolutional network."""
     return make(arrays, FitConfig(network=Convolutional(padding="periodic")))

@@ -16,7 +16,7 @@ FLOOR = 1e-12
 
 
 class ClassicalRungeKutta(diffrax.AbstractERK):
-    """The method of four stages that the other variants take; diffrax itself has none of them with fixed steps."""
+    """The classical Runge-Kutta method, which diffrax does not have with fixed steps."""
 
     tableau: ClassVar[diffrax.ButcherTableau] = diffrax.ButcherTableau(
         c=np.array([0.5, 0.5, 1.0]),
@@ -27,10 +27,13 @@ class ClassicalRungeKutta(diffrax.AbstractERK):
     interpolation_cls: ClassVar[Callable] = diffrax.ThirdOrderHermitePolynomialInterpolation.from_k
 
     def order(self, terms):  # noqa: ARG002
+        """Return the order of the method."""
         return 4
 
 
 def network(weights: dict, part: str, n_hidden: int, x: jax.Array) -> jax.Array:
+    """Return an affine map plus a tanh network of x."""
+
     def layer(name: str, y: jax.Array) -> jax.Array:
         return y @ weights[f"{part}.{name}.weight"].T + weights[f"{part}.{name}.bias"]
 
@@ -41,7 +44,7 @@ def network(weights: dict, part: str, n_hidden: int, x: jax.Array) -> jax.Array:
 
 
 def scan_rollout(h: Callable, z0: jax.Array, dt: float, n_steps: int) -> jax.Array:
-    """Latent states (K, B, d) after each step."""
+    """Return latent states (K, B, d) after each step, by `lax.scan`."""
 
     def one(z, _):
         k1 = h(z)
@@ -55,6 +58,7 @@ def scan_rollout(h: Callable, z0: jax.Array, dt: float, n_steps: int) -> jax.Arr
 
 
 def diffrax_rollout(h: Callable, z0: jax.Array, dt: float, n_steps: int) -> jax.Array:
+    """Return latent states (K, B, d) after each step, by diffrax."""
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(lambda _t, z, _args: h(z)), ClassicalRungeKutta(), 0.0, n_steps * dt, None, z0,
         stepsize_controller=diffrax.StepTo(dt * jnp.arange(n_steps + 1)), saveat=diffrax.SaveAt(steps=True),
@@ -64,6 +68,7 @@ def diffrax_rollout(h: Callable, z0: jax.Array, dt: float, n_steps: int) -> jax.
 
 
 def make(arrays: Arrays, rollout: Callable) -> Callable:
+    """Return the step as a function, with a given rollout."""
     full = {name: jnp.asarray(value, dtype=jnp.float32) for name, value in at_full_order(arrays).items()}
     weights = {name: value for name, value in full.items() if name.endswith((".weight", ".bias"))}
     dt = float(arrays["interval"])
@@ -102,8 +107,10 @@ def make(arrays: Arrays, rollout: Callable) -> Callable:
 
 
 def jax_diffrax(arrays: Arrays) -> Callable:
+    """Return the step with the rollout of diffrax."""
     return make(arrays, diffrax_rollout)
 
 
 def jax_scan(arrays: Arrays) -> Callable:
+    """Return the step with the rollout by `lax.scan`."""
     return make(arrays, scan_rollout)

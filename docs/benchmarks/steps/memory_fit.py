@@ -24,19 +24,22 @@ MB = 1e6
 
 
 def latent(count: int) -> xr.Dataset:
-    """Trajectories (trajectory, time, 2) of the Duffing oscillator."""
+    """Return trajectories (trajectory, time, 2) of the Duffing oscillator."""
     return systems.simulate(systems.Duffing(), count, np.linspace(0.0, 10.0, T), seed=1, rtol=1e-6, atol=1e-8)
 
 
 def pulses(z: np.ndarray, n: int) -> np.ndarray:
-    """States (..., n) in float32: a pulse where the oscillator is, beside a wave as large as it is fast."""
+    """Return states (..., n) in float32: a pulse at the place of the oscillator, beside a wave that grows with its speed."""
     s = np.linspace(-1.0, 1.0, n, dtype=np.float32)
     z = z[..., None, :].astype(np.float32)
     return np.exp(-0.5 * np.square((s - 0.4 * z[..., 0]) / 0.15)) + 0.3 * z[..., 1] * np.cos(np.pi * s)
 
 
 def of_dask(z: xr.DataArray, n: int, computed: list[int]) -> xr.Dataset:
-    """Never on disk: each trajectory is computed when it is asked for. `computed` gets the bytes of each."""
+    """Return trajectories that are computed one by one on demand and are never on disk.
+
+    `computed` receives the bytes of each.
+    """
 
     def block(part: np.ndarray) -> np.ndarray:
         states = pulses(part, n)
@@ -51,6 +54,7 @@ def of_dask(z: xr.DataArray, n: int, computed: list[int]) -> xr.Dataset:
 
 
 def of_files(z: xr.DataArray, n: int, folder: Path) -> xr.Dataset:
+    """Write trajectories to files and return them opened lazily."""
     for k in range(0, len(z), 4):
         states = pulses(z.values[k : k + 4], n)
         shard = xr.Dataset({"state": (("trajectory", "time", "x"), states)}, coords={"time": z["time"].values})
@@ -61,16 +65,18 @@ def of_files(z: xr.DataArray, n: int, folder: Path) -> xr.Dataset:
 
 
 def fit(runs: xr.Dataset, steps: int) -> rom.ReducedOrderModel:
+    """Fit a model to trajectories."""
     return rom.fit(None, trajectories=runs, latent_dim=8, config=rom.FitConfig(steps=steps), verbose=False)
 
 
 def of_process(file: str, name: str) -> int:
-    """A line of /proc/self/FILE, the number of bytes there."""
+    """Return the number of bytes in a line of /proc/self/FILE."""
     line = next(line for line in Path(f"/proc/self/{file}").read_text().splitlines() if line.startswith(name))
     return int(line.split()[1]) * (1024 if line.endswith("kB") else 1)
 
 
 def main(backing: str, megabytes: int, n: int, steps: int, folder: str) -> dict[str, float]:
+    """Fit once and return figures."""
     dask.config.set(num_workers=2)
     fit(of_dask(latent(8)["state"], 64, []), 4)  # whatever is imported or started once
     z = latent(max(4, round(megabytes * MB / (4 * T * n))))["state"]

@@ -11,6 +11,7 @@ import systems
 
 
 def main(n: int, trajectories: int, points: int, d: int, steps: int) -> dict[str, float]:
+    """Fit once and return figures."""
     model = rom.fit(
         systems.Burgers(n=n),
         points,

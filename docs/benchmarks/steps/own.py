@@ -25,6 +25,7 @@ CONFIG = FitConfig(
 
 
 def networks_of(arrays: Arrays) -> Networks:
+    """Return the networks of the package with the weights of `arrays`."""
     d, k = arrays["encoder.linear.weight"].shape
     networks = build_networks(CONFIG, rank=k, latent_dim=d, n_parameters=0)
     parts = {"encoder": networks.encoder, "dynamics": networks.latent_dynamics, "decoder": networks.decoder}
@@ -37,7 +38,7 @@ def networks_of(arrays: Arrays) -> Networks:
 
 
 def make(arrays: Arrays, looks: int | None = None) -> Callable:
-    """The step; `looks` at the states of a window, by default at all, as the other variants."""
+    """Return the step, with losses at `looks` states of a window; by default at all, as the other variants."""
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float32)
@@ -62,13 +63,15 @@ def make(arrays: Arrays, looks: int | None = None) -> Callable:
 
 
 def ours(arrays: Arrays) -> Callable:
+    """Return the step on POD coordinates."""
     return make(in_pod_coordinates(arrays))
 
 
 def ours_in_fit(arrays: Arrays) -> Callable:
-    """As `rom.fit` takes it, which looks at few states of a window."""
+    """Return the step as `rom.fit` takes it, with losses at few states of a window."""
     return make(in_pod_coordinates(arrays), looks=losses.LOOKS)
 
 
 def ours_full_order(arrays: Arrays) -> Callable:
+    """Return the step on full states."""
     return make(at_full_order(arrays))

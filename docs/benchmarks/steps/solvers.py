@@ -25,7 +25,7 @@ BLOCK = 32  # states that are integrated together: as many as a core's cache hol
 
 @dataclass(frozen=True)
 class Solver:
-    """`solve` with its `settings` from coarse to fine; `block` states at a time; which fields it suits."""
+    """A solver with its settings from coarse to fine, the states per block, and the fields that it suits."""
 
     name: str
     solve: Callable[[Field, np.ndarray, np.ndarray, float], np.ndarray]
@@ -34,6 +34,7 @@ class Solver:
     suits: Callable[[Field], bool] = lambda field: True  # noqa: ARG005
 
     def __call__(self, field: Field, x0: np.ndarray, times: np.ndarray, setting: float) -> np.ndarray:
+        """Return states (N, T, *shape); they are not a number if the solver fails."""
         blocks = [x0[i : i + self.block] for i in range(0, len(x0), self.block)]
         # Settings that are too coarse overflow, or end in an error of linear algebra.
         with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
@@ -44,7 +45,7 @@ class Solver:
 
 
 def exponential_runge_kutta(field: Field, x0: np.ndarray, times: np.ndarray, step: float) -> np.ndarray:
-    """Lawson's integrating factor on the classical Runge-Kutta method, fixed steps."""
+    """Solve with Lawson's integrating factor on the classical Runge-Kutta method, with fixed steps."""
     modes = [field.forward(x0)]
     for interval in np.diff(times):
         n_steps = math.ceil(interval / step - 1e-9)
@@ -58,7 +59,7 @@ def exponential_runge_kutta(field: Field, x0: np.ndarray, times: np.ndarray, ste
 
 
 def lawson_step(field: Field, y: np.ndarray, h: float, half: np.ndarray) -> np.ndarray:
-    """One such step of length h from modes y; half: exp(h L / 2)."""
+    """Take one such step of length h from modes y; half is exp(h L / 2)."""
     k1 = field.nonlinear(y)
     moved = half * y
     k2 = field.nonlinear(moved + (0.5 * h) * (half * k1))
@@ -68,7 +69,10 @@ def lawson_step(field: Field, y: np.ndarray, h: float, half: np.ndarray) -> np.n
 
 
 def semi_implicit(field: Field, x0: np.ndarray, times: np.ndarray, step: float) -> np.ndarray:
-    """SBDF2 (Ascher, Ruuth & Wetton 1995): L implicit, N extrapolated, one N a step; fixed steps on uniform times."""
+    """Solve with SBDF2 (Ascher, Ruuth & Wetton 1995), with fixed steps on uniform times.
+
+    L is implicit and N extrapolated; there is one evaluation of N per step.
+    """
     per_interval = math.ceil(np.max(np.diff(times)) / step - 1e-9)
     h = (times[1] - times[0]) / per_interval
     inverse = 1.0 / (3.0 - 2.0 * h * field.symbol)
@@ -85,7 +89,7 @@ def semi_implicit(field: Field, x0: np.ndarray, times: np.ndarray, step: float) 
 
 
 def adaptive_lawson(field: Field, x0: np.ndarray, times: np.ndarray, rtol: float) -> np.ndarray:
-    """The solver of `systems.simulate` for systems with a stiff linear part."""
+    """Solve with the solver of `systems.simulate` for systems with a stiff linear part."""
     y0 = field.forward(x0)
     rows = y0.reshape(len(x0), -1)
 
@@ -105,7 +109,10 @@ def adaptive_lawson(field: Field, x0: np.ndarray, times: np.ndarray, rtol: float
 
 
 def scipy_solver(method: str, **options) -> Callable:
-    """`solve_ivp` on f as it is; all states of a block are one system, so that they share their steps."""
+    """Return a solver that calls `solve_ivp`.
+
+    All states of a block are one system, so that they share their steps.
+    """
 
     def solve(field: Field, x0: np.ndarray, times: np.ndarray, rtol: float) -> np.ndarray:
         settings = dict(options)
@@ -123,7 +130,10 @@ def scipy_solver(method: str, **options) -> Callable:
 
 
 def folded_lsoda(field: Field, x0: np.ndarray, times: np.ndarray, rtol: float) -> np.ndarray:
-    """LSODA with a banded Jacobian, one state on a periodic line folded in two: neighbours are two places apart."""
+    """Solve one state on a periodic line with LSODA and a banded Jacobian.
+
+    The line is folded in two, so that neighbours are two places apart.
+    """
     n = x0.size
     order = np.empty(n, dtype=int)
     order[0::2] = np.arange((n + 1) // 2)
@@ -139,10 +149,12 @@ def folded_lsoda(field: Field, x0: np.ndarray, times: np.ndarray, rtol: float) -
 
 
 def has_jacobian(field: Field) -> bool:
+    """Return whether a field has a sparse Jacobian."""
     return field.jacobian is not None
 
 
 def on_a_line(field: Field) -> bool:
+    """Return whether a field has a sparse Jacobian and one dimension."""
     return has_jacobian(field) and len(field.shape) == 1
 
 

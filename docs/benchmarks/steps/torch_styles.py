@@ -30,11 +30,12 @@ class Network(nn.Module):
         self.layers = nn.Sequential(*layers, layer(str(n_hidden)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the values at x."""
         return self.linear(x) + self.layers(x)
 
 
 def derivative_by_rows(encoder: nn.Module, x: Tensor, f: Tensor) -> tuple[Tensor, Tensor]:
-    """phi(x) and dphi/dx f: one `autograd.grad` for each row of dphi/dx, as is often seen."""
+    """Return phi(x) and dphi/dx f, with one `autograd.grad` for each row of dphi/dx."""
     x = x.requires_grad_()
     z = encoder(x)
     rows = [torch.autograd.grad(z[:, i].sum(), x, create_graph=True)[0] for i in range(z.shape[1])]
@@ -42,7 +43,10 @@ def derivative_by_rows(encoder: nn.Module, x: Tensor, f: Tensor) -> tuple[Tensor
 
 
 def derivative_by_two_products(decoder: nn.Module, z: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """psi(z) and dpsi/dz h by two reverse passes: one for each of the n rows would never end."""
+    """Return psi(z) and dpsi/dz h by two reverse passes.
+
+    One pass for each of the n rows would take far too long.
+    """
     if not z.requires_grad:
         z = z.requires_grad_()
     x = decoder(z)
@@ -52,12 +56,13 @@ def derivative_by_two_products(decoder: nn.Module, z: Tensor, h: Tensor) -> tupl
 
 
 def forward_mode(network: nn.Module, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values and directional derivatives by forward mode."""
     values, derivatives = torch.func.jvp(network, (points,), (tangents,))[:2]
     return values, derivatives
 
 
 def make(arrays: Arrays, dtype: torch.dtype, encoder_derivative: Callable, decoder_derivative: Callable) -> Callable:
-    """The step: a function of nothing that returns the loss and leaves the gradients in the networks."""
+    """Return a step: a function without arguments that returns the loss and leaves gradients in the networks."""
     full = at_full_order(arrays)
     encoder = Network(full, "encoder", len(HIDDEN), dtype)
     dynamics = Network(full, "dynamics", len(LATENT_HIDDEN), dtype)
@@ -92,12 +97,15 @@ def make(arrays: Arrays, dtype: torch.dtype, encoder_derivative: Callable, decod
 
 
 def homework(arrays: Arrays) -> Callable:
+    """Return the step in float64 with derivatives by reverse mode."""
     return make(arrays, torch.float64, derivative_by_rows, derivative_by_two_products)
 
 
 def homework_float32(arrays: Arrays) -> Callable:
+    """Return the same step in float32."""
     return make(arrays, torch.float32, derivative_by_rows, derivative_by_two_products)
 
 
 def func_jvp(arrays: Arrays) -> Callable:
+    """Return the step in float32 with derivatives by forward mode."""
     return make(arrays, torch.float32, forward_mode, forward_mode)

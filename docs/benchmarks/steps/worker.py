@@ -20,6 +20,7 @@ import numpy as np
 
 
 def main() -> None:
+    """Make the step, then take steps as standard input asks for them."""
     module, variant, path = sys.argv[1:]
     with np.load(path) as file:
         arrays = dict(file)
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 def operations(step: Callable) -> float:
-    """Floating-point operations of the matrix products of a step, forward and backward, as they are dispatched."""
+    """Return the floating-point operations of the matrix products of a step, forward and backward."""
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils.flop_counter import flop_registry
 

@@ -15,7 +15,7 @@ from rom.reduction.least_squares import along_axes
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FunctionSpace, Positions
 
-__all__ = ["LEAST_NOISE", "GappyPOD", "Prior", "prior_of"]
+__all__ = ["LEAST_NOISE", "GappyPOD", "Prior", "prior_noise"]
 
 LEAST_NOISE = 1e-12  # of the variance: as exact as values in float32 are
 
@@ -51,14 +51,6 @@ def affine(projection: Projection) -> tuple[np.ndarray, np.ndarray]:
         value.cpu().numpy().astype(np.float64) for value in (projection.mean, projection.unit, projection.basis)
     )
     return mean, unit[:, None] * basis
-
-
-def prior_of(
-    layout: Layout, projection: Projection, coordinates: Tensor, misfit: Sequence[float]
-) -> dict[str, np.ndarray]:
-    """What `Prior.of` takes from a model in a function space, of the POD coordinates (N, r) of its training."""
-    variance = coordinates.square().mean(dim=0).numpy()
-    return {"prior_variance": variance, "prior_noise": prior_noise(layout, projection, variance, misfit)}
 
 
 def prior_noise(layout: Layout, projection: Projection, variance: np.ndarray, misfit: Sequence[float]) -> np.ndarray:

@@ -68,6 +68,11 @@ class Samples:
     n_groups: int
     seen: PositionInfo | None = None
 
+    @property
+    def misfit(self) -> tuple[float, ...]:
+        """Variance of the errors of the values of each field, where samples are coefficients."""
+        return () if self.seen is None else (self.seen.misfit,)
+
 
 def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Samples:
     """Samples of an array (N, *shape) or of a DataArray.
@@ -206,6 +211,6 @@ def assign_split(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return part[group]
 
 
-USUAL = tuple(dim for dim in SAMPLE_DIMS if dim != "point")  # dimensions that tell samples apart: points have positions
+POSITION_FREE_SAMPLE_DIMS = tuple(dim for dim in SAMPLE_DIMS if dim != "point")  # points have positions
 
 log = logging.getLogger("rom")

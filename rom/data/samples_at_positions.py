@@ -14,12 +14,21 @@ import numpy as np
 import torch
 import xarray as xr
 
-from rom.data.at_positions import coefficients_given, values_given
+from rom.data.at_positions import ValueFormat, coefficients_from, read_values
 from rom.data.coefficients import ProjectionErrors, coefficients_of, warn_of_loss
 from rom.data.gappy_pod import LEAST_NOISE, Prior
 from rom.data.layout import Layout, completed, layout_of_array, require_same_layout
 from rom.data.positions import place_of
-from rom.data.samples import USUAL, PositionInfo, Samples, groups_of, in_memory, in_time, sample_dims_of, split_samples
+from rom.data.samples import (
+    POSITION_FREE_SAMPLE_DIMS,
+    PositionInfo,
+    Samples,
+    groups_of,
+    in_memory,
+    in_time,
+    sample_dims_of,
+    split_samples,
+)
 from rom.data.space_selection import select_space
 from rom.reduction.spline_space import Coordinate, FunctionSpace
 from rom.utils.errors import RomTypeError, RomValueError
@@ -71,7 +80,9 @@ def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int
 def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[Labelled]:
     """The arrays of `data`, named, in memory and with those of their dimensions first that tell samples apart, which follow."""
     arrays, several = arrays_of(data), isinstance(data, list)
-    leads = [sample_dims_of(name, array, sample_dims, USUAL, may_lack=several) for name, array in arrays]
+    leads = [
+        sample_dims_of(name, array, sample_dims, POSITION_FREE_SAMPLE_DIMS, may_lack=several) for name, array in arrays
+    ]
     if sample_dims is not None and not any(leads):
         raise RomValueError(f"sample_dims: no array of data has one of the dimensions {tuple(sample_dims)}")
     return [
@@ -107,8 +118,8 @@ def fill(
     for (name, array, lead), own, rows in zip(arrays, coefficients, told, strict=True):
         if not rows.all():
             some = some_of(array, lead, ~rows)
-            given = values_given(name, some, None, layout, torch.empty(0, dtype=torch.float64), moving=lead)
-            own[~rows] = coefficients_given(name, given, layout, prior).reshape(own[~rows].shape).numpy()
+            given = read_values(name, some, None, ValueFormat(layout, torch.device("cpu"), moving=lead))
+            own[~rows] = coefficients_from(name, given, layout, prior).reshape(own[~rows].shape).numpy()
 
 
 def require_coefficients(arrays: Sequence[Labelled], coefficients: Sequence[np.ndarray]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,16 +10,50 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data.fields import Field
 from rom.data.layout import Layout, plain_labels, require_same_grids, require_same_units
 from rom.utils.checks import numeric
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
-__all__ = ["as_tensor", "first_field", "ordered", "require_same_labels", "states_of"]
+__all__ = [
+    "ArrayLike",
+    "StatesLike",
+    "as_tensor",
+    "first_field",
+    "leading_dims_of",
+    "require_same_labels",
+    "states_of",
+    "with_last_dims",
+]
+
+ArrayLike = np.ndarray | Tensor | xr.DataArray | Sequence[Any]
+"""Numbers of any kind: a NumPy array, a torch tensor, a DataArray, or nested lists."""
+
+StatesLike = ArrayLike | xr.Dataset | Mapping[Any, Any]
+"""States ``(..., *shape)``: an array, or of a model of fields a Dataset or a mapping with one array for each field."""
 
 
 def as_tensor(name: str, values: Any, like: Tensor) -> Tensor:
-    """`values` on the device and in the dtype of `as_type_of`; torch tensors keep their gradients."""
+    """Return `values` on the device and in the dtype of `like`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument in error messages.
+    values : ArrayLike
+        Real numbers. Torch tensors keep their gradients.
+    like : torch.Tensor
+        Has the device and the dtype of the result.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape of `values`.
+
+    Raises
+    ------
+    RomTypeError
+        If `values` are not real numbers, or an integer tensor.
+    """
     target = {"device": like.device, "dtype": like.dtype}
     if isinstance(values, Tensor):
         if not values.dtype.is_floating_point:
@@ -29,64 +63,100 @@ def as_tensor(name: str, values: Any, like: Tensor) -> Tensor:
     return torch.from_numpy(np.array(numeric(name, values), dtype=np.float64, order="C")).to(**target)
 
 
-def ordered(name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
-    """`array` with `dims` last, in their order."""
+def with_last_dims(name: str, array: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    """Return `array` with the dimensions `dims` last, in their order."""
     missing = [dim for dim in dims if dim not in array.dims]
     if missing:
         raise RomValueError(f"{name} has dimensions {array.dims}, but this model needs {missing[0]!r}")
     return array.transpose(..., *dims)
 
 
-def states_of(name: str, x: Any, layout: Layout, like: Tensor, units: bool = True) -> Tensor:
-    """Flat states (..., n) of `x`: (..., *shape), or the fields (..., *their shapes) in a Dataset or a mapping.
+def states_of(name: str, x: StatesLike, layout: Layout, like: Tensor, units: bool = True) -> Tensor:
+    """Return flat states.
 
-    Labels are compared with those of the model, `units` of the values too.
+    Parameters
+    ----------
+    name : str
+        Name of the argument in error messages.
+    x : StatesLike
+        States ``(*lead, *shape)``, or the fields of a state in a Dataset or a mapping.
+    layout : Layout
+        Labels of a state of the model, with which those of `x` are compared.
+    like : torch.Tensor
+        Has the device and the dtype of the result.
+    units : bool
+        Whether the units of the values are compared too.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``(*lead, n)``.
+
+    Raises
+    ------
+    RomTypeError
+        If `x` does not hold real numbers.
+    RomValueError
+        If dimensions, shape, grid or units differ from those of the layout.
     """
     if layout.fields and isinstance(x, xr.Dataset | Mapping):
         return states_of_fields(name, x, layout, like, units)
     if isinstance(x, xr.DataArray):
-        x = ordered(name, x, layout.dims)
-        if x.shape[-len(layout.shape) :] == layout.shape:  # otherwise that is what is wrong
+        x = with_last_dims(name, x, layout.dims)
+        if x.shape[-len(layout.shape) :] == layout.shape:  # otherwise the shape is what is wrong
             require_same_labels(name, x, layout.parts[0].name, layout, units and not layout.fields)
-    return shaped(name, as_tensor(name, x, like), layout.shape)
+    return flattened(name, as_tensor(name, x, like), layout.shape)
 
 
 def states_of_fields(name: str, x: Mapping[Any, Any], layout: Layout, like: Tensor, units: bool) -> Tensor:
-    """The same of the fields of a state, whose leading dimensions are those of the first."""
+    """Return flat states (*lead, n) of the fields in `x`, with the leading dimensions in the order of the first field."""
     missing = [one.name for one in layout.fields if one.name not in x]
     if missing:
         raise RomValueError(f"{name} has no field {missing[0]!r}; {nearest(missing[0], map(str, x))}")
     flat: list[Tensor] = []
-    first = leading_of(x[layout.fields[0].name], layout.fields[0])
+    first_lead = other_dims(x[layout.fields[0].name], layout.fields[0].dims)
     for one in layout.fields:
-        values, place = x[one.name], f"{name}[{one.name!r}]"
+        values, own_name = x[one.name], f"{name}[{one.name!r}]"
         if isinstance(values, xr.DataArray):
-            lead = leading_of(values, one)
-            values = ordered(place, values, (*(first if set(first) == set(lead) else lead), *one.dims))
+            lead = other_dims(values, one.dims)
+            lead = first_lead if set(first_lead) == set(lead) else lead
+            values = with_last_dims(own_name, values, (*lead, *one.dims))
             if values.shape[len(values.dims) - len(one.shape) :] == one.shape:
-                require_same_labels(place, values, one.name, layout, units)
-        flat.append(shaped(place, as_tensor(place, values, like), one.shape))
+                require_same_labels(own_name, values, one.name, layout, units)
+        flat.append(flattened(own_name, as_tensor(own_name, values, like), one.shape))
         if flat[-1].shape[:-1] != flat[0].shape[:-1]:
             raise RomValueError(
-                f"{place} is a set of {tuple(flat[-1].shape[:-1])} states, but {name}[{layout.fields[0].name!r}] one of "
+                f"{own_name} is a set of {tuple(flat[-1].shape[:-1])} states, but {name}[{layout.fields[0].name!r}] one of "
                 f"{tuple(flat[0].shape[:-1])}; all fields need the same leading dimensions"
             )
     return torch.cat(flat, dim=-1)
 
 
-def leading_of(values: Any, one: Field) -> tuple[str, ...]:
-    """The dimensions of a labelled field that are not its own."""
-    return tuple(str(d) for d in values.dims if d not in one.dims) if isinstance(values, xr.DataArray) else ()
+def other_dims(values: Any, dims: Sequence[str]) -> tuple[str, ...]:
+    """Return the dimensions of a DataArray that are not in `dims`; none for arrays of other kinds."""
+    return tuple(str(d) for d in values.dims if d not in dims) if isinstance(values, xr.DataArray) else ()
 
 
-def first_field(x: Any, layout: Layout) -> tuple[Any, tuple[str, ...]]:
-    """What tells kind and leading dimensions of states: `x`, or the first of its fields; and the dimensions of a state there."""
+def first_field(x: StatesLike, layout: Layout) -> tuple[Any, tuple[str, ...]]:
+    """Return the array that decides kind and leading dimensions of states, and the dimensions of a state in it.
+
+    It is `x` itself, or the first of its fields.
+    """
     if layout.fields and isinstance(x, xr.Dataset | Mapping):
         return x[layout.fields[0].name], layout.fields[0].dims
     return x, layout.dims
 
 
+def leading_dims_of(x: StatesLike, layout: Layout) -> tuple[str, ...]:
+    """Return the dimensions of labelled states that do not belong to a state; none for arrays."""
+    return other_dims(*first_field(x, layout))
+
+
 def require_same_labels(name: str, x: xr.DataArray, part: str, layout: Layout, units: bool) -> None:
+    """Raise `RomValueError` unless coordinates, and with `units` also the values, agree with the layout.
+
+    `part` is the name of the field of the layout that `x` holds.
+    """
     attrs = {str(key): c.attrs for key, c in x.coords.items()} | ({part: x.attrs} if units else {})
     require_same_units(name, attrs, layout, "this model")
     known = {str(key): c for key, c in x.coords.items() if c.dims and str(key) in layout.coords}
@@ -94,8 +164,8 @@ def require_same_labels(name: str, x: xr.DataArray, part: str, layout: Layout, u
     require_same_grids(name, coords, layout, "this model")
 
 
-def shaped(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """`values` (..., *shape) with the last axes as one."""
+def flattened(name: str, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return `values` (*lead, *shape) with the axes of `shape` as one."""
     k = len(shape)
     if values.ndim < k or tuple(values.shape[values.ndim - k :]) != shape:
         raise RomValueError(f"{name} has shape {tuple(values.shape)}; a state of this model has shape {shape}")

@@ -7,10 +7,17 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from rom.data.lazy import iter_blocks
 
-__all__ = ["Collocation", "Trajectories"]
+__all__ = ["Collocation", "CollocationLike", "Trajectories", "TrajectoriesLike"]
+
+TrajectoriesLike = xr.Dataset | Sequence[xr.Dataset] | tuple[Any, ...]
+"""Trajectories: a Dataset, a list of Datasets, or a tuple of arrays, in the forms of `rom.data.ingest.as_trajectories`."""
+
+CollocationLike = xr.Dataset | Sequence[xr.Dataset] | tuple[Any, ...]
+"""Collocation pairs: a Dataset, two of fields, or a tuple of arrays, in the forms of `rom.data.ingest.as_collocation`."""
 
 
 @dataclass(frozen=True)

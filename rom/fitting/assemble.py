@@ -12,14 +12,15 @@ import torch
 from torch import Tensor
 
 import systems
-from rom.data.gappy_pod import prior_of
+from rom.data.codec import codec_type
 from rom.fitting.collect import FitData
 from rom.fitting.history import forecast_history
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.fitting.step_size import MAX_STEPS_OF_FAILED_FIT, choose_step_size
 from rom.models.build import closed_form_networks
-from rom.models.reduced_order_model import DOUBLE, EXACT, ModelState, ReducedOrderModel
+from rom.models.modules import DOUBLE, EXACT, ModelState
+from rom.models.reduced_order_model import ReducedOrderModel
 from rom.models.validity import fit_training_region
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
@@ -80,8 +81,8 @@ def build_model(
         "parameter_spread": prepared.parameter_spread,
         "parameter_range": prepared.parameter_range,
     }
-    if data.layout.space is not None:
-        numbers |= prior_of(data.layout, prepared.projection, prepared.states(), data.misfit)
+    codec = codec_type(data.layout)
+    numbers |= codec.fit_buffers(data.layout, prepared.projection, prepared.states(), data.misfit)
     buffers = {
         name: torch.as_tensor(value, device=run.device, dtype=DOUBLE if name in EXACT else run.dtype)
         for name, value in numbers.items()

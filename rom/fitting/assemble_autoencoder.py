@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rom.data.gappy_pod import prior_of
+from rom.data.codec import codec_type
 from rom.data.samples import PositionInfo, Samples
 from rom.fitting.autoencoder_start import AutoencoderStart
 from rom.fitting.history import autoencoder_history
-from rom.models.autoencoder import Autoencoder, AutoencoderState
+from rom.models.autoencoder import Autoencoder
 from rom.models.latent_quality import complaints, measured
+from rom.models.modules import AutoencoderState
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.pod import Projection
 from rom.training.autoencoder_objective import AutoencoderObjective
@@ -43,9 +44,9 @@ def calibration(state: AutoencoderState, samples: Tensor) -> Tensor:
 @torch.no_grad()
 def calibration_at_positions(autoencoder: Autoencoder, seen: PositionInfo) -> Tensor:
     """The same of the values that were `seen`: scores are those of values, noise and all."""
-    errors = [autoencoder._squared_errors(array)[0].flatten() for array in seen.calibrating]
+    errors = [autoencoder.squared_errors(array)[0].flatten() for array in seen.calibrating]
     size = float(np.mean([np.square(array.values, dtype=float).mean() for array in seen.calibrating]))
-    return increasing(torch.cat(errors), size, autoencoder._kind.dtype)
+    return increasing(torch.cat(errors), size, autoencoder.codec.like.dtype)
 
 
 def increasing(errors: Tensor, size: float, dtype: torch.dtype) -> Tensor:
@@ -83,10 +84,9 @@ def build_autoencoder(
 ) -> Autoencoder:
     """The finished autoencoder, calibrated on the samples that were set aside."""
     networks.posterior = None
-    prior: dict[str, Tensor] = {}
-    if samples.seen is not None:
-        numbers = prior_of(samples.layout, projection, objective.training.double().cpu(), [samples.seen.misfit])
-        prior = {name: torch.from_numpy(value).to(objective.training.device) for name, value in numbers.items()}
+    codec = codec_type(samples.layout)
+    numbers = codec.fit_buffers(samples.layout, projection, objective.training.double().cpu(), samples.misfit)
+    prior = {name: torch.from_numpy(value).to(objective.training.device) for name, value in numbers.items()}
     state = AutoencoderState(projection.to(objective.training), networks, calibration=torch.zeros(0), **prior)
     history = autoencoder_history(
         samples,

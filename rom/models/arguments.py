@@ -14,10 +14,11 @@ import xarray as xr
 from torch import Tensor
 
 import systems
+from rom.data.codec import FlatStates
 from rom.data.layout import Layout, require_same_units
-from rom.data.states import as_tensor, first_field, ordered, states_of
+from rom.data.states import StatesLike, as_tensor, first_field, with_last_dims
 from rom.utils.checks import numeric, require_finite, require_numeric_times
-from rom.utils.errors import RomTypeError, RomValueError, nearest
+from rom.utils.errors import RomValueError, nearest
 
 __all__ = [
     "forecast_times",
@@ -26,48 +27,55 @@ __all__ = [
     "input_values",
     "latent_states",
     "parameter_values",
-    "trajectories_of",
-    "wanted_cells",
 ]
 
 
 def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
     """Latent states (..., d)."""
-    values = as_tensor("z", ordered("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z, like)
+    values = as_tensor("z", with_last_dims("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z, like)
     if values.ndim < 1 or values.shape[-1] != latent_dim:
         raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {latent_dim}")
     return values
 
 
-def initial_states(x0: Any, layout: Layout, like: Tensor) -> tuple[Tensor, Any]:
-    """Flat states (trajectory, n), and the coordinate of `trajectory`: None for a single state."""
-    states = states_of("x0", x0, layout, like)
-    given, dims = first_field(x0, layout)
-    lead = tuple(str(d) for d in given.dims if d not in dims) if isinstance(given, xr.DataArray) else ()
-    return trajectories_of(
-        states,
-        given,
-        lead,
-        f"x0 has shape {tuple(np.shape(given))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})",
-    )
+def initial_states(x0: StatesLike, given: FlatStates, layout: Layout) -> tuple[Tensor, Any]:
+    """Return the initial states of a forecast.
 
+    Parameters
+    ----------
+    x0 : StatesLike
+        What the caller passed.
+    given : FlatStates
+        Its flat states ``(n,)`` or ``(trajectory, n)``.
+    layout : Layout
+        Labels of a state.
 
-def trajectories_of(states: Tensor, given: Any, lead: tuple[str, ...], too_many: str) -> tuple[Tensor, Any]:
-    """States (n,) or (trajectory, n), what they were `given` as with its leading dimensions, as in `initial_states`.
+    Returns
+    -------
+    states : torch.Tensor
+        Flat states ``(trajectory, n)``, detached.
+    trajectory : array or None
+        The coordinate of the dimension `trajectory`. None for one state.
 
-    Raises `RomValueError` with the message `too_many` where there are more leading dimensions, and for NaN and no state.
+    Raises
+    ------
+    RomValueError
+        If there are more leading dimensions, no states, or values that are not finite.
     """
+    states = given.flat.detach()
+    labelled, _ = first_field(x0, layout)
     if states.ndim > 2:
-        raise RomValueError(too_many)
-    labels = ("trajectory",) if states.ndim == 2 else ()
-    require_finite("x0", states.detach().cpu().numpy(), labels)
+        raise RomValueError(
+            f"x0 has shape {tuple(np.shape(labelled))}; pass one state {layout.shape} or many (trajectory, *{layout.shape})"
+        )
+    require_finite("x0", states.cpu().numpy(), ("trajectory",) if states.ndim == 2 else ())
     if states.ndim == 1:
-        return states[None].detach(), None
+        return states[None], None
     if len(states) == 0:
         raise RomValueError("x0 is empty; pass at least one state")
-    if lead and lead[0] in given.coords:
-        return states.detach(), ("trajectory", given[lead[0]].values)
-    return states.detach(), np.arange(len(states))
+    if given.lead and given.lead[0] in labelled.coords:
+        return states, ("trajectory", labelled[given.lead[0]].values)
+    return states, np.arange(len(states))
 
 
 def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor | None:
@@ -143,36 +151,6 @@ def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], 
         return like.new_zeros(*leading, 0)
     given = stacked_by_name("inputs", "input", inputs, names, like)
     return rows_of("inputs", "have", given, names, leading, like).expand(*leading, len(names))
-
-
-def wanted_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:
-    """The part of all `cells` of a state, by its variables, that `points` asks for."""
-    dims = list(map(str, cells.sizes))
-    if not isinstance(points, Mapping):
-        raise RomTypeError(
-            f"points must map dimensions to positions, as {{{(dims or ['x'])[0]!r}: [0]}}, got {points!r}"
-        )
-    for dim in points:
-        if dim not in dims:
-            raise RomValueError(f"points: unknown dimension {dim!r}; {nearest(dim, dims)}")
-    return cells.isel({dim: positions(dim, chosen, cells.sizes[dim]) for dim, chosen in points.items()})
-
-
-def positions(dim: str, chosen: Any, size: int) -> np.ndarray:
-    """Positions along a dimension of length `size`: a slice, or whole numbers () or (k,). At least one, all within."""
-    message = f"points[{dim!r}] must be a whole number, a list of them or a slice, as for isel, got {chosen!r}"
-    try:
-        indices = np.arange(size)[chosen] if isinstance(chosen, slice) else np.asarray(chosen)
-    except (TypeError, ValueError) as error:
-        raise RomTypeError(message) from error
-    if indices.size == 0:
-        raise RomValueError(f"points[{dim!r}] chooses nothing; leave {dim!r} out to decode all of its {size} positions")
-    if indices.dtype.kind not in "iu" or indices.ndim > 1:
-        raise RomTypeError(message)
-    outside = indices[(indices < -size) | (indices >= size)]
-    if outside.size:
-        raise RomValueError(f"points[{dim!r}] asks for position {outside[0]}; {dim!r} has positions 0 to {size - 1}")
-    return indices
 
 
 def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:

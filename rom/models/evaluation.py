@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,69 +14,76 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data.fields import stacked
 from rom.data.layout import Layout, plain_names, require_same_layout
-from rom.data.readers import GridReader, SplineReader
-from rom.data.trajectories import Trajectories
+from rom.data.trajectories import Trajectories, TrajectoriesLike
 from rom.models.build import closed_form_config
-from rom.models.input_scaling import forcing_over_time, scaled_parameters
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.utils.errors import RomValueError
 
 __all__ = ["closed_form_of", "evaluate"]
 
+TINY = float(np.finfo(float).tiny)  # least divisor: relative errors of states that are zero
 
-def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
-    """Errors of forecasts from the first state of each of `trajectories`, given as to `rom.fit`, all with equal times.
 
-    Returns a Dataset over `rom` ("fitted", and "closed_form": POD, quadratic manifold and operator inference with the
-    same latent dimension and data) with
-        mse (rom, time): mean square error over trajectories and components at each time;
-        cumulative_mse (rom, horizon): its mean over all times up to the horizon, a time since the start;
-        relative_error (rom, time): root of the summed square errors over that of the summed square states;
-        trajectory_mse (rom, trajectory): mean square error over all times of one trajectory;
-        trajectory_relative_error (rom, trajectory): the relative error over all times of one trajectory;
-        valid (rom, time): share of the trajectories whose forecast is flagged valid.
-    Trajectories larger than memory pass by once, in blocks as in `rom.fit`.
-    Of a model in a function space, sums over components are integrals over the domain, by the coefficients of what was given.
-    A forecast that breaks off is NaN from there, and so are the errors that count it; a warning says how many do.
-    Raises `RomValueError` or `RomTypeError` for data that do not fit the model.
+def evaluate(model: ReducedOrderModel, trajectories: TrajectoriesLike) -> xr.Dataset:
+    """Compute errors of forecasts from the first state of each trajectory.
+
+    Trajectories larger than memory are read once, in blocks as in `rom.fit`.
+
+    Parameters
+    ----------
+    model : ReducedOrderModel
+        The model.
+    trajectories : Dataset, list of Datasets, or tuple of arrays
+        As for `rom.fit`, all with equal times.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over `rom` ("fitted", and "closed_form": POD, quadratic manifold and operator inference with the same latent dimension
+        and data), with the variables
+
+        - mse ``(rom, time)``: mean square error over trajectories and components at each time;
+        - cumulative_mse ``(rom, horizon)``: its mean over all times up to the horizon, a time since the start;
+        - relative_error ``(rom, time)``: root of the summed square errors over that of the summed square states;
+        - trajectory_mse ``(rom, trajectory)``: mean square error over all times of one trajectory;
+        - trajectory_relative_error ``(rom, trajectory)``: the relative error over all times of one trajectory;
+        - valid ``(rom, time)``: share of the trajectories whose forecast is flagged valid.
+
+        For a model in a function space, sums over components are integrals over the domain, by the coefficients of what was
+        given. A forecast that becomes infinite or NaN is NaN from there on, and so are the errors that include it.
+
+    Raises
+    ------
+    RomTypeError, RomValueError
+        For data that do not fit the model.
+
+    Warns
+    -----
+    RuntimeWarning
+        If forecasts become infinite or NaN, with their number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rom
+    >>> t = np.linspace(0.0, 3.0, 31)
+    >>> runs = np.stack([np.exp(-t)[:, None] * [1.0 + k, 1.0, -k] for k in range(6)])
+    >>> config = rom.FitConfig(hidden=(), latent_hidden=(), steps=1)
+    >>> model = rom.fit(None, trajectories=(t, runs[:4]), latent_dim=2, config=config)
+    >>> errors = rom.evaluate(model, (t, runs[4:]))
+    >>> bool(errors["relative_error"].sel(rom="fitted").max() < 0.01)
+    True
     """
-    space = model._layout.space
-    reader = GridReader() if space is None else SplineReader(space)
-    groups, layout = reader.read_trajectories(trajectories)
-    if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
-        layout = replace(layout, parameters=model.parameters)  # superfluous ones are ignored, nameless ones named
-    if layout.inputs == plain_names(len(model.inputs), "u"):  # arrays do not say what lies between their times either
-        layout = replace(layout, inputs=model.inputs, held_inputs=model._layout.held_inputs)
-    require_same_layout("trajectories", layout, model._layout)
+    groups, layout = model.codec.reader().read_trajectories(trajectories)
+    layout = with_names_of(model, layout)
+    require_same_layout("trajectories", layout, model.codec.layout)
     if len(groups) != 1:
         raise RomValueError("trajectories have different times: evaluate each set of equal times by itself")
     group = groups[0]
-    parameters = group.parameters if model.parameters else None
-    methods = {"fitted": model, "closed_form": closed_form_of(model)}
-    square = np.empty((len(methods), len(group), len(group.times)))  # (rom, trajectory, time)
-    valid, norms = np.empty(square.shape, dtype=bool), np.empty(square.shape[1:])
-    pieces = {name: PiecewiseForecast(method, group, layout) for name, method in methods.items()}
-    for chosen, within, states in group.blocks():
-        norms[chosen, within] = (states**2).mean(axis=2)
-        for k, (name, method) in enumerate(methods.items()):
-            if states.shape[1] == len(group.times):
-                mu = None if parameters is None else parameters[chosen]
-                inputs = signals_of(group, chosen, layout).labelled() if model.inputs else None
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # of single forecasts: they are counted below
-                    initial: Any = states[:, 0].reshape(-1, *layout.shape)
-                    if space is not None:  # which takes coefficients by the name of their dimension alone
-                        initial = coefficients_of(states[:, 0], layout)
-                    forecast = method.forecast(initial, group.times, mu, inputs=inputs)
-                values = stacked(forecast, model._layout.parts, ("trajectory", "time"))
-                flags = forecast["valid"].values
-            else:
-                values, flags = pieces[name].at(chosen, within, states, parameters)
-            square[k, chosen, within] = ((values - states) ** 2).mean(axis=2)
-            valid[k, chosen, within] = flags
-    for name, errors in zip(methods, square, strict=True):
+    models = {"fitted": model, "closed_form": closed_form_of(model)}
+    square, norms, valid = errors_of_forecasts(models, group, layout)
+    for name, errors in zip(models, square, strict=True):
         broken = int((~np.isfinite(errors[:, -1])).sum())
         if broken:
             warnings.warn(
@@ -84,91 +92,200 @@ def evaluate(model: ReducedOrderModel, trajectories: Any) -> xr.Dataset:
                 RuntimeWarning,
                 stacklevel=2,
             )
-    if space is not None:  # from sums over coefficients, which are integrals, to means over the domain
-        square *= space.n_functions / space.volume
-        norms *= space.n_functions / space.volume
+    square *= model.codec.mean_square_scale
+    norms *= model.codec.mean_square_scale
+    coords = {
+        "rom": list(models),
+        "time": group.times,
+        "horizon": group.times - group.times[0],
+        "trajectory": trajectory_labels(trajectories, len(group)),
+    }
+    return error_table(square, norms, valid, coords)
+
+
+def with_names_of(model: ReducedOrderModel, layout: Layout) -> Layout:
+    """Return the layout of trajectories with names of parameters and inputs from the model, where arrays have none.
+
+    Parameters that the model does not have are ignored. Arrays do not say what lies between the times of inputs either.
+    """
+    if not model.parameters or layout.parameters == plain_names(len(model.parameters)):
+        layout = replace(layout, parameters=model.parameters)
+    if layout.inputs == plain_names(len(model.inputs), "u"):
+        layout = replace(layout, inputs=model.inputs, held_inputs=model.codec.layout.held_inputs)
+    return layout
+
+
+def errors_of_forecasts(
+    models: Mapping[str, ReducedOrderModel], group: Trajectories, layout: Layout
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute square errors of forecasts of a group of trajectories.
+
+    Parameters
+    ----------
+    models : mapping of str to ReducedOrderModel
+        Models with the same codec.
+    group : Trajectories
+        Flat states, in memory or lazy.
+    layout : Layout
+        Names of parameters and inputs.
+
+    Returns
+    -------
+    square : numpy.ndarray
+        Mean square error over components, ``(model, trajectory, time)``.
+    norms : numpy.ndarray
+        Mean square of the states, ``(trajectory, time)``.
+    valid : numpy.ndarray
+        Flags, ``(model, trajectory, time)``.
+    """
+    square = np.empty((len(models), len(group), len(group.times)))
+    valid, norms = np.empty(square.shape, dtype=bool), np.empty(square.shape[1:])
+    forecasts = [BlockwiseForecast(model, group, layout) for model in models.values()]
+    for chosen, within, states in group.blocks():
+        norms[chosen, within] = (states**2).mean(axis=2)
+        for k, forecast in enumerate(forecasts):
+            values, flags = forecast.at(chosen, within, states)
+            square[k, chosen, within] = ((values - states) ** 2).mean(axis=2)
+            valid[k, chosen, within] = flags
+    return square, norms, valid
+
+
+@dataclass(frozen=True)
+class TrajectoryForecast:
+    """The forecast of one trajectory in latent space.
+
+    Attributes
+    ----------
+    latent : torch.Tensor
+        Latent states ``(time, d)``.
+    valid : numpy.ndarray
+        Flags ``(time,)`` of latent states and inputs.
+    finite : bool
+        Whether all states that were decoded so far are finite.
+    """
+
+    latent: Tensor
+    valid: np.ndarray
+    finite: bool = True
+
+
+class BlockwiseForecast:
+    """Forecasts of a group of trajectories, decoded block by block.
+
+    Latent states of a trajectory are kept from its first block to its last.
+
+    Parameters
+    ----------
+    model : ReducedOrderModel
+        The model.
+    group : Trajectories
+        The trajectories.
+    layout : Layout
+        Names of parameters and inputs of the trajectories.
+    """
+
+    def __init__(self, model: ReducedOrderModel, group: Trajectories, layout: Layout):
+        self.model, self.group, self.layout = model, group, layout
+        self.cells = model.codec.all_components()
+        self.current: dict[int, TrajectoryForecast] = {}
+
+    def at(self, chosen: slice, within: slice, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Forecast one block.
+
+        Parameters
+        ----------
+        chosen, within : slice
+            Trajectories and times of the block. The blocks of a trajectory must come in the order of time.
+        states : numpy.ndarray
+            Flat states ``(B, K, n)`` of the block.
+
+        Returns
+        -------
+        values : numpy.ndarray
+            Forecast states ``(B, K, n)``.
+        valid : numpy.ndarray
+            Flags ``(B, K)``.
+        """
+        numbers = range(len(self.group))[chosen]
+        if within.start == 0:
+            self.current.update(zip(numbers, self._rolled_out(chosen, states[:, 0]), strict=True))
+        forecasts = [self.current[k] for k in numbers]
+        latent = torch.stack([one.latent[within] for one in forecasts])
+        values, finite = self.model.forecaster.decode(latent, self.cells, np.array([one.finite for one in forecasts]))
+        valid = np.stack([one.valid[within] for one in forecasts]) & finite
+        for k, one, is_finite in zip(numbers, forecasts, finite[:, -1], strict=True):
+            self.current[k] = replace(one, finite=bool(is_finite))
+            if within.stop == len(self.group.times):
+                del self.current[k]
+        return values, valid
+
+    def _rolled_out(self, chosen: slice, initial: np.ndarray) -> Iterator[TrajectoryForecast]:
+        """Yield the latent forecasts of some trajectories from flat states (B, n)."""
+        model, group = self.model, self.group
+        mu = group.parameters[chosen] if model.parameters else None
+        inputs = None
+        if model.inputs:
+            signals = systems.Signals(
+                self.layout.inputs, group.times, group.inputs[chosen], held=self.layout.held_inputs
+            )
+            inputs = signals.labelled()
+        states = torch.as_tensor(initial).to(model.codec.like)
+        forecast = model.forecaster.roll_out(states, group.times, mu, inputs)
+        yield from map(TrajectoryForecast, forecast.latent, forecast.valid)
+
+
+def error_table(square: np.ndarray, norms: np.ndarray, valid: np.ndarray, coords: dict[str, Any]) -> xr.Dataset:
+    """Return the Dataset of `evaluate` from square errors, norms and flags, as `errors_of_forecasts` returns them."""
     mse = square.mean(axis=1)
-    tiny = np.finfo(float).tiny
+    relative = np.sqrt(mse / np.maximum(norms.mean(axis=0), TINY))
+    relative_of_trajectory = np.sqrt(square.mean(axis=2) / np.maximum(norms.mean(axis=1), TINY))
     return xr.Dataset(
         {
             "mse": (("rom", "time"), mse),
             "cumulative_mse": (("rom", "horizon"), np.cumsum(mse, axis=1) / np.arange(1, mse.shape[1] + 1)),
-            "relative_error": (("rom", "time"), np.sqrt(mse / np.maximum(norms.mean(axis=0), tiny))),
+            "relative_error": (("rom", "time"), relative),
             "trajectory_mse": (("rom", "trajectory"), square.mean(axis=2)),
-            "trajectory_relative_error": (
-                ("rom", "trajectory"),
-                np.sqrt(square.mean(axis=2) / np.maximum(norms.mean(axis=1), tiny)),
-            ),
+            "trajectory_relative_error": (("rom", "trajectory"), relative_of_trajectory),
             "valid": (("rom", "time"), valid.mean(axis=1)),
         },
-        coords={
-            "rom": list(methods),
-            "time": group.times,
-            "horizon": group.times - group.times[0],
-            "trajectory": trajectory_labels(trajectories, len(group)),
-        },
+        coords=coords,
     )
 
 
-def coefficients_of(states: np.ndarray, layout: Layout) -> xr.DataArray | xr.Dataset:
-    """States (trajectory, n) of a model in a function space, labelled as its coefficients."""
-    parts = {
-        one.name: xr.DataArray(states[:, where].reshape(-1, *one.shape), dims=("trajectory", *one.dims))
-        for one, where in zip(layout.parts, layout.field_slices, strict=True)
-    }
-    return xr.Dataset(parts) if layout.fields else next(iter(parts.values()))
-
-
-def signals_of(group: Trajectories, chosen: slice, layout: Layout) -> systems.Signals:
-    """The inputs of some trajectories."""
-    return systems.Signals(layout.inputs, group.times, group.inputs[chosen], layout.held_inputs)
-
-
-class PiecewiseForecast:
-    """What `model.forecast` says of the trajectories of a `group`, of pieces of them: those that no memory holds whole."""
-
-    def __init__(self, model: ReducedOrderModel, group: Trajectories, layout: Layout):
-        self.model, self.group, self.layout = model, group, layout
-        # By trajectory: latent states (1, T, d), and whether they are inside (1, T).
-        self.latent: dict[int, tuple[Tensor, np.ndarray]] = {}
-        self.finite = np.ones(len(group), dtype=bool)  # up to the last piece
-
-    @torch.inference_mode()
-    def at(
-        self, chosen: slice, within: slice, states: np.ndarray, parameters: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Forecasts (B, K, n) and flags (B, K) of a block of `states`; the first pieces must come first."""
-        model, values, flags = self.model, np.empty(states.shape), np.empty(states.shape[:2], dtype=bool)
-        for row, k in enumerate(range(chosen.start, chosen.stop)):
-            if within.start == 0:
-                mu = None if parameters is None else scaled_parameters(parameters[k : k + 1], (1,), model._units)
-                times = self.group.times / float(model._state.time_scale)
-                z0 = model._state.encode(torch.as_tensor(states[row, :1]).to(model._kind))
-                signals = signals_of(self.group, slice(k, k + 1), self.layout) if model.inputs else None
-                latent, inside = model._roll_out(z0, times, mu, forcing_over_time(signals, 1, model._units), "rk4")
-                self.latent[k] = latent.transpose(0, 1), inside.T.cpu().numpy()
-            latent, inside = self.latent[k]
-            decoded, finite = model._decoded(latent[:, within], *model._lifting())
-            finite &= self.finite[k]
-            decoded[~finite] = np.nan
-            values[row], flags[row] = decoded[0], (inside[:, within] & finite)[0]
-            self.finite[k] = finite[0, -1]
-            if within.stop == len(self.group.times):
-                del self.latent[k]
-        return values, flags
-
-
-def trajectory_labels(trajectories: Any, count: int) -> np.ndarray:
-    """The coordinate of a Dataset's trajectories, or else their positions."""
+def trajectory_labels(trajectories: TrajectoriesLike, count: int) -> np.ndarray:
+    """Return the coordinate of a Dataset's trajectories, or else their numbers."""
     if isinstance(trajectories, xr.Dataset) and "trajectory" in trajectories.coords:
         return np.atleast_1d(trajectories["trajectory"].values)
     return np.arange(count)
 
 
 def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
-    """The closed-form model that the training of `model` started from, as a model of its own."""
+    """Return the closed-form model that the training of a model started from.
+
+    Parameters
+    ----------
+    model : ReducedOrderModel
+        A fitted model.
+
+    Returns
+    -------
+    ReducedOrderModel
+        POD, quadratic manifold and operator inference, with the same latent dimension, as a model of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rom
+    >>> t = np.linspace(0.0, 3.0, 31)
+    >>> runs = np.stack([np.exp(-t)[:, None] * [1.0 + k, 1.0, -k] for k in range(4)])
+    >>> config = rom.FitConfig(hidden=(4,), latent_hidden=(4,), steps=1)
+    >>> model = rom.fit(None, trajectories=(t, runs), latent_dim=2, config=config)
+    >>> classical = rom.closed_form_of(model)
+    >>> classical.latent_dim, classical.config.hidden
+    (2, ())
+    """
     state = copy.deepcopy(model._state)
     state.networks, state.region = copy.deepcopy(state.closed_form), copy.deepcopy(state.closed_form_region)
     history = model.history.copy()
     history.attrs["validation_error"] = history.attrs["closed_form_validation_error"]
-    return ReducedOrderModel(state, model._layout, closed_form_config(model.config), history)
+    return ReducedOrderModel(state, model.codec.layout, closed_form_config(model.config), history)

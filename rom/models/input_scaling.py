@@ -14,9 +14,7 @@ from rom.data.layout import Layout
 from rom.dynamics.forcing import Forcing, forcing_of_signals, point_forcing, time_features
 from rom.models.arguments import input_values, parameter_values
 
-__all__ = ["InputScaling", "at_states", "forcing_over_time", "scaled_parameters", "within_training"]
-
-BEYOND = 0.05  # of the range of what drives a model, by which it may leave it and still count as seen
+__all__ = ["InputScaling", "at_states", "forcing_over_time", "scaled_parameters"]
 
 
 @dataclass(frozen=True)
@@ -75,16 +73,3 @@ def forcing_over_time(signals: systems.Signals | None, n: int, units: InputScali
         between=lambda edges: units.of_forcing(forcing_of_signals(unit * edges, signals, layout)),
         at=lambda time: units.of_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
     )
-
-
-def within_training(forcing: Forcing | None, times: np.ndarray, units: InputScaling) -> np.ndarray:
-    """Whether what drives the forecasts has been within its range in training up to each of the scaled times: (1 or N, T)."""
-    if forcing is None:
-        return np.ones((1, len(times)), dtype=bool)
-    own = slice(len(units.layout.parameters), None)
-    low, high = units.of_forcing(units.extremes[:, own].cpu().numpy()).cpu()
-    margin = BEYOND * (high - low)
-    grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
-    values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)
-    within = ((values >= low - margin) & (values <= high + margin)).all(dim=-1).numpy()
-    return np.logical_and.accumulate(within, axis=0)[np.searchsorted(grid, times)].T

@@ -16,7 +16,6 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data.states import states_of
 from rom.utils.errors import RomValueError
 
 __all__ = ["EncodesAndDecodes", "complaints", "latent_quality", "measured"]
@@ -158,15 +157,12 @@ def as_array(values: Any) -> np.ndarray:
 
 
 def flattened(model: Any, states: Any, n_states: int) -> tuple[np.ndarray, Sequence[Sequence[slice]]]:
-    """States (N, n) in the order of the model's components, and the groups of these that share a unit."""
-    layout = getattr(model, "_layout", None)
-    if layout is None:
+    """Return states (N, n) in the order of the model's components, and the groups of components that share a unit."""
+    codec = getattr(model, "codec", None)
+    if codec is None:
         return as_array(states).reshape(n_states, -1).astype(np.float64), ((slice(None),),)
-    if layout.space is None:
-        flat = states_of("states", states, layout, torch.empty(0, dtype=torch.float64))
-    else:
-        flat, _ = model._states_of("states", states, None)
-    return as_array(flat).reshape(n_states, -1).astype(np.float64), layout.field_groups
+    flat = as_array(codec.flatten("states", states, dtype=torch.float64).flat)
+    return flat.reshape(n_states, -1).astype(np.float64), codec.layout.field_groups
 
 
 def drawn(n_states: int, size: int) -> np.ndarray:
@@ -204,11 +200,9 @@ class View:
 
 
 def flat_decoder(model: Any) -> Callable[[Tensor], Tensor]:
-    """The decoder, from latent states (B, d) to flat states (B, n): in a function space to coefficients, not to values."""
-    layout = getattr(model, "_layout", None)
-    if layout is None or layout.space is None:
-        return lambda latent: model.decode(latent).reshape(len(latent), -1)
-    return lambda latent: model._state.decode(latent.to(model._kind)).to(latent)
+    """Return the decoder, from latent states (B, d) to flat states (B, n): in a function space to coefficients, not values."""
+    decode_flat = getattr(model, "decode_flat", None)
+    return decode_flat or (lambda latent: model.decode(latent).reshape(len(latent), -1))
 
 
 def in_units(decode: Callable[[Tensor], Tensor], unit: np.ndarray) -> Callable[[Tensor], Tensor]:

@@ -9,7 +9,6 @@ import xarray as xr
 
 import rom
 import systems
-from rom.data.at_positions import coefficients_given, values_given
 from rom.data.gappy_pod import GappyPOD, Prior
 
 SIZES = (48, 64, 96)
@@ -126,7 +125,7 @@ def test_few_sensors_are_enough_where_the_training_data_say_the_rest(free):
 
 
 def test_the_estimate_from_few_values_is_the_mean_of_the_posterior(free):
-    prior, points = free._prior, UNSEEN[:7]
+    prior, points = free.codec.prior, UNSEEN[:7]
     y = np.random.default_rng(2).standard_normal((3, 7))
     found = GappyPOD(free._layout, [(points,)], prior)([torch.from_numpy(y)[:, None]])
     basis = free._layout.space.basis((points,))
@@ -165,11 +164,10 @@ def test_errors_of_noisy_sensors_are_bounded_and_fall_with_their_number(free):
 def test_many_exact_values_are_read_by_least_squares(free):
     for n in (*SIZES, 80):
         field = burgers(n).sample_initial(3, seed=5)
-        given = values_given("x", field, None, free._layout, free._kind)
-        found = coefficients_given("x", given, free._layout, free._prior)
-        expected = free._layout.space.coefficients(field.values, (field["x"].values,))
+        found = free.codec.flatten("x", field, dtype=torch.float64).flat
+        expected = free.codec.space.coefficients(field.values, (field["x"].values,))
         np.testing.assert_allclose(found, expected, atol=1e-12)
-        barely = coefficients_given("x", given, free._layout, free._prior, noise=1e-6)
+        barely = free.codec.flatten("x", field, noise=1e-6, dtype=torch.float64).flat
         np.testing.assert_allclose(barely, expected, atol=2e-2)  # what the POD has cut off
         np.testing.assert_array_equal(
             free.forecast(field, [0.0], noise=0.0)["state"], free.forecast(field, [0.0])["state"]
@@ -377,7 +375,7 @@ def test_data_without_positions_are_refused(change, error, message, data, config
         (
             lambda m, x: m.encode(x, at={"x": x["x"].values}),
             rom.RomValueError,
-            "at: the coordinates of x tell its positions",
+            "at: the coordinates of x already hold its positions",
         ),
         (
             lambda m, x: m.encode(x.values, at={"x": [0.0, 1.0]}),
@@ -396,7 +394,7 @@ def test_data_without_positions_are_refused(change, error, message, data, config
         (lambda m, x: m.forecast(x, TIMES, at={"x": [[0.0]]}), rom.RomValueError, r"at\['x'\] has shape \(1, 1\)"),
         (lambda m, x: m.forecast(x, TIMES, at=[0.0]), rom.RomTypeError, "at must map axes to positions"),
         (lambda m, x: m.forecast(x, TIMES, at={"x": [0.0, np.nan]}), rom.RomValueError, "at: position 1 has x = nan"),
-        (lambda m, x: m.decode(m.encode(x)), rom.RomTypeError, "at is missing: tell the positions"),
+        (lambda m, x: m.decode(m.encode(x)), rom.RomTypeError, "at is missing: give the positions"),
     ],
 )
 def test_models_say_what_they_need_to_be_asked(ask, error, message, free):

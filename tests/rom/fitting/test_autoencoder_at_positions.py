@@ -102,7 +102,9 @@ def test_what_would_be_mistaken_for_something_else_is_refused(fitted, data):
         rom.RomValueError, match="its points lie along profile, point, those of a sample in training along 1"
     ):
         fitted.encode(points.rename(sample="profile"))
-    with pytest.raises(rom.RomValueError, match="tells samples apart 'sample': pass a DataArray with its positions"):
+    with pytest.raises(
+        rom.RomValueError, match="that distinguishes samples 'sample': pass a DataArray with its positions"
+    ):
         fitted.encode(points.values, at={"x": points["x"]})
     with pytest.raises(rom.RomValueError, match="at: its dimension 'sample' is one of z"):
         fitted.decode(fitted.encode(points), at={"x": points["x"]})
@@ -153,7 +155,7 @@ def test_samples_and_ways_between_are_asked_at_positions(data):
     )
     with pytest.raises(rom.RomTypeError, match="at is missing"):
         model.sample(6)
-    with pytest.raises(rom.RomValueError, match=r"a must be one state$"):
+    with pytest.raises(rom.RomValueError, match=r"a must be one state, but has the leading shape .* choose one"):
         model.interpolate(data[0], b, 4)
 
 

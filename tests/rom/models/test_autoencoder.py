@@ -147,7 +147,11 @@ def test_an_autoencoder_tells_what_it_is(plain, variational):
         (lambda a: a.reconstruct(waves(3).assign_attrs(units="degC")), ValueError, "convert its values"),
         (lambda a: a.decode(np.zeros(3)), ValueError, r"z has shape \(3,\); its last axis must have length 2"),
         (lambda a: a.sample(5), ValueError, "only a variational autoencoder can be sampled: fit it with LossWeights"),
-        (lambda a: a.interpolate(np.zeros((2, 8)), np.zeros(8), 3), ValueError, r"a must be one state of shape \(8,\)"),
+        (
+            lambda a: a.interpolate(np.zeros((2, 8)), np.zeros(8), 3),
+            ValueError,
+            r"a must be one state, but has the leading shape \(2,\); choose one, as a\[0\]",
+        ),
         (lambda a: a.interpolate(np.zeros(8), np.zeros(8), 1), ValueError, "n must be at least 2, got 1"),
         (lambda a: a.anomaly_threshold(0.0), ValueError, "false_alarm_rate must be finite, above 0 and at most 1"),
         (lambda a: a.anomaly_threshold(0.01), ValueError, "20 calibrating samples tell rates of 0.048 and more"),

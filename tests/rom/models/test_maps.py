@@ -5,7 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
-from rom.models.reduced_order_model import EXACT
+from rom.models.modules import EXACT
 
 T = np.linspace(0.0, 2.0, 21)
 

@@ -79,5 +79,5 @@ def test_parts_that_are_not_there(grid_model, points, error, message):
 def test_blocks_of_decoding_change_nothing(double_model, x0, monkeypatch, block):
     times = np.linspace(0.0, 2.0, 401)
     whole = double_model.forecast(x0, times)
-    monkeypatch.setattr("rom.models.reduced_order_model.DECODED_AT_ONCE", block)
+    monkeypatch.setattr("rom.models.forecasting.DECODED_AT_ONCE", block)
     xr.testing.assert_allclose(double_model.forecast(x0, times), whole, rtol=0, atol=1e-13)

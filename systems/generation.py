@@ -1,6 +1,6 @@
-"""Trajectories are made in blocks, here or by the workers of an executor.
+"""Trajectories made in blocks, in this process or by the workers of an executor.
 
-A block is integrated the same way wherever and whenever that happens: it depends on nothing but what it holds. A worker
+A block depends only on what it holds, so it is integrated in the same way wherever and whenever that happens. A worker
 writes its block to the block's own file, so that data never pass between processes; only failures come back.
 """
 
@@ -12,7 +12,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from pickle import PicklingError  # which executors raise: nothing is unpickled here
+from pickle import PicklingError  # raised by executors; nothing is unpickled here
 from queue import SimpleQueue
 from typing import Any
 
@@ -27,19 +27,33 @@ from systems.io.provenance import as_json
 from systems.io.shards import write_shard
 from systems.system import System
 
-# Trajectories are integrated in blocks of fixed membership, so that the result never depends on how many
-# workers share them. The steps of one block are shared; 32 rows of 1,024 numbers still fit a core's cache.
-BLOCK = 32
-# How many blocks an executor has at a time: enough for a few hundred workers, few enough to hold them all in memory,
-# since some executors copy at once what they are given.
-UNDER_WAY = 512
+__all__ = ["BLOCK", "Block", "Failure", "Made", "Settings", "labelled", "make", "run"]
 
 logger = logging.getLogger("systems")
+
+# Trajectories per block. The trajectories of a block share the solver's steps, and blocks do not depend on the number of
+# workers. 32 rows of 1,024 numbers still fit a core's cache.
+BLOCK = 32
+# Blocks that an executor has at a time: enough for a few hundred workers, and few enough to hold all in memory, because
+# some executors copy what they are given at once.
+SUBMITTED = 512
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How all trajectories of a call are integrated; t: (time,). See `integrate`."""
+    """Settings of the integration, which all trajectories of a call share.
+
+    Attributes
+    ----------
+    t : numpy.ndarray
+        Times (time,) of the output.
+    method : str, type or None
+        The solver, as in `simulate`.
+    rtol, atol : float
+        Tolerances.
+    deadline : float or None
+        The wall clock, `time.time`, at which integration ends.
+    """
 
     t: np.ndarray
     method: str | type[OdeSolver] | None
@@ -50,10 +64,26 @@ class Settings:
 
 @dataclass(frozen=True)
 class Block:
-    """The trajectories `indices` of a call, and all that it takes to make them on any machine.
+    """Trajectories of a call, and everything that is needed to make them on any machine.
 
-    initial: (batch, *system.shape). parameters: (batch, p), or None for the system's own. inputs: at the times of the
-    settings, or None. provenance: of the call. shard: the file for them; None returns the states.
+    Attributes
+    ----------
+    indices : range
+        The indices of the trajectories.
+    system : System
+        The system.
+    initial : numpy.ndarray
+        States ``(batch, *system.shape)`` at the first time.
+    parameters : numpy.ndarray or None
+        Parameters (batch, p); None for the defaults.
+    inputs : Signals or None
+        Inputs at the times of the settings.
+    settings : Settings
+        Times, solver and tolerances.
+    provenance : mapping
+        The provenance of the call.
+    shard : Path or None
+        The file of the block; None to return the states.
     """
 
     indices: range
@@ -68,50 +98,83 @@ class Block:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a trajectory could not be integrated."""
+    """Why a trajectory could not be integrated.
+
+    Attributes
+    ----------
+    reason : str
+        The reason in words.
+    cause : Exception or None
+        The exception, in the process where it was raised.
+    """
 
     reason: str
     cause: Exception | None = None
 
     def __reduce__(self):
-        # The cause stays in its process: an exception of the user's may break the pool that tries to send it.
+        # The cause stays in its process: a user's exception may break the pool that tries to send it.
         return Failure, (self.reason,)
 
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a block: states (kept, time, *shape) unless they are in its file, and what failed."""
+    """The result of a block.
+
+    Attributes
+    ----------
+    states : numpy.ndarray or None
+        States ``(kept, time, *shape)``; None if they are in the file of the block.
+    failed : dict of int to Failure
+        The trajectories that could not be integrated.
+    """
 
     states: np.ndarray | None
     failed: dict[int, Failure]
 
 
 def run(executor: Executor | None, blocks: Iterable[Block]) -> Iterator[tuple[Block, Made]]:
-    """Make blocks, here or by the executor, and yield each once it is finished.
+    """Make blocks, and yield each one when it is finished.
 
-    Raises SystemsOSError if a file cannot be written, once no worker writes any more; SystemsTypeError if the work
-    cannot be sent to the workers; ExecutorError if the executor fails. Blocks that were finished by then stay in their
-    files.
+    Parameters
+    ----------
+    executor : concurrent.futures.Executor or None
+        The workers; None for this process.
+    blocks : iterable of Block
+        The blocks.
+
+    Yields
+    ------
+    tuple of Block and Made
+        A finished block and its result.
+
+    Raises
+    ------
+    SystemsOSError
+        If a file cannot be written; raised once no worker writes any more.
+    SystemsTypeError
+        If the work cannot be sent to the workers.
+    ExecutorError
+        If the executor fails. The files of finished blocks remain, as after the other errors.
     """
     if executor is None:
         for block in blocks:
             yield block, make(block)
         return
-    waiting, under_way = iter(blocks), dict[Future, Block]()
+    waiting, submitted = iter(blocks), dict[Future, Block]()
     finished = SimpleQueue[Future]()
     try:
         while True:
-            for block in islice(waiting, UNDER_WAY - len(under_way)):
+            for block in islice(waiting, SUBMITTED - len(submitted)):
                 future = executor.submit(make, block)
-                under_way[future] = block
+                submitted[future] = block
                 future.add_done_callback(finished.put)
-            if not under_way:
+            if not submitted:
                 return
             future = finished.get()
             made = future.result()
-            yield under_way.pop(future), made
+            yield submitted.pop(future), made
     except SystemsError:
-        wait([future for future in under_way if not future.cancel()])
+        wait([future for future in submitted if not future.cancel()])
         raise
     except (PicklingError, AttributeError, TypeError) as error:  # f's own exceptions are among the failures
         raise SystemsTypeError(
@@ -121,24 +184,25 @@ def run(executor: Executor | None, blocks: Iterable[Block]) -> Iterator[tuple[Bl
     except Exception as error:
         raise _executor_error(error) from error
     finally:
-        for future in under_way:
+        for future in submitted:
             future.cancel()
 
 
 def _executor_error(error: Exception) -> ExecutorError:
+    """Return the error for an exception of the executor."""
     what = f"the executor failed ({in_words(error)})"
     if isinstance(error, BrokenExecutor):
         what = (
-            f"a worker of the executor died ({error}): it was killed, for instance for want of memory, or f ended its "
-            "process, or f cannot be imported there. Without an executor, or with threads, f fails where it can be seen"
+            f"a worker of the executor died ({error}): it was killed, for instance because memory ran out, or f ended "
+            "its process, or f cannot be imported there. To see the error of f, leave the executor out or use threads"
         )
     return ExecutorError(
-        f"{what}. With path=..., finished blocks are in its files, and the same call, with a new executor, makes the rest"
+        f"{what}. With path=..., finished blocks are in files, and the same call with a new executor makes the rest"
     )
 
 
 def make(block: Block) -> Made:
-    """Integrate a block, and write its file if it has one; called by workers."""
+    """Integrate a block, and write its file if it has one. Workers call this function."""
     states, failed = _integrated(block)
     if block.shard is None:
         return Made(states, failed)
@@ -156,9 +220,26 @@ def labelled(
     system: System, states: np.ndarray, indices: list[int], parameters: np.ndarray | None, inputs: Signals | None,
     t: np.ndarray, provenance: Mapping[str, Any], failed: Mapping[int, str],
 ) -> xr.Dataset:  # fmt: skip
-    """The Dataset of trajectories `indices`: states (trajectory, time, *shape), parameters (trajectory, p) or None.
+    """Return the Dataset of trajectories.
 
-    Those of the parameters that are inputs are stored as these.
+    Parameters
+    ----------
+    system : System
+        The system.
+    states : numpy.ndarray
+        States ``(trajectory, time, *shape)``.
+    indices : list of int
+        The index of each trajectory.
+    parameters : numpy.ndarray or None
+        Parameters (trajectory, p). Those that are inputs are stored as inputs only.
+    inputs : Signals or None
+        Inputs at the times `t`.
+    t : numpy.ndarray
+        Times (time,).
+    provenance : mapping
+        The provenance of the call.
+    failed : mapping of int to str
+        The reason for each absent trajectory.
     """
     attrs = {} if system.is_black_box else {"units": "1"}
     data: dict[str, Any] = {"state": (("trajectory", "time", *system.dims), states)}
@@ -176,11 +257,12 @@ def labelled(
 
 
 def _integrated(block: Block) -> tuple[np.ndarray, dict[int, Failure]]:
-    """States (kept, time, *shape), and why each of the others failed.
+    """Return states ``(kept, time, *shape)`` of a block, and the failures.
 
-    A block is tried as one; if that fails, its trajectories are tried one at a time.
+    A block is integrated as a whole; if that fails, its trajectories are integrated one at a time.
     """
-    # What other blocks have shown of f, such as whether it takes batches, must not matter: they may be made elsewhere.
+    # What other blocks have found out about f, such as whether it takes batches, must not matter: they may be made
+    # elsewhere.
     system, x0, mu, settings = block.system._afresh(), block.initial, block.parameters, block.settings
 
     def integrated(part: slice) -> np.ndarray:
@@ -194,7 +276,11 @@ def _integrated(block: Block) -> tuple[np.ndarray, dict[int, Failure]]:
         if len(x0) > 1 and system.batches(x0):
             return integrated(slice(None)), {}
     except Exception as error:  # a user's f may raise anything
-        logger.debug("block at trajectory %d failed (%s): one at a time", block.indices.start, _reason(error))
+        logger.debug(
+            "block at trajectory %d failed (%s); its trajectories are integrated one at a time",
+            block.indices.start,
+            _reason(error),
+        )
     states, failed = [np.empty((0, settings.t.size, *system.shape))], {}
     for i, index in enumerate(block.indices):
         try:
@@ -205,4 +291,5 @@ def _integrated(block: Block) -> tuple[np.ndarray, dict[int, Failure]]:
 
 
 def _reason(error: Exception) -> str:
+    """Return an exception in words."""
     return str(error) if isinstance(error, IntegrationFailure | SystemsError) else in_words(error)

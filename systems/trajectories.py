@@ -1,10 +1,10 @@
-"""simulate(): initial states -> trajectories, as a labelled Dataset."""
+"""Simulation: from initial states to trajectories, as a labelled Dataset."""
 
 from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from systems.io.provenance import as_json, fingerprint, package_version
 from systems.io.shards import Folder
 from systems.system import System
 
+__all__ = ["simulate"]
+
 
 def simulate(
     system: System, n_trajectories: int | None = None, t: Any = None, *, initial: Any = None,
@@ -42,74 +44,105 @@ def simulate(
 ) -> xr.Dataset:  # fmt: skip
     """Integrate a system from many initial states.
 
-    system: what to integrate.
-    n_trajectories: how many; by default as many as `initial` holds, or the system's own number.
-    t: output times (time,), strictly increasing; the system's default times if None. The first is that of the
-    initial states.
+    Most calls need `system`, `n_trajectories` and `t` only.
 
-    The rest is for special needs.
+    Parameters
+    ----------
+    system : System
+        The system to integrate.
+    n_trajectories : int, optional
+        The number of trajectories. By default as many as `initial` holds, or ``system.default_n_trajectories``.
+    t : array_like, optional
+        Times (time,) of the output, strictly increasing; the first is that of the initial states. By default
+        ``system.default_times``.
+    initial : array_like, xarray.DataArray or sampler, optional
+        The states at ``t[0]``: ``(trajectory, *system.shape)``, a single state, or a sampler. By default
+        ``system.sample_initial``.
+    parameters : mapping, array_like or "sample", optional
+        Numbers or arrays (trajectory,) by name, an array (trajectory, p), or ``"sample"`` for a uniform sample of their
+        ranges. By default the system's own, which are not stored. Systems with ``samples_parameters`` sample them unless
+        `initial` is given.
+    inputs : mapping or xarray.DataArray, optional
+        The parameters that change in time: values (time,) or (trajectory, time) at the times `t`, or functions of time,
+        by name; or a DataArray as `signals` makes it. Inputs are taken at the times `t`. Between these they change
+        linearly, or are held if the DataArray says so, so `t` must resolve their changes. By default systems with
+        inputs draw random ones.
+    seed : int, default 0
+        The seed of initial states, parameters and inputs.
+    method : str or type, optional
+        A solver of `scipy.integrate.solve_ivp`, which then integrates f as it is. By default the integrator that suits
+        the system: Lawson's method, which takes the linear part exactly (Burgers), latent coordinates (lifted systems),
+        otherwise DOP853, an explicit method of order 8. A stiff black box needs ``"BDF"`` or ``"LSODA"``; these
+        interpolate between their steps.
+    rtol, atol : float, default 1e-9 and 1e-10
+        Relative and absolute tolerance of each trajectory.
+    executor : concurrent.futures.Executor, optional
+        Workers (processes, loky, Dask, MPI) that integrate blocks of 32 trajectories. The result does not depend on it,
+        bit for bit.
+    path : str or path, optional
+        A folder. Each block is written to a file of its own as soon as it is complete, and the result is read lazily
+        from the files. The same call resumes from what is there, and refuses a folder that holds anything else. What
+        failed is recorded and not tried again unless its file is deleted; what ran out of time is tried again.
+    max_seconds : float, optional
+        The wall clock time after which integration ends. Trajectories that are not complete by then are absent. By
+        default there is no limit.
+    verbose : bool, optional
+        Whether to show a progress bar. By default only on a terminal.
 
-    initial: states at t[0]: an array or DataArray (trajectory, *system.shape), one state, or a sampler;
-    by default `system.sample_initial`.
-    parameters: a mapping from names to numbers or arrays (trajectory,), an array (trajectory, p), or "sample"
-    to draw them uniformly from their ranges. By default the system's own, and none are stored; systems whose
-    trajectories differ by their parameters (`samples_parameters`) sample them where `initial` is not given.
-    inputs: parameters that change in time, u(t): a mapping from names to values at the times t, (time,) or (trajectory,
-    time), or to functions of a time; or a DataArray as `signals` makes it. They are taken at the times t, between which
-    they are linear, or held where the DataArray says so: refine t where they change faster. A system with `inputs`
-    draws random ones unless told otherwise.
-    seed: of initial states, parameters and inputs.
-    method: a solver of `scipy.integrate.solve_ivp` or its name, for f as it is. By default the integrator
-    that suits the system: Lawson's method with the linear part exact (Burgers), latent coordinates (lifted
-    systems), otherwise DOP853, explicit and of order 8. A stiff black box needs method="BDF" or "LSODA";
-    these interpolate between steps.
-    rtol, atol: tolerances of each trajectory.
-    executor: any `concurrent.futures.Executor` (processes, loky, Dask, MPI), to which blocks of 32 trajectories are
-    given; the result does not depend on it, to the last bit.
-    path: a folder, into which each block is written as soon as it is complete, by the worker that made it. The same
-    call resumes from what is there, and refuses a folder that holds anything else. What failed is recorded there and
-    not tried again, unless its file is deleted; what lacked time is. The result is then read lazily from the files.
-    max_seconds: after so much wall clock integration ends; trajectories that were not complete by then are absent,
-    as are others that could not be integrated. No limit by default.
-    verbose: whether a progress bar is shown; by default on a terminal only.
+    Returns
+    -------
+    xarray.Dataset
+        ``state`` (trajectory, time, ...) in float64; ``parameters`` (trajectory, parameter) if given or sampled;
+        ``inputs`` (trajectory, time, input) if there are any. The coordinate ``trajectory`` counts from 0. Trajectories
+        that could not be integrated are absent, with an IntegrationWarning; the attribute ``provenance`` (JSON) lists
+        them with the reason under "failed".
 
-    Returns a Dataset: `state` (trajectory, time, *system.dims), float64; `parameters` (trajectory, parameter)
-    if given, but for inputs; `inputs` (trajectory, time, input) if there are some; the coordinate `trajectory` counts
-    from 0. Trajectories that could not be integrated are absent, with an IntegrationWarning, and listed with the reason
-    under "failed" in the attribute `provenance` (JSON).
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+    EvaluationError
+        If f of a black box fails, or returns a wrong shape, at the first initial state, and no trajectory could be
+        integrated. It is chained to the exception of f.
+    IntegrationError
+        If no trajectory could be integrated for another reason.
+    ExecutorError
+        If a worker dies. Complete files remain, and the same call resumes; so also for the following errors.
+    SystemsOSError
+        If a file cannot be written, for instance to a full disk.
+    SystemsFileError
+        If a file in `path` is damaged.
 
-    Raises SystemsValueError and SystemsTypeError for arguments that cannot be used; EvaluationError, chained to f's
-    own exception, if f of a black box fails or returns another shape at the first initial state, and no other could
-    be integrated either; otherwise IntegrationError if no trajectory could be integrated. ExecutorError if a worker
-    dies; SystemsOSError if a file cannot be written, as on a full disk; SystemsFileError for a damaged one in `path`.
-    Files that were complete by then stay, and the same call resumes.
+    See Also
+    --------
+    collocate : States and the values of f at them.
+    open_trajectories : Open the files of a folder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import systems
+    >>> runs = systems.simulate(systems.Lorenz(), 5, np.linspace(0.0, 1.0, 11), seed=1)
+    >>> dict(runs.sizes)
+    {'trajectory': 5, 'time': 11, 'component': 3}
+    >>> swept = systems.simulate(systems.VanDerPol(), 3, [0.0, 1.0], parameters={"damping": [0.5, 1.0, 2.0]})
+    >>> swept["parameters"].values.ravel()
+    array([0.5, 1. , 2. ])
     """
     if not isinstance(system, System):
-        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one of a function")
+        raise SystemsTypeError(f"system must be a systems.System, got {system!r}; from_rhs makes one from a function")
     t = checked_times("t", system.default_times if t is None else t)
     require_number("rtol", rtol, low=SMALLEST_RTOL)
     require_number("atol", atol, low=0.0)
     method = require_method(method)
     seed = require_seed(seed)
-    x0, mu, driven = _initial_states(system, n_trajectories, t, initial, parameters, inputs, seed)
+    x0, mu, driving = _initial_states(system, n_trajectories, t, initial, parameters, inputs, seed)
     if executor is not None and not hasattr(executor, "submit"):
         raise SystemsTypeError(f"executor must be a concurrent.futures.Executor or None, got {executor!r}")
     require_flag("verbose", verbose, optional=True)
     settings = Settings(t, method, rtol, atol, deadline_after(max_seconds))
-    provenance = {
-        "kind": "trajectories",
-        **system._describe(),
-        "made_by": f"latentrom {package_version()}",
-        "n_trajectories": len(x0),
-        "seed": seed,
-        "initial": "sample_initial" if initial is None else fingerprint(x0),
-        "parameters": "default" if mu is None else fingerprint(mu),
-        **({} if driven is None else {"inputs": driven.description()}),
-        "times": fingerprint(t),
-        "method": method if method is None or isinstance(method, str) else method.__name__,
-        "rtol": rtol,
-        "atol": atol,
-    }
+    origin = "sample_initial" if initial is None else fingerprint(x0)
+    provenance = _provenance(system, len(x0), origin, mu, driving, seed, settings)
     blocks = [range(i, min(i + BLOCK, len(x0))) for i in range(0, len(x0), BLOCK)]
     folder = None if path is None else Folder(Path(path), provenance, blocks)
     unfinished = blocks if folder is None else folder.unfinished()
@@ -117,57 +150,115 @@ def simulate(
     def block_of(indices: range) -> Block:
         rows = slice(indices.start, indices.stop)
         shard = None if folder is None else folder.shard(indices)
-        own = None if mu is None else mu[rows], None if driven is None else driven.select(rows)
+        own = None if mu is None else mu[rows], None if driving is None else driving.select(rows)
         return Block(indices, system, x0[rows], *own, settings, provenance, shard)
 
-    states: dict[int, np.ndarray] = {}  # of blocks that are not in files, by their first trajectory
     failed = {} if folder is None else {i: Failure(why) for i, why in folder.failed().items()}
-    shown = sys.stderr.isatty() if verbose is None else verbose
-    with tqdm(total=len(x0), unit="trajectory", disable=not shown, leave=False) as bar:
-        bar.update(len(x0) - sum(map(len, unfinished)))
-        for block, made in run(executor, map(block_of, unfinished)):
-            bar.update(len(block.indices))
-            failed |= made.failed
-            if made.states is not None:
-                states[block.indices.start] = made.states
-
+    done = len(x0) - sum(map(len, unfinished))
+    states, newly_failed = _make(executor, map(block_of, unfinished), done, len(x0), verbose)
+    failed |= newly_failed
     reasons = {i: failed[i].reason for i in sorted(failed)}
     if len(failed) == len(x0):
-        if system.is_black_box and OUT_OF_TIME not in reasons.values():
-            # An f that fails at once raises its own error here: no other method and no other t would help.
-            start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
-            system.rhs(x0[:1], None if start is None else start[:1], t[0])
-        raise _none_integrated(reasons) from failed[0].cause
+        _raise_failure(system, x0, mu, driving, t, failed)
     if failed:
-        first = min(failed)
-        warnings.warn(
-            f"{len(failed)} of {len(x0)} trajectories could not be integrated and are absent: "
-            f"{_some(list(reasons))}; trajectory {first}: {reasons[first]}",
-            IntegrationWarning, stacklevel=2,
-        )  # fmt: skip
+        warnings.warn(_some_failed(reasons, len(x0)), IntegrationWarning, stacklevel=2)
     if folder is not None:
         result = open_trajectories([folder.shard(block) for block in blocks if not failed.keys() >= set(block)])
         assert isinstance(result, xr.Dataset)
         return result.assign_attrs(provenance=as_json(provenance, reasons))
     kept = [i for i in range(len(x0)) if i not in failed]
     together = np.concatenate([states[start] for start in sorted(states)])
-    own = None if mu is None else mu[kept], None if driven is None else driven.select(kept)
+    own = None if mu is None else mu[kept], None if driving is None else driving.select(kept)
     return labelled(system, together, kept, *own, t, provenance, reasons)
 
 
-def _none_integrated(reasons: Mapping[int, str]) -> IntegrationError:
+def _provenance(
+    system: System,
+    n: int,
+    origin: str,
+    mu: np.ndarray | None,
+    driving: Signals | None,
+    seed: int,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Return what describes a call: two calls with equal provenance make the same data."""
+    method = settings.method
+    return {
+        "kind": "trajectories",
+        **system._describe(),
+        "made_by": f"latentrom {package_version()}",
+        "n_trajectories": n,
+        "seed": seed,
+        "initial": origin,
+        "parameters": "default" if mu is None else fingerprint(mu),
+        **({} if driving is None else {"inputs": driving.description()}),
+        "times": fingerprint(settings.t),
+        "method": method if method is None or isinstance(method, str) else method.__name__,
+        "rtol": settings.rtol,
+        "atol": settings.atol,
+    }
+
+
+def _make(
+    executor: Executor | None, blocks: Iterable[Block], done: int, total: int, verbose: bool | None
+) -> tuple[dict[int, np.ndarray], dict[int, Failure]]:
+    """Make blocks with a progress bar over `total` trajectories, of which `done` are there already.
+
+    Returns the states of those blocks that have no files, by their first trajectory, and the failures.
+    """
+    states: dict[int, np.ndarray] = {}
+    failed: dict[int, Failure] = {}
+    shown = sys.stderr.isatty() if verbose is None else verbose
+    with tqdm(total=total, unit="trajectory", disable=not shown, leave=False) as bar:
+        bar.update(done)
+        for block, made in run(executor, blocks):
+            bar.update(len(block.indices))
+            failed |= made.failed
+            if made.states is not None:
+                states[block.indices.start] = made.states
+    return states, failed
+
+
+def _raise_failure(
+    system: System,
+    x0: np.ndarray,
+    mu: np.ndarray | None,
+    driving: Signals | None,
+    t: np.ndarray,
+    failed: Mapping[int, Failure],
+) -> None:
+    """Raise the error for a call of which all trajectories failed."""
+    out_of_time = OUT_OF_TIME in {failure.reason for failure in failed.values()}
+    if system.is_black_box and not out_of_time:
+        # If f fails at the first state, its own error is raised here: no other method or times would help.
+        start = mu if driving is None else changing_parameters(system, mu, driving)(t[0])
+        system.rhs(x0[:1], None if start is None else start[:1], t[0])
     advice = 'Check initial, parameters and t, or choose another method (stiff systems need "BDF" or "LSODA")'
-    if OUT_OF_TIME in reasons.values():
+    if out_of_time:
         advice = "Raise max_seconds, or ask for fewer trajectories or a shorter t"
-    return IntegrationError(
-        f"none of the {len(reasons)} trajectories could be integrated; trajectory 0: {reasons[0]}. {advice}"
+    raise IntegrationError(
+        f"none of the {len(failed)} trajectories could be integrated; trajectory 0: {failed[0].reason}. {advice}"
+    ) from failed[0].cause
+
+
+def _some_failed(reasons: Mapping[int, str], total: int) -> str:
+    """Return the warning for a call of which some trajectories failed."""
+    first = min(reasons)
+    return (
+        f"{len(reasons)} of {total} trajectories could not be integrated and are absent: "
+        f"{_listed(list(reasons))}; trajectory {first}: {reasons[first]}"
     )
+
+
+def _listed(indices: Sequence[int]) -> str:
+    """Return the first eight indices as text."""
+    return ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")
 
 
 def _initial_states(
     system: System, n: int | None, t: np.ndarray, initial: Any, parameters: Any, inputs: Any, seed: int
 ) -> tuple[np.ndarray, np.ndarray | None, Signals | None]:
-    """States at t[0] (n, *shape), parameters as by `checked_parameters`, and inputs at the times t."""
+    """Return the states at t[0] ``(n, *shape)``, parameters as by `checked_parameters`, and inputs at the times t."""
     given = None if initial is None or callable(initial) else checked_states("initial", initial, system, "trajectory")
     if n is not None:
         n = require_integer("n_trajectories", n, low=1)
@@ -179,23 +270,23 @@ def _initial_states(
         n = system.default_n_trajectories
     else:
         n = len(given)
-    # States that are given may belong to any parameters: those that nobody named are the defaults.
+    # Initial states that are given may belong to any parameters, so parameters that are not given are the defaults.
     mu = None if parameters is None and initial is not None else checked_parameters(system, parameters, n, seed)
-    driven = _driven_by(system, inputs, n, t, seed)
-    inputs_there = () if driven is None else driven.names
+    driving = _driving_signals(system, inputs, n, t, seed)
+    inputs_there = () if driving is None else driving.names
     for name in parameters if isinstance(parameters, Mapping) else ():
         if name in inputs_there:
             raise SystemsValueError(f"parameters: {name!r} is an input of {system._called}; give it in inputs=...")
     if callable(initial):
         given = checked_states("initial", initial(n, seed), system, str(n))
     elif given is None:
-        start = mu if driven is None else changing_parameters(system, mu, driven)(t[0])
+        start = mu if driving is None else changing_parameters(system, mu, driving)(t[0])
         given = np.asarray(system.sample_initial(n, seed, start).values)
-    return given, mu, driven
+    return given, mu, driving
 
 
-def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) -> Signals | None:
-    """Inputs of n trajectories at the times t: those that are given, or random ones of a system that has some."""
+def _driving_signals(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) -> Signals | None:
+    """Return the inputs of n trajectories at the times t: those given, or random ones if the system has inputs."""
     if inputs is None:
         if not system.inputs:
             return None
@@ -211,10 +302,6 @@ def _driven_by(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) ->
     if not np.allclose(taken.at(found.times[within]), found.values[:, within], rtol=1e-6, atol=slack):
         warnings.warn(
             "inputs change between the times t, at which they are taken: refine t to integrate them as they are",
-            IntegrationWarning, stacklevel=3,
+            IntegrationWarning, stacklevel=4,
         )  # fmt: skip
     return taken
-
-
-def _some(indices: Sequence[int]) -> str:
-    return ", ".join(map(str, indices[:8])) + (", ..." if len(indices) > 8 else "")

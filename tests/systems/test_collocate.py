@@ -70,7 +70,7 @@ def test_one_in_five_default_points_of_burgers_is_an_initial_state_the_others_li
             (lorenz, 5),
             {"sampler": lambda n, _: np.zeros((n - 1, 3))},
             VALUE,
-            "returned 4 states, 5 were asked for",
+            "returned 4 states instead of 5",
         ),
         (
             (lorenz, 5),
@@ -95,7 +95,7 @@ def test_refusals_say_what_to_do(arguments, options, error, message):
 
 def test_a_point_where_f_is_not_finite_is_named():
     system = systems.from_rhs(lambda x: np.log(x), 2, sampler=lambda n, _: np.ones((n, 2)) - np.eye(n, 2, -3))
-    with pytest.raises(systems.EvaluationError, match=r"not finite at point 3: f\[0\] is -inf.*Keep the sampler"):
+    with pytest.raises(systems.EvaluationError, match=r"not finite at point 3: f\[0\] is -inf.*Restrict the sampler"):
         systems.collocate(system, 6)
 
 

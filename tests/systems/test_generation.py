@@ -84,7 +84,7 @@ def test_data_do_not_pass_through_the_parent(tmp_path, monkeypatch):
 
 
 def test_blocks_are_submitted_a_few_at_a_time(monkeypatch):
-    monkeypatch.setattr(generation, "UNDER_WAY", 3)
+    monkeypatch.setattr(generation, "SUBMITTED", 3)
     outstanding, most = set(), []
 
     class Counting(ThreadPoolExecutor):
@@ -258,7 +258,7 @@ def test_a_worker_that_dies_is_an_error_that_says_how_to_go_on(name, tmp_path):
     path, spawn = tmp_path / "runs", multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as executor:
         with pytest.raises(
-            systems.ExecutorError, match=r"a worker of the executor died .* the same call, with a new"
+            systems.ExecutorError, match=r"a worker of the executor died .* the same call with a new"
         ) as e:
             systems.simulate(**arguments, path=path, executor=executor)
         assert e.value.__cause__ is not None

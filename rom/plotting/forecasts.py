@@ -43,7 +43,7 @@ def plot_forecast(
     Parameters
     ----------
     truth : DataArray, Dataset or None
-        States (time, *dims) or (trajectory, time, *dims) at the times of the forecast, a Dataset with such a variable
+        States ``(time, *dims)`` or ``(trajectory, time, *dims)`` at the times of the forecast, a Dataset with such a
         `state`, or one with the fields of the forecast. None draws the forecast alone.
     forecast : Dataset
         What `model.forecast` returned. Several fields are drawn as lines. Select one to see it as a field:

@@ -40,12 +40,12 @@ def plot_latent(
 
     Parameters
     ----------
-    latent : array, (..., d)
+    latent : array of shape ``(..., d)``
         Latent states as `model.encode` returns them, at least 3. If there are more than 5,000, a random sample of them
         is drawn.
     path : str or path-like, optional
         File to write the picture to. The suffix sets the format, such as .png, .pdf or .svg.
-    colour : array, (...), optional
+    colour : array of shape ``(...)``, optional
         A number for each latent state, such as a time, an energy or a parameter. The name and units of a DataArray
         label the colour bar. Dimensions that it lacks are broadcast. A single latent coordinate is drawn against it.
     axes : pair of int, optional

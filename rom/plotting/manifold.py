@@ -57,7 +57,7 @@ def plot_manifold(
     Parameters
     ----------
     model : ReducedOrderModel or Autoencoder
-    states : array, (..., *shape), or Dataset
+    states : array of shape ``(..., *shape)``, or Dataset
         States as `model.encode` takes them, at least 3, or a Dataset of trajectories.
     path : str or path-like, optional
         File to write the picture to. The suffix sets the format, such as .png, .pdf or .svg.

@@ -47,7 +47,7 @@ def plot_traversal(
     Parameters
     ----------
     model : ReducedOrderModel or Autoencoder
-    states : array, (..., *shape), or Dataset
+    states : array of shape ``(..., *shape)``, or Dataset
         States as `model.encode` takes them, at least 3, or a Dataset of trajectories. Means and standard deviations are
         those of their latent states.
     path : str or path-like, optional

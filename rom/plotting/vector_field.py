@@ -42,7 +42,7 @@ def plot_vector_field(
     Parameters
     ----------
     model : ReducedOrderModel
-    states : array, (..., *shape), or Dataset
+    states : array of shape ``(..., *shape)``, or Dataset
         States as `model.encode` takes them, at least 3, or a Dataset of trajectories. With the leading axes
         (trajectory, time), up to six trajectories are drawn as lines, with a dot at their start; otherwise points.
     path : str or path-like, optional

@@ -1,53 +1,20 @@
-"""rom.fit_autoencoder: principal component analysis, a circle, regularisers, stopping and resuming, refusals."""
+"""rom.fit_autoencoder: principal component analysis, a circle, regularisers, data, refusals."""
 
-import dataclasses
 import logging
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+from autoencoder_samples import circle, cloud, same_weights
 from torch import nn
 
 import rom
 from rom.config import LossWeights
 from rom.fitting.train_autoencoder import train_autoencoder
-from rom.training.autoencoder_objective import AutoencoderObjective
-from rom.utils.random import torch_generator
 
 LINEAR = rom.FitConfig(hidden=(), quadratic_decoder=False, energy_tolerance=0.0, dtype="float64")
 REGULARISERS = ("denoising", "contractive", "sparse", "sparse_kl", "variational", "smoothness")
-
-
-def cloud(n_samples, n, seed=0, decay=0.7):
-    """Samples (N, n) of a normal distribution about a mean, with spreads that fall along rotated directions."""
-    rng = np.random.default_rng(seed)
-    rotation = np.linalg.qr(rng.standard_normal((n, n)))[0]
-    return 5.0 + rng.standard_normal((n_samples, n)) * decay ** np.arange(n) @ rotation
-
-
-def circle(n_samples=400, seed=0):
-    """Points on a closed curve in four dimensions: one number tells them apart, but no line holds them."""
-    angle = np.random.default_rng(seed).uniform(-0.9 * np.pi, 0.9 * np.pi, n_samples)
-    return np.stack([np.cos(angle), np.sin(angle), 0.2 * np.cos(2 * angle), 0.2 * np.sin(2 * angle)], axis=1)
-
-
-def same_weights(one, other) -> bool:
-    a, b = one._state.state_dict(), other._state.state_dict()
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-
-@pytest.fixture
-def fit(small):
-    """rom.fit_autoencoder of the circle, with settings of FitConfig among its arguments."""
-
-    def run(data=None, latent_dim=2, **arguments):
-        names = {field.name for field in dataclasses.fields(small)}
-        settings = {name: arguments.pop(name) for name in list(arguments) if name in names}
-        config = dataclasses.replace(small, **settings)
-        return rom.fit_autoencoder(circle() if data is None else data, latent_dim, config=config, **arguments)
-
-    return run
 
 
 def test_networks_see_all_coordinates_in_one_unit(fit, monkeypatch):
@@ -199,56 +166,6 @@ def test_denoising_removes_noise(fit):
     assert np.mean((cleaned - fresh) ** 2) < 0.7 * np.mean((noisy - fresh) ** 2)
 
 
-# -- validation -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def objective(small, random_networks, normal):
-    """A maker of objectives on normal samples, and networks for them."""
-
-    def make(n_validating=40, batch=64, **weights):
-        config = dataclasses.replace(small, collocation_batch=batch, dtype="float64")
-        parts = normal(100, 5), normal(n_validating, 5, seed=1)
-        return AutoencoderObjective(*parts, LossWeights(**weights), config, 5, seed=0), random_networks(5, 2)
-
-    return make
-
-
-def test_validation_is_the_weighted_sum_of_the_losses(objective):
-    made, networks = objective(reconstruction=0.5, contractive=0.1, sparse=2.0, smoothness=0.3)
-    losses = made.losses_at(networks, made.validating, torch_generator(0), progress=1.0)  # with gradients
-    expected = sum(made.weights.to_dict()[name] * loss.item() for name, loss in losses.items())
-    assert set(losses) == {"reconstruction", "contractive", "sparse", "smoothness"}
-    assert made.validate(networks).error == pytest.approx(expected, rel=1e-9)
-    assert made.validate(networks) == made.validate(networks)
-
-
-def test_validation_in_batches_is_that_of_all_samples(objective):
-    whole, networks = objective(n_validating=41, batch=64)
-    parts, _ = objective(n_validating=41, batch=10)
-    assert parts.validate(networks).error == pytest.approx(whole.validate(networks).error, rel=1e-9)
-    assert {len(batch) for batch in parts.validation_batches()} == {8, 9}
-
-
-def test_large_weights_do_not_hide_what_is_better(objective):
-    """A loss that is finite counts as it is, whatever its weight."""
-    made, networks = objective(contractive=1e5)
-    before = made.validate(networks)
-    with torch.no_grad():
-        networks.decoder.linear.bias += 1.0
-    assert made.validate(networks).error > before.error
-
-
-def test_a_state_that_is_not_finite_is_the_worst(objective):
-    made, networks = objective(sparse=1.0)
-    before = made.validate(networks)
-    with torch.no_grad():
-        networks.encoder.linear.weight.fill_(torch.nan)
-    after = made.validate(networks)
-    assert np.isfinite(after.error)
-    assert after.error > 100 * before.error
-
-
 def test_an_autoencoder_no_better_than_a_constant_says_so(fit, caplog):
     data = cloud(20, 6)
     data[fit(data).history["part"].values == 1] *= 100.0
@@ -257,95 +174,6 @@ def test_an_autoencoder_no_better_than_a_constant_says_so(fit, caplog):
     assert len(told) == 1
     assert "on held-out samples" in told[0]
     assert "forecast" not in told[0]
-
-
-# -- stopping and resuming --------------------------------------------------------------------------------------------
-
-
-class Killed(Exception):  # noqa: N818 - no error of the package
-    """What a test raises to end a fit in the middle."""
-
-
-def at_step(step, error):
-    def callback(progress):
-        if progress.step >= step:
-            raise error
-
-    return callback
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "soap"])
-@pytest.mark.parametrize(
-    "weights", [LossWeights(), LossWeights(variational=0.01, denoising=0.1)], ids=["plain", "both"]
-)
-def test_a_killed_training_resumes_bit_by_bit(fit, tmp_path, optimizer, weights):
-    settings = {"optimizer": optimizer, "weights": weights}
-    whole, path = fit(**settings), tmp_path / "c"
-    with pytest.raises(Killed):
-        fit(checkpoint=path, callbacks=[at_step(20, Killed)], **settings)
-    resumed = fit(checkpoint=path, **settings)
-    assert same_weights(resumed, whole)
-    for name in ("step", "validation_error", "loss_reconstruction", "learning_rate"):
-        np.testing.assert_array_equal(resumed.history[name], whole.history[name])
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"seed": 1},
-        {"latent_dim": 1},
-        {"hidden": (17,)},
-        {"weights": LossWeights(sparse=0.1)},
-        {"data": circle(401)},
-        {"modules": (nn.Linear(4, 2), nn.Linear(2, 4))},
-    ],
-    ids=["seed", "latent_dim", "hidden", "weights", "data", "modules"],
-)
-def test_a_checkpoint_of_another_fit_is_refused(fit, tmp_path, other):
-    fit(checkpoint=tmp_path / "c")
-    with pytest.raises(rom.RomValueError, match="was made from other data, configuration or seed; repeat the call"):
-        fit(checkpoint=tmp_path / "c", **other)
-
-
-def test_ctrl_c_returns_the_best_autoencoder_marked_interrupted(fit, caplog):
-    with caplog.at_level(logging.WARNING, logger="rom"):
-        autoencoder = fit(callbacks=[at_step(20, KeyboardInterrupt)])
-    attrs = autoencoder.history.attrs
-    assert (attrs["stopped"], attrs["interrupted"], attrs["steps"]) == ("interrupted", True, 20)
-    assert attrs["validation_error"] <= attrs["closed_form_validation_error"]
-    assert "interrupted at step 20; keeping the best model" in caplog.text
-
-
-def test_a_callback_sees_the_progress_and_can_stop(fit):
-    seen = []
-
-    def callback(progress):
-        seen.append(progress)
-        return progress.step >= 20
-
-    autoencoder = fit(callbacks=[callback], weights=LossWeights(sparse=0.1))
-    assert [progress.step for progress in seen] == [10, 20]
-    assert set(seen[0].losses) == {"reconstruction", "sparse"}
-    assert autoencoder.history.attrs["stopped"] == "callback"
-
-
-def test_time_is_kept(fit):
-    autoencoder = fit(max_seconds=2.0, steps=None)
-    assert 1.0 < autoencoder.history.attrs["seconds"] < 2.5
-    assert autoencoder.history.attrs["stopped"] == "finished"
-
-
-def test_without_time_the_closed_form_is_returned(fit, caplog):
-    autoencoder = fit(max_seconds=1e-3)
-    assert autoencoder.history.attrs["steps"] == 0
-    assert "no time for training: the result is the closed-form model" in caplog.text
-
-
-def test_equal_seeds_give_equal_autoencoders_and_no_global_state_is_touched(fit):
-    before = torch.get_rng_state()
-    assert same_weights(fit(), fit())
-    assert torch.equal(torch.get_rng_state(), before)
-    assert not same_weights(fit(), fit(seed=1))
 
 
 # -- data -------------------------------------------------------------------------------------------------------------

@@ -14,13 +14,14 @@ from rom.data.samples import PositionInfo, Samples
 from rom.fitting.autoencoder_start import AutoencoderStart
 from rom.fitting.history import autoencoder_history
 from rom.models.autoencoder import Autoencoder
-from rom.models.latent_quality import complaints, measured
+from rom.models.latent_quality import measure_latent_quality, quality_warnings
 from rom.models.modules import AutoencoderState
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.reduction.pod import Projection
 from rom.training.autoencoder_objective import AutoencoderObjective
 from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
+from rom.utils.optional import scikit_learn_is_installed
 from rom.utils.random import torch_generator
 
 __all__ = ["build_autoencoder"]
@@ -121,17 +122,19 @@ class InCoordinates:
 
 
 def note_quality(autoencoder: Autoencoder, coordinates: Tensor) -> None:
-    """Enter into the history how the latent space is used, and warn where it is not, or folds.
+    """Enter into the history how the latent space is used, and warn if it is not fully used or folds.
 
-    On samples by their POD coordinates (N, r): distances and angles are those of the samples, for the basis is orthonormal, and
-    nothing needs to be lifted once for every latent coordinate.
+    Samples are compared by their POD coordinates ``(N, r)``. Distances and angles are those of the samples, because the basis is
+    orthonormal, and nothing has to be lifted for each latent coordinate. Without scikit-learn folds are not looked for.
     """
     if len(coordinates) < ENOUGH_FOR_NEIGHBOURS:
         return
     most = max(ENOUGH_FOR_NEIGHBOURS, JUDGED_TIMES_DIM // autoencoder.latent_dim)
     some = torch.randperm(len(coordinates), generator=torch_generator(0))[:most]
-    quality = measured(InCoordinates(autoencoder._state.networks), coordinates.cpu()[some].numpy())
+    model, samples = InCoordinates(autoencoder._state.networks), coordinates.cpu()[some].numpy()
+    quality = measure_latent_quality(model, samples, neighbours=scikit_learn_is_installed())
     for name in ("effective_dimension", "trustworthiness"):
-        autoencoder.history.attrs[name] = quality.attrs[name]
-    for message in complaints(quality):
+        if name in quality.attrs:
+            autoencoder.history.attrs[name] = quality.attrs[name]
+    for message in quality_warnings(quality):
         log.warning("%s", message)

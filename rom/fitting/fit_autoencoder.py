@@ -28,7 +28,7 @@ from rom.training.record import Progress
 from rom.training.run import FitRun
 from rom.utils.checks import require_choice, require_integer
 from rom.utils.errors import RomValueError
-from rom.utils.optional import require_scikit_learn
+from rom.utils.optional import require_scikit_learn, scikit_learn_is_installed
 
 __all__ = ["fit_autoencoder"]
 
@@ -127,6 +127,7 @@ def fit_autoencoder(
     check_modules(modules, latent_dim, run.config)
     check_reconstruction_weight(run.weights)
     check_start(start, run.config, modules)
+    scikit_learn_is_installed()  # its import, which the finished model needs, is part of the time before training
     samples = read_samples(data, sample_dims, run)
     require_dimension(latent_dim, samples.layout.n_states, run.weights)
     user_modules = check_user_modules(modules, samples.layout, latent_dim)

@@ -1,7 +1,7 @@
-"""How good a latent space is: whether every coordinate is used, whether it folds or tears, how evenly it can be decoded.
+"""How good a latent space is: whether it uses every coordinate, folds or tears, and how evenly it can be decoded.
 
-All is told as the decoder sees it. The unit of a latent coordinate means nothing, so no number here changes when one is
-scaled, but for its variance.
+Everything is measured through the decoder. The unit of a latent coordinate has no meaning, so no figure but the variance
+changes when a coordinate is scaled.
 """
 
 from __future__ import annotations
@@ -17,114 +17,195 @@ import xarray as xr
 from torch import Tensor
 
 from rom.utils.errors import RomValueError
+from rom.utils.optional import require_scikit_learn
 
-__all__ = ["EncodesAndDecodes", "complaints", "latent_quality", "measured"]
+__all__ = ["EncodesAndDecodes", "latent_quality", "measure_latent_quality", "quality_warnings"]
 
-FEWEST_STATES = 10  # from which a latent space can be judged
-MOST_SAMPLES = 1000  # the distances between all pairs of them are compared
-SAMPLED_NUMBERS = 2**27  # of samples of large states: a gigabyte
-DECODED_AT_ONCE = 2**22  # numbers of a block of Jacobians
-NEIGHBOURS = 10
-UNUSED = 0.01  # of the reconstruction error: a coordinate that matters less does not matter
-ROUNDING = 1e-12  # of the variance of the states, the square of what float32 leaves uncertain
-FOLDED = 0.9  # trustworthiness below this: many of the neighbours in the latent space are none
+MIN_STATES = 10  # from which a latent space can be judged
+
+# States that are compared: the distances between all pairs of them, and fewer of large states, which take a gigabyte.
+MAX_SAMPLES = 1000
+MAX_SAMPLED_NUMBERS = 2**27
+
+MAX_JACOBIAN_NUMBERS = 2**22  # of the Jacobians that are computed at a time
+NEIGHBOURS = 10  # of each state, for trustworthiness and continuity
+
+# A coordinate is used if replacing it by its mean changes the decoded states by more than this share of the reconstruction
+# error, and by more than what float32 leaves uncertain. The second is a share of the variance of the states.
+USED_SHARE_OF_ERROR = 0.01
+USED_SHARE_OF_VARIANCE = 1e-12
+
+FOLDED_BELOW = 0.9  # trustworthiness
 
 
 class EncodesAndDecodes(Protocol):
-    """Whose latent space it is: a `rom.ReducedOrderModel`, or an object of your own.
+    """A `rom.ReducedOrderModel`, a `rom.Autoencoder`, or an object of your own with the same two methods."""
 
-    encode: states (N, *shape) to latent states (N, d), of NumPy arrays. decode: latent states (N, d) to states (N, *shape), of
-    torch tensors, differentiable in forward mode.
-    """
+    def encode(self, x: Any, /) -> Any:
+        """Map states ``(N, *shape)`` to latent states ``(N, d)``, both NumPy arrays."""
+        ...
 
-    def encode(self, x: Any, /) -> Any: ...
+    def decode(self, z: Any, /) -> Any:
+        """Map latent states ``(N, d)`` to states ``(N, *shape)``, both torch tensors.
 
-    def decode(self, z: Any, /) -> Any: ...
+        It must be differentiable in forward mode.
+        """
+        ...
 
 
 def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
-    """How good the latent space of `model` is on `states`.
+    """Measure how good the latent space of a model is.
 
-    model: a `ReducedOrderModel`, or any object whose `encode` takes NumPy arrays and whose `decode` torch tensors.
-    states: (..., *shape), at least 10, as `model.encode` takes them, or a Dataset of trajectories. States that training
-        has not seen tell most. Of a model in a function space, values at any positions; they are compared by coefficients.
+    Fields in different units count alike. Of a model with `FitConfig.space`, states are values at any positions, and are
+    compared by their coefficients.
 
-    Returns a Dataset over `latent`, `latent_other`, and `sample`, at most 1,000 of the states chosen at random, with
-        variance (latent,): of each coordinate over the states, in its own unit;
-        importance (latent,): mean square change of the decoded states where a coordinate is replaced by its mean, in shares
-            of the variance of the states;
-        active (latent,): whether that is more than a hundredth of the reconstruction error. (Burda, Grosse &
-            Salakhutdinov 2016, ICLR, sec. 5, ask how much a coordinate varies, where a prior fixes its unit.);
-        correlation (latent, latent_other): between coordinates;
-        condition (sample,): condition number of dpsi/dz with each column times the standard deviation of its coordinate: how
-            unevenly small changes of z move the decoded state; inf where one moves nothing;
-    with the coordinate `sample`, positions among the states with all leading axes as one, and the attributes
-        reconstruction: mean square error of psi(phi(x)), in shares of the variance of the states;
-        effective_dimension: (sum l)^2 / sum l^2 over the eigenvalues l of C G, with C the covariance of z and G the mean
-            of (dpsi/dz)^T dpsi/dz: variances along principal directions, in units of the decoded states. Between 1 and d,
-            and the same after any linear change of z;
-        condition_median, condition_max;
-        trustworthiness, continuity: of ten neighbours, with distances in z measured by G (Venna & Kaski 2006, Neural
-            Networks 19, sec. 2): 1 is perfect, and places at random give about 1/2. Trust is lost where the encoder
-            folds, so that states far apart share a place; continuity where it tears, so that near ones do not.
+    Parameters
+    ----------
+    model : ReducedOrderModel, Autoencoder or object
+        An object of your own needs two methods: `encode` takes NumPy arrays ``(N, *shape)`` and returns ``(N, d)``, `decode`
+        takes torch tensors ``(N, d)``, returns ``(N, *shape)``, and is differentiable in forward mode.
+    states : array-like or xarray.Dataset
+        At least 10 states ``(..., *shape)``, as `model.encode` takes them, or a Dataset of trajectories. States that were not
+        used in training say most.
 
-    Fields in different units count alike. Warns (`RuntimeWarning`) of coordinates that are not used and of a latent space that
-    folds. Raises `RomValueError` for too few states, and for latent or decoded states that are not finite.
+    Returns
+    -------
+    xarray.Dataset
+        Variables over `latent`, `latent_other` and `sample`. The coordinate `sample` holds positions of at most 1000 randomly
+        chosen states, with all leading axes flattened.
+
+        - `variance` (latent): of each coordinate over the states, in the unit of the coordinate.
+        - `importance` (latent): mean square change of the decoded states when a coordinate is replaced by its mean, in
+          shares of the variance of the states.
+        - `active` (latent): whether that is more than a hundredth of the reconstruction error. (Burda et al. 2016, sec. 5,
+          use the variance of a coordinate instead, where a prior fixes its unit.)
+        - `correlation` (latent, latent_other): between coordinates.
+        - `condition` (sample): condition number of dpsi/dz, with each column times the standard deviation of its coordinate.
+          It says how unevenly small changes of z move the decoded state, and is inf where one moves nothing.
+
+        Attributes:
+
+        - `reconstruction`: mean square error of psi(phi(x)), in shares of the variance of the states.
+        - `effective_dimension`: (sum l)^2 / sum l^2 over the eigenvalues l of C G, with the covariance C of z and the mean G
+          of (dpsi/dz)^T dpsi/dz. It lies between 1 and d, and linear changes of z do not alter it.
+        - `condition_median`, `condition_max`.
+        - `trustworthiness`, `continuity`: of ten neighbours, with distances in z measured by G (Venna & Kaski 2006, eqs. 1
+          and 2). 1 is perfect; random places give about 1/2. Trustworthiness is low if the encoder folds, so that distant
+          states share a place; continuity is low if it tears, so that close states do not.
+
+    Warns
+    -----
+    RuntimeWarning
+        For coordinates that are not used, and for a latent space that folds.
+
+    Raises
+    ------
+    RomImportError
+        If scikit-learn is not installed: ``pip install latentrom[manifold]``.
+    RomValueError
+        If there are too few states, or if latent or decoded states are not finite.
+
+    References
+    ----------
+    - J. Venna, S. Kaski, "Local multidimensional scaling", Neural Networks 19 (2006) 889-899.
+    - Y. Burda, R. Grosse, R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rom
+    >>> x = np.random.default_rng(0).standard_normal((100, 2)) @ [[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]]
+    >>> model = rom.fit_autoencoder(x, 2, config=rom.FitConfig(hidden=(), quadratic_decoder=False))
+    >>> quality = rom.latent_quality(model, x)
+    >>> quality["active"].values.tolist()
+    [True, True]
+    >>> round(quality.attrs["trustworthiness"], 2)
+    1.0
     """
-    quality = measured(model, of_trajectories(states))
-    for message in complaints(quality):
+    require_scikit_learn("latent_quality")
+    quality = measure_latent_quality(model, of_trajectories(states))
+    for message in quality_warnings(quality):
         warnings.warn(message, RuntimeWarning, stacklevel=2)
     return quality
 
 
-def measured(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
-    """What `latent_quality` returns."""
-    latent = as_array(model.encode(states)).astype(np.float64)
-    latent = latent.reshape(-1, latent.shape[-1])
+def measure_latent_quality(model: EncodesAndDecodes, states: Any, neighbours: bool = True) -> xr.Dataset:
+    """Return the figures of `latent_quality`; without `neighbours`, leave out those that need scikit-learn."""
+    latent = finite_latent_states(model, states)
     n_states, d = latent.shape
-    if n_states < FEWEST_STATES:
-        raise RomValueError(f"states: {n_states} are too few to judge a latent space; pass at least {FEWEST_STATES}")
-    if not np.isfinite(latent).all():
-        first = int(np.argmin(np.isfinite(latent).all(axis=1)))
-        raise RomValueError(f"states: the latent state of number {first} is not finite; leave such states out")
     centre, spread = latent.mean(axis=0), latent.std(axis=0)
-    standard = (latent - centre) / positive(spread)
+    standard = (latent - centre) / at_least_tiny(spread)
     correlation = standard.T @ standard / n_states
     np.fill_diagonal(correlation, 1.0)
 
     flat, groups = flattened(model, states, n_states)
-    sample = drawn(*flat.shape)
+    sample = sample_positions(*flat.shape)
     unit = units_of(flat[sample], groups)
     exact = flat[sample] / unit
     decode = in_units(flat_decoder(model), unit)
-    view = view_of_decoder(decode, latent[sample], centre, spread, exact)
+    decoder = measure_decoder(decode, latent[sample], centre, spread, exact)
 
-    root = square_root(view.metric.mean(axis=0))
+    root = square_root(decoder.metric.mean(axis=0))
     eigenvalues = np.linalg.eigvalsh(root @ correlation @ root)
-    condition = condition_numbers(view.metric)
-    places = ranks(standard[sample] @ root), ranks(exact)
+    condition = condition_numbers(decoder.metric)
     return xr.Dataset(
         {
             "variance": ("latent", spread**2),
-            "importance": ("latent", view.importance),
-            "active": ("latent", view.importance > UNUSED * view.error + ROUNDING),
+            "importance": ("latent", decoder.importance),
+            "active": ("latent", decoder.importance > USED_SHARE_OF_ERROR * decoder.error + USED_SHARE_OF_VARIANCE),
             "correlation": (("latent", "latent_other"), correlation),
             "condition": ("sample", condition),
         },
         coords={"latent": np.arange(d), "latent_other": np.arange(d), "sample": sample},
         attrs={
-            "reconstruction": view.error,
-            "effective_dimension": float(eigenvalues.sum() ** 2 / positive(np.square(eigenvalues).sum())),
+            "reconstruction": decoder.error,
+            "effective_dimension": float(eigenvalues.sum() ** 2 / at_least_tiny(np.square(eigenvalues).sum())),
             "condition_median": float(np.median(condition)),
             "condition_max": float(condition.max()),
-            "trustworthiness": neighbours_kept(*places),
-            "continuity": neighbours_kept(*reversed(places)),
+            **(neighbour_figures(standard[sample] @ root, exact) if neighbours else {}),
         },
     )
 
 
-def complaints(quality: xr.Dataset) -> list[str]:
-    """What is wrong with a latent space, and what to do about it."""
+def finite_latent_states(model: EncodesAndDecodes, states: Any) -> np.ndarray:
+    """Return the latent states ``(N, d)`` in float64; refuse too few of them, and any that are not finite."""
+    latent = as_array(model.encode(states)).astype(np.float64)
+    latent = latent.reshape(-1, latent.shape[-1])
+    if len(latent) < MIN_STATES:
+        raise RomValueError(f"states: {len(latent)} are too few to judge a latent space; pass at least {MIN_STATES}")
+    finite = np.isfinite(latent).all(axis=1)
+    if not finite.all():
+        raise RomValueError(
+            f"states: the latent state of number {int(np.argmin(finite))} is not finite; leave such states out"
+        )
+    return latent
+
+
+def neighbour_figures(latent: np.ndarray, states: np.ndarray) -> dict[str, float]:
+    """Return trustworthiness and continuity (Venna & Kaski 2006, eqs. 1 and 2).
+
+    Continuity is trustworthiness with the two sets of points exchanged.
+
+    Parameters
+    ----------
+    latent : numpy.ndarray
+        Latent states ``(S, d)``, in units in which the decoder is an isometry on average.
+    states : numpy.ndarray
+        ``(S, n)``.
+    """
+    from sklearn.manifold import trustworthiness
+
+    # Centred because scikit-learn takes distances from products, which are inexact far from the origin.
+    latent, states = (points - points.mean(axis=0) for points in (latent, states))
+    k = min(NEIGHBOURS, (len(states) - 1) // 2)
+    return {
+        "trustworthiness": float(trustworthiness(states, latent, n_neighbors=k)),
+        "continuity": float(trustworthiness(latent, states, n_neighbors=k)),
+    }
+
+
+def quality_warnings(quality: xr.Dataset) -> list[str]:
+    """Return what is wrong with a latent space, and what to do about it."""
     unused = [str(k) for k in quality["latent"].values[~quality["active"].values]]
     messages = []
     if unused:
@@ -133,8 +214,8 @@ def complaints(quality: xr.Dataset) -> list[str]:
             f"latent {which} not used: decoded states hardly change with the mean in its place. Take fewer latent states; of a "
             "variational autoencoder, lower beta or warm it up for longer, for this is posterior collapse"
         )
-    trust = quality.attrs["trustworthiness"]
-    if trust < FOLDED:
+    trust = quality.attrs.get("trustworthiness", 1.0)
+    if trust < FOLDED_BELOW:
         messages.append(
             f"the latent space folds (trustworthiness {trust:.2f}): states that lie far apart have nearly the same latent "
             "state. Take more latent states, or give the reconstruction more weight"
@@ -142,22 +223,18 @@ def complaints(quality: xr.Dataset) -> list[str]:
     return messages
 
 
-# -----------------------------------------------------------------------------------------------------------
-# States
-# -----------------------------------------------------------------------------------------------------------
-
-
 def of_trajectories(states: Any) -> Any:
-    """The states of a Dataset of trajectories; anything else as it is."""
+    """Return the states of a Dataset of trajectories, and anything else unchanged."""
     return states["state"] if isinstance(states, xr.Dataset) and "state" in states else states
 
 
 def as_array(values: Any) -> np.ndarray:
+    """Return values as a NumPy array, also those of a tensor on any device."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def flattened(model: Any, states: Any, n_states: int) -> tuple[np.ndarray, Sequence[Sequence[slice]]]:
-    """Return states (N, n) in the order of the model's components, and the groups of components that share a unit."""
+    """Return states ``(N, n)`` in the order of the model's components, and the groups of components that share a unit."""
     codec = getattr(model, "codec", None)
     if codec is None:
         return as_array(states).reshape(n_states, -1).astype(np.float64), ((slice(None),),)
@@ -165,14 +242,17 @@ def flattened(model: Any, states: Any, n_states: int) -> tuple[np.ndarray, Seque
     return flat.reshape(n_states, -1).astype(np.float64), codec.layout.field_groups
 
 
-def drawn(n_states: int, size: int) -> np.ndarray:
-    """Positions of some of the states, at random: equal distances would find one phase of every trajectory."""
-    count = min(MOST_SAMPLES, max(FEWEST_STATES, SAMPLED_NUMBERS // size))
+def sample_positions(n_states: int, size: int) -> np.ndarray:
+    """Return sorted random positions of some of the states, each of `size` numbers.
+
+    States at equal distances could all lie in the same phase of every trajectory.
+    """
+    count = min(MAX_SAMPLES, max(MIN_STATES, MAX_SAMPLED_NUMBERS // size))
     return np.sort(np.random.default_rng(0).permutation(n_states)[:count])
 
 
 def units_of(flat: np.ndarray, groups: Sequence[Sequence[slice]]) -> np.ndarray:
-    """Units (n,) of the components of states (N, n): the root of the mean variance in each of the groups."""
+    """Return units ``(n,)`` of the components of states ``(N, n)``: in each group, the root of its mean variance."""
     variance, unit = flat.var(axis=0), np.ones(flat.shape[1])
     for group in groups:
         mean = np.concatenate([variance[where] for where in group]).mean()
@@ -181,17 +261,18 @@ def units_of(flat: np.ndarray, groups: Sequence[Sequence[slice]]) -> np.ndarray:
     return unit
 
 
-# -----------------------------------------------------------------------------------------------------------
-# The decoder
-# -----------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class View:
-    """The latent space as the decoder sees it.
+class DecoderFigures:
+    """Figures of the decoder at latent states, with s = z over its standard deviation.
 
-    metric: (S, d, d), (dpsi/ds)^T dpsi/ds with s = z over its standard deviation. importance: (d,) and error, in shares of
-    the variance of the states.
+    Attributes
+    ----------
+    metric : numpy.ndarray
+        (dpsi/ds)^T dpsi/ds at each latent state, ``(S, d, d)``.
+    importance : numpy.ndarray
+        Mean square change when a coordinate is replaced by its mean, ``(d,)``, in shares of the variance of the states.
+    error : float
+        Mean square error of the reconstruction, in the same unit.
     """
 
     metric: np.ndarray
@@ -200,26 +281,41 @@ class View:
 
 
 def flat_decoder(model: Any) -> Callable[[Tensor], Tensor]:
-    """Return the decoder, from latent states (B, d) to flat states (B, n): in a function space to coefficients, not values."""
+    """Return the decoder from latent states ``(B, d)`` to flat states ``(B, n)``, which are coefficients with `FitConfig.space`."""
     decode_flat = getattr(model, "decode_flat", None)
     return decode_flat or (lambda latent: model.decode(latent).reshape(len(latent), -1))
 
 
 def in_units(decode: Callable[[Tensor], Tensor], unit: np.ndarray) -> Callable[[Tensor], Tensor]:
-    """A decoder whose flat states (B, n) are in the given units (n,)."""
+    """Return a decoder whose flat states ``(B, n)`` are in the given units ``(n,)``."""
     inverse = torch.from_numpy(1.0 / unit)
     return lambda latent: decode(latent) * inverse
 
 
 @torch.no_grad()
-def view_of_decoder(
+def measure_decoder(
     decode: Callable[[Tensor], Tensor], latent: np.ndarray, centre: np.ndarray, spread: np.ndarray, exact: np.ndarray
-) -> View:
-    """By d products dpsi/dz e_k, and d decodings with one coordinate at its mean, at latent states (S, d) of `exact` (S, n)."""
+) -> DecoderFigures:
+    """Decode latent states, once with each coordinate at its mean, and differentiate along each coordinate.
+
+    Parameters
+    ----------
+    decode : callable
+        Maps tensors ``(B, d)`` to ``(B, n)``.
+    latent, exact : numpy.ndarray
+        Latent states ``(S, d)`` and the states that they encode, ``(S, n)``.
+    centre, spread : numpy.ndarray
+        Mean and standard deviation of each latent coordinate, ``(d,)``.
+
+    Raises
+    ------
+    RomValueError
+        If decoded states are not finite.
+    """
     d = latent.shape[1]
     tangents = torch.from_numpy(np.diag(spread))
     metric, change, error = [], np.zeros(d), 0.0
-    size = max(1, DECODED_AT_ONCE // (d * exact.shape[1]))
+    size = max(1, MAX_JACOBIAN_NUMBERS // (d * exact.shape[1]))
     for start in range(0, len(latent), size):
         z = torch.from_numpy(latent[start : start + size])
         decoded = decode(z)
@@ -235,12 +331,12 @@ def view_of_decoder(
             replaced = z.clone()
             replaced[:, k] = centre[k]
             change[k] += (decode(replaced) - decoded).square().sum().item()
-    total = positive(len(exact) * exact.var(axis=0).sum())
-    return View(np.concatenate(metric), change / total, float(error / total))
+    total = at_least_tiny(len(exact) * exact.var(axis=0).sum())
+    return DecoderFigures(np.concatenate(metric), change / total, float(error / total))
 
 
 def condition_numbers(metric: np.ndarray) -> np.ndarray:
-    """Of Jacobians, (S,), by their Gram matrices (S, d, d); inf where a direction is lost in rounding."""
+    """Return condition numbers ``(S,)`` of Jacobians from their Gram matrices ``(S, d, d)``; inf for a singular one."""
     square = np.linalg.eigvalsh(metric)
     least, most = square[:, 0], square[:, -1]
     lost = least <= len(metric[0]) * np.finfo(float).eps * most
@@ -248,39 +344,11 @@ def condition_numbers(metric: np.ndarray) -> np.ndarray:
 
 
 def square_root(matrix: np.ndarray) -> np.ndarray:
-    """The symmetric root of a symmetric matrix without negative eigenvalues."""
+    """Return the symmetric square root of a positive semidefinite matrix."""
     eigenvalues, vectors = np.linalg.eigh(matrix)
     return vectors * np.sqrt(np.maximum(eigenvalues, 0.0)) @ vectors.T
 
 
-def positive(values: Any) -> Any:
+def at_least_tiny(values: Any) -> Any:
+    """Return values that can be divided by, zeros replaced by the smallest normal number."""
     return np.maximum(values, np.finfo(float).tiny)
-
-
-# -----------------------------------------------------------------------------------------------------------
-# Neighbours
-# -----------------------------------------------------------------------------------------------------------
-
-
-def ranks(points: np.ndarray) -> np.ndarray:
-    """How near each point is to each other, (S, S): 0 the point of the row itself, 1 its nearest neighbour, and so on."""
-    centred = points - points.mean(axis=0)
-    square = np.square(centred).sum(axis=1)
-    distance = square[:, None] + square - 2.0 * centred @ centred.T
-    np.fill_diagonal(distance, -np.inf)
-    order = distance.argsort(axis=1, kind="stable")
-    result = np.empty_like(order)
-    np.put_along_axis(result, order, np.arange(len(points))[None], axis=1)
-    return result
-
-
-def neighbours_kept(near: np.ndarray, true: np.ndarray) -> float:
-    """1 - 2 / (S k (2 S - 3 k - 1)) sum over the k nearest by `near` of what their rank by `true` exceeds k (both (S, S)).
-
-    Trustworthiness where `near` are ranks in the latent space and `true` those among the states; continuity the other way
-    round (Venna & Kaski 2006, Neural Networks 19, eqs. 1 and 2).
-    """
-    count = len(near)
-    k = min(NEIGHBOURS, (count - 1) // 2)
-    intruders = np.where((near >= 1) & (near <= k), np.maximum(true - k, 0), 0).sum()
-    return float(1.0 - 2.0 * intruders / (count * k * (2 * count - 3 * k - 1)))

@@ -6,7 +6,7 @@ import importlib
 
 from rom.utils.errors import RomImportError
 
-__all__ = ["require_package", "require_scikit_learn"]
+__all__ = ["require_package", "require_scikit_learn", "scikit_learn_is_installed"]
 
 
 def require_package(module: str, package: str, extra: str, feature: str) -> None:
@@ -41,3 +41,12 @@ def require_package(module: str, package: str, extra: str, feature: str) -> None
 def require_scikit_learn(feature: str) -> None:
     """Check that scikit-learn is installed, which `feature` needs; raise `RomImportError` otherwise."""
     require_package("sklearn.manifold", "scikit-learn", "manifold", feature)
+
+
+def scikit_learn_is_installed() -> bool:
+    """Return whether scikit-learn can be imported."""
+    try:
+        require_scikit_learn("this")
+    except RomImportError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """Latent spaces whose faults are known: a perfect one, folds, dead and duplicated coordinates, other units."""
 
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom.models.latent_quality import latent_quality, neighbours_kept, ranks, units_of
+from rom.models.latent_quality import latent_quality, measure_latent_quality, neighbour_figures, units_of
 
 
 @dataclass
@@ -153,18 +154,32 @@ def test_a_tear_is_found():
 
 def test_neighbours_are_counted_as_defined():
     rng = np.random.default_rng(0)
-    here, there = ranks(rng.standard_normal((40, 2))), ranks(rng.standard_normal((40, 5)))
+    z, x = rng.standard_normal((40, 2)), rng.standard_normal((40, 5)) + 1e6
+    here, there = (
+        np.square(p[:, None] - p).sum(axis=-1).argsort(axis=1).argsort(axis=1) for p in (z, x)
+    )  # 0 for the point itself, 1 for its nearest neighbour
     k, total = 10, 0.0
     for i in range(40):
         for j in range(40):
             if i != j and here[i, j] <= k < there[i, j]:
                 total += there[i, j] - k
-    assert neighbours_kept(here, there) == pytest.approx(1 - 2 / (40 * k * (80 - 3 * k - 1)) * total)
-    assert neighbours_kept(here, here) == 1.0
+    figures = neighbour_figures(z, x)
+    assert figures["trustworthiness"] == pytest.approx(1 - 2 / (40 * k * (80 - 3 * k - 1)) * total)
+    assert neighbour_figures(x, z)["continuity"] == figures["trustworthiness"]
+    assert neighbour_figures(z, z) == {"trustworthiness": 1.0, "continuity": 1.0}
 
 
-def test_ranks_are_those_of_distances():
-    np.testing.assert_array_equal(ranks(np.array([[0.0], [1.0], [3.0], [7.0]]))[1], [1, 0, 2, 3])
+def test_without_scikit_learn_neighbours_are_left_out_or_the_package_is_named(states, monkeypatch):
+    model = mixed(np.eye(2))
+    whole = latent_quality(model, states)
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(
+        rom.RomImportError, match=r"latent_quality needs scikit-learn, .* pip install latentrom\[manifold\]"
+    ):
+        latent_quality(model, states)
+    part = measure_latent_quality(model, states, neighbours=False)
+    xr.testing.assert_identical(part.drop_attrs(), whole.drop_attrs())
+    assert set(whole.attrs) - set(part.attrs) == {"trustworthiness", "continuity"}
 
 
 def test_condition_numbers_are_those_of_jacobians():

@@ -24,23 +24,14 @@ from systems.errors import (
     SystemsTypeError,
     SystemsValueError,
 )
+from systems.flow_sampling import InitialStates, Lifted, NearTrajectories, ShortFlows
 from systems.input_signals import Signals, as_signals, signals
-from systems.integrators import Formulation, LawsonDormandPrince
+from systems.integrators import Formulation
 from systems.io.open import open_trajectories
 from systems.io.write import save_trajectories
+from systems.lawson import LawsonDormandPrince
 from systems.parameter import Parameter
-from systems.sampling import (
-    Box,
-    Gaussian,
-    InitialStates,
-    LatinHypercube,
-    Lifted,
-    Mixture,
-    NearTrajectories,
-    Sampler,
-    ShortFlows,
-    Sobol,
-)
+from systems.sampling import Box, Gaussian, LatinHypercube, Mixture, Sampler, Sobol
 from systems.system import System
 from systems.trajectories import simulate
 

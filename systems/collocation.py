@@ -14,8 +14,9 @@ import xarray as xr
 from systems.arguments import checked_parameters, checked_states
 from systems.checks import deadline_after, numeric, require_finite, require_integer, require_seed
 from systems.errors import EvaluationError, IntegrationWarning, SystemsTypeError, SystemsValueError
+from systems.flow_sampling import NearTrajectories
 from systems.io.provenance import package_version
-from systems.sampling import NearTrajectories, Sampler, child_seed
+from systems.sampling import Sampler, child_seed
 from systems.system import System
 
 __all__ = ["collocate"]

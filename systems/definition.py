@@ -8,9 +8,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from systems.flow_sampling import InitialStates, ShortFlows
 from systems.integrators import Formulation
 from systems.parameter import Parameter
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
+from systems.sampling import Mixture, Sampler
 
 __all__ = ["SystemDefinition"]
 

@@ -12,8 +12,9 @@ import numpy as np
 
 from systems.checks import require_number
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
+from systems.flow_sampling import InitialStates, ShortFlows
 from systems.parameter import Parameter
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
+from systems.sampling import Mixture, Sampler
 from systems.system import System
 
 

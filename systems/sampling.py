@@ -1,11 +1,7 @@
-"""Samplers of states: small frozen objects, called as `sampler(n, seed)`, that return float64 arrays (n,
-*shape).
+"""Samplers of states: small frozen objects, called as ``sampler(n, seed)``, that return float64 arrays ``(n, *shape)``.
 
-The i-th state depends on (seed, i) alone, so sampler(10, seed) equals sampler(100, seed)[:10] bit for bit;
-LatinHypercube is the exception, where it depends on (seed, n, i). The number of workers never matters.
-
-Why many: the collocation points of a reduced-order model must cover where the flow goes, not only where it
-starts.
+The i-th state depends on (seed, i) alone, so ``sampler(10, seed)`` equals ``sampler(100, seed)[:10]`` bit for bit. The
+exception is LatinHypercube, where it depends on (seed, n, i). The number of workers never matters.
 """
 
 from __future__ import annotations
@@ -16,27 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from scipy.stats import qmc
 
-from systems.checks import require_integer, require_number, require_seed
-from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
-from systems.integrators import IntegrationFailure, integrate
+from systems.checks import require_integer, require_seed
+from systems.errors import SystemsValueError
 
+__all__ = ["Box", "Gaussian", "LatinHypercube", "Mixture", "Sampler", "Sobol", "assignment", "child_seed"]
+
+# A sampler is called as sampler(n, seed) and returns states (n, *shape).
 Sampler = Callable[[int, int], np.ndarray]
-
-# Flows are integrated this many at a time, always whole blocks: the steps of one block are shared, so a state
-# must not depend on how many of its neighbours were asked for.
-FLOWS_PER_BLOCK = 32
-READ_TOGETHER = 2**26  # bytes of a trajectory that is read from a file
 
 
 def child_seed(seed: int, *key: int) -> int:
-    """A seed independent of `seed` and of other keys."""
+    """Return a seed that is independent of `seed` and of the seeds for other keys."""
     return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)[0])
 
 
 def _bounds(low: Any, high: Any, names: tuple[str, str] = ("low", "high")) -> tuple[np.ndarray, np.ndarray]:
+    """Return two arrays of the same shape, finite; raise an error that names them otherwise."""
     try:
         low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
     except (TypeError, ValueError) as error:
@@ -51,7 +44,7 @@ def _bounds(low: Any, high: Any, names: tuple[str, str] = ("low", "high")) -> tu
 
 @dataclass(frozen=True, eq=False)
 class _Bounded:
-    """Bounds of a box: arrays of the shape of a state (or one of them a number)."""
+    """Bounds of a box: arrays of the shape of a state; one of them may be a number."""
 
     low: Any
     high: Any
@@ -65,21 +58,63 @@ class _Bounded:
         object.__setattr__(self, "high", high)
 
     def _scale(self, unit: np.ndarray) -> np.ndarray:
+        """Return states in the box from points (n, size) in the unit cube."""
         return self.low + (self.high - self.low) * unit.reshape(-1, *self.low.shape)
 
 
 @dataclass(frozen=True, eq=False)
 class Box(_Bounded):
-    """Independent uniform states in the box low <= x < high."""
+    """Independent uniform states in the box ``low <= x < high``.
+
+    Parameters
+    ----------
+    low, high : array_like
+        Bounds of the shape of a state; one of them may be a number.
+
+    Raises
+    ------
+    SystemsValueError
+        Unless the bounds are finite arrays of one shape with ``low < high``.
+
+    Examples
+    --------
+    >>> import systems
+    >>> box = systems.Box(low=(-1.0, 0.0), high=(1.0, 2.0))
+    >>> states = box(100, seed=0)
+    >>> states.shape, bool((states[:10] == box(10, seed=0)).all())
+    ((100, 2), True)
+    """
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states ``(n, *shape)``."""
         rng = np.random.default_rng(require_seed(seed))
         return self._scale(rng.random((require_integer("n", n, low=1), self.low.size)))
 
 
 @dataclass(frozen=True, eq=False)
 class Sobol(_Bounded):
-    """Scrambled Sobol points in the box low <= x < high (scipy.stats.qmc); at most 21,201 numbers a state."""
+    """Scrambled Sobol points in the box ``low <= x < high``, which fill it more evenly than random states.
+
+    Parameters
+    ----------
+    low, high : array_like
+        Bounds of the shape of a state with at most 21,201 entries; one of them may be a number.
+
+    Raises
+    ------
+    SystemsValueError
+        Unless the bounds are finite arrays of one shape with ``low < high``, or if they have too many entries.
+
+    References
+    ----------
+    `scipy.stats.qmc.Sobol`.
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.Sobol(low=(-1.0, 0.0), high=(1.0, 2.0))(100, seed=0).shape
+    (100, 2)
+    """
 
     def __post_init__(self):
         super().__post_init__()
@@ -90,21 +125,45 @@ class Sobol(_Bounded):
             )
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states ``(n, *shape)``."""
         rng = np.random.default_rng(require_seed(seed))
         # SciPy 1.15 renamed `seed` to `rng` and still takes both.
         engine = qmc.Sobol(self.low.size, scramble=True, seed=rng)  # pyright: ignore[reportCallIssue]
-        # Whole powers of two are the balanced sets; the points before the n-th are the same.
+        # Only sets of a power of two are balanced; the first n points are the same in all sets.
         return self._scale(engine.random_base2(math.ceil(math.log2(require_integer("n", n, low=1))))[:n])
 
 
 @dataclass(frozen=True, eq=False)
 class LatinHypercube(_Bounded):
-    """Latin hypercube in the box low <= x < high: in each coordinate one state per n-th of the range.
+    """Latin hypercube in the box ``low <= x < high``: one state in each n-th of the range of each coordinate.
 
     The i-th state depends on (seed, n, i).
+
+    Parameters
+    ----------
+    low, high : array_like
+        Bounds of the shape of a state; one of them may be a number.
+
+    Raises
+    ------
+    SystemsValueError
+        Unless the bounds are finite arrays of one shape with ``low < high``.
+
+    References
+    ----------
+    `scipy.stats.qmc.LatinHypercube`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import systems
+    >>> states = systems.LatinHypercube(low=(0.0, 0.0), high=(10.0, 10.0))(10, seed=0)
+    >>> np.sort(states[:, 0].astype(int))
+    array([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
     """
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states ``(n, *shape)``."""
         rng = np.random.default_rng(require_seed(seed))
         engine = qmc.LatinHypercube(self.low.size, seed=rng)  # pyright: ignore[reportCallIssue]
         return self._scale(engine.random(require_integer("n", n, low=1)))
@@ -112,7 +171,24 @@ class LatinHypercube(_Bounded):
 
 @dataclass(frozen=True, eq=False)
 class Gaussian:
-    """Independent normal states of the given mean and standard deviation (arrays of the shape of a state)."""
+    """Independent normal states.
+
+    Parameters
+    ----------
+    mean, std : array_like
+        Mean and standard deviation of the shape of a state; one of them may be a number.
+
+    Raises
+    ------
+    SystemsValueError
+        Unless `mean` and `std` are finite arrays of one shape, and `std` is not negative.
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.Gaussian(mean=(0.0, 25.0), std=(8.0, 8.0))(100, seed=0).shape
+    (100, 2)
+    """
 
     mean: Any
     std: Any
@@ -125,188 +201,15 @@ class Gaussian:
         object.__setattr__(self, "std", std)
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states ``(n, *shape)``."""
         rng = np.random.default_rng(require_seed(seed))
         return self.mean + self.std * rng.standard_normal((require_integer("n", n, low=1), *self.mean.shape))
 
 
-@dataclass(frozen=True)
-class InitialStates:
-    """The initial states of a system: those that `system.sample_initial` draws."""
-
-    system: Any
-
-    def __call__(self, n: int, seed: int) -> np.ndarray:
-        return np.asarray(
-            self.system.sample_initial(require_integer("n", n, low=1), require_seed(seed)).values, dtype=float
-        )
-
-
-@dataclass(frozen=True)
-class Lifted:
-    """States given in latent coordinates: system.decode(latent(n, seed)), for systems that are lifted."""
-
-    system: Any
-    latent: Sampler
-
-    def __post_init__(self):
-        if not hasattr(self.system, "decode"):
-            raise SystemsTypeError(
-                f"Lifted needs a system with decode(z), such as LiftedDuffing; {self.system!r} has none"
-            )
-
-    def __call__(self, n: int, seed: int) -> np.ndarray:
-        return np.asarray(self.system.decode(self.latent(n, seed)))
-
-
-@dataclass(frozen=True)
-class ShortFlows:
-    """States along flows of the system, from initial states to `duration` later.
-
-    Point i lies on flow i // points_per_flow. Its time is duration * s^spacing, with s in the (i %
-    points_per_flow)-th of that many equal parts of [0, 1], at an offset that is drawn once for each block of
-    32 flows (they are integrated together, and so share their times). spacing > 1 puts more points at early
-    times, for systems whose late states are all alike.
-
-    system: System; it is integrated as `simulate` does, in its own formulation where it has one, at its default
-    parameters, or at sampled ones where it `samples_parameters`.
-    initial: sampler of the states at which flows start; the system's initial states by default.
-    duration: in the system's time units; the span of its default times by default.
-    rtol: relative tolerance of the integration. It may be loose, for f is evaluated at the states reached: an
-    error moves a point, and does not make its derivative wrong.
-
-    Raises EvaluationError if a flow cannot be integrated.
-    """
-
-    system: Any
-    initial: Sampler | None = None
-    duration: float | None = None
-    points_per_flow: int = 4
-    spacing: float = 1.0
-    rtol: float = 1e-4
-
-    def __post_init__(self):
-        require_integer("points_per_flow", self.points_per_flow, low=1)
-        if self.duration is not None:
-            require_number("duration", self.duration, low=0.0, exclusive=True)
-        require_number("spacing", self.spacing, low=0.0, exclusive=True)
-
-    def __call__(self, n: int, seed: int) -> np.ndarray:
-        n, m = require_integer("n", n, low=1), self.points_per_flow
-        n_flows = FLOWS_PER_BLOCK * math.ceil(n / (m * FLOWS_PER_BLOCK))
-        initial = self.initial or InitialStates(self.system)
-        start_seed = child_seed(require_seed(seed), 0)
-        x0 = np.asarray(initial(n_flows, start_seed), dtype=float)
-        # The parameters with which `sample_initial` drew the states.
-        mu = self.system.sample_parameters(n_flows, start_seed) if self.system.samples_parameters else None
-        offsets = np.random.default_rng(child_seed(seed, 1)).random(n_flows // FLOWS_PER_BLOCK)
-        states = np.empty((n_flows, m, *x0.shape[1:]))
-        for block, offset in enumerate(offsets):
-            flows = slice(block * FLOWS_PER_BLOCK, (block + 1) * FLOWS_PER_BLOCK)
-            times = self._duration() * ((np.arange(m) + offset) / m) ** self.spacing
-            of_flows = None if mu is None else mu[flows]
-            states[flows] = self._flow(x0[flows], of_flows, np.concatenate([[0.0], times]))[:, 1:]
-        return states.reshape(-1, *x0.shape[1:])[:n]
-
-    def _duration(self) -> float:
-        if self.duration is not None:
-            return self.duration
-        times = self.system.default_times
-        return float(times[-1] - times[0])
-
-    def _flow(self, x0: np.ndarray, mu: np.ndarray | None, t: np.ndarray) -> np.ndarray:
-        # One at a time where f takes no batches.
-        size = len(x0) if self.system.batches(x0) else 1
-        parts = [slice(i, i + size) for i in range(0, len(x0), size)]
-        try:
-            return np.concatenate(
-                [
-                    integrate(
-                        self.system, x0[part], t, None if mu is None else mu[part], rtol=self.rtol, atol=0.1 * self.rtol
-                    )
-                    for part in parts
-                ]
-            )
-        except IntegrationFailure as failure:
-            raise EvaluationError(
-                f"a short flow could not be integrated: {failure}. Give ShortFlows a shorter duration, "
-                "or initial states from which the flow exists"
-            ) from failure
-
-
-@dataclass(frozen=True, eq=False)
-class NearTrajectories:
-    """States of given trajectories, a share of them as they are, the others near them.
-
-    A perturbed state is x + noise * g * (x_a - x_b) / sqrt(2), with g standard normal and x_a, x_b two
-    further states drawn at random: it has the covariance of the data, and fields stay as smooth as the data
-    are (independent noise in each number would make a derivative of such a field meaningless).
-
-    trajectories: Dataset with `state` (trajectory, time, *shape), or a list of such; lazy ones are read one
-    trajectory at a time, or 64 MB of one, each once at most.
-    noise: size of the perturbations, as a fraction of the spread of the data.
-    exact: share of states without perturbation; they are spread evenly over the points.
-    """
-
-    trajectories: Any
-    noise: float = 0.03
-    exact: float = 0.5
-
-    def __post_init__(self):
-        sets = self.trajectories
-        sets = list(sets) if isinstance(sets, Sequence) else [sets]
-        for one in sets:
-            if not isinstance(one, xr.Dataset) or "state" not in one:
-                raise SystemsTypeError("trajectories must be a Dataset with a variable `state`, or a list of them")
-            if one["state"].dims[:2] != ("trajectory", "time"):
-                raise SystemsValueError(
-                    f"state must have dimensions (trajectory, time, ...), got {one['state'].dims}; "
-                    "transpose it, or add the missing one by expand_dims"
-                )
-            if one["state"].size == 0:
-                raise SystemsValueError(f"trajectories are empty: state has shape {one['state'].shape}")
-        if not sets:
-            raise SystemsValueError("trajectories must hold at least one Dataset, got an empty list")
-        require_number("noise", self.noise, low=0.0)
-        require_number("exact", self.exact, low=0.0, high=1.0)
-        object.__setattr__(self, "trajectories", tuple(sets))
-
-    def __call__(self, n: int, seed: int) -> np.ndarray:
-        uniform = np.random.default_rng(child_seed(require_seed(seed), 0)).random((require_integer("n", n, low=1), 3))
-        strength = self.noise / math.sqrt(2) * np.random.default_rng(child_seed(seed, 1)).standard_normal(n)
-        strength[_assignment(n, (self.exact, 1 - self.exact)) == 0] = 0.0
-        sizes = [one.sizes["trajectory"] * one.sizes["time"] for one in self.trajectories]
-        chosen = np.minimum((uniform * sum(sizes)).astype(np.int64), sum(sizes) - 1)
-        perturbed = strength != 0
-        # All at once: each trajectory is then read once.
-        count = int(perturbed.sum())
-        states = self._read(np.concatenate([chosen[:, 0], *chosen[perturbed, 1:].T]), sizes)
-        states, first, second = states[:n], states[n : n + count], states[n + count :]
-        first -= second
-        first *= strength[perturbed].reshape(-1, *[1] * (states.ndim - 1))
-        states[perturbed] += first
-        return states.copy()  # without the further ones
-
-    def _read(self, chosen: np.ndarray, sizes: list[int]) -> np.ndarray:
-        """The chosen states, numbered through all sets, trajectories and times."""
-        states = np.empty((chosen.size, *self.trajectories[0]["state"].shape[2:]))
-        offset = 0
-        for one, size in zip(self.trajectories, sizes, strict=True):
-            here = np.flatnonzero((chosen >= offset) & (chosen < offset + size))
-            trajectory, time = np.divmod(chosen[here] - offset, one.sizes["time"])
-            together = max(1, READ_TOGETHER // (8 * int(np.prod(states.shape[1:]))))
-            for k, part in np.unique(np.stack([trajectory, time // together]), axis=1).T:
-                of_this = (trajectory == k) & (time // together == part)
-                first = int(part) * together
-                values = one["state"][int(k), first : first + together].values
-                states[here[of_this]] = values[time[of_this] - first]
-            offset += size
-        return states
-
-
-def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
-    """Which part each of n points belongs to: shares as even as can be at every n, without chance."""
+def assignment(n: int, weights: Sequence[float]) -> np.ndarray:
+    """Return which part each of n points belongs to (n,), without chance: shares are as even as they can be for every n."""
     total = sum(weights)
-    # What each part is owed; the one that is owed most takes the next point (the first of equals).
+    # The part that lacks most of its share takes the next point (the first of equals).
     owed, index = [0.0] * len(weights), []
     for _ in range(n):
         owed = [round(o + w / total, 9) for o, w in zip(owed, weights, strict=True)]
@@ -317,7 +220,29 @@ def _assignment(n: int, weights: Sequence[float]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Points of several samplers, interleaved in fixed proportion: equal shares, or the given weights."""
+    """Points of several samplers, interleaved in fixed proportions.
+
+    Parameters
+    ----------
+    samplers : sequence of callable
+        The samplers.
+    weights : sequence of float, optional
+        The share of each sampler. By default all are equal.
+
+    Raises
+    ------
+    SystemsValueError
+        If there are no samplers, or the weights are not as many, finite, not negative, and not all zero.
+
+    Examples
+    --------
+    >>> import systems
+    >>> lorenz = systems.Lorenz()
+    >>> box = systems.Box(low=(-25.0, -30.0, 0.0), high=(25.0, 30.0, 55.0))
+    >>> mixture = systems.Mixture((systems.InitialStates(lorenz), box), weights=(0.25, 0.75))
+    >>> mixture(100, seed=0).shape
+    (100, 3)
+    """
 
     samplers: Sequence[Sampler]
     weights: Sequence[float] | None = None
@@ -334,8 +259,9 @@ class Mixture:
         object.__setattr__(self, "weights", weights)
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states ``(n, *shape)``."""
         assert self.weights is not None
-        index = _assignment(require_integer("n", n, low=1), self.weights)
+        index = assignment(require_integer("n", n, low=1), self.weights)
         states: np.ndarray | None = None
         for k, sampler in enumerate(self.samplers):
             here = np.flatnonzero(index == k)

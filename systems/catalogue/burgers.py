@@ -10,8 +10,9 @@ import numpy as np
 from systems.arrays import like
 from systems.catalogue.periodic import PeriodicSystem
 from systems.checks import require_choice, require_integer, require_numbers
+from systems.flow_sampling import InitialStates, ShortFlows
 from systems.parameter import Parameter
-from systems.sampling import InitialStates, Mixture, Sampler, ShortFlows
+from systems.sampling import Mixture, Sampler
 from systems.system import System
 
 INITIAL_STATES = ("harmonic", "gaussian", "bumps", "mixed")

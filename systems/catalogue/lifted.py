@@ -13,9 +13,10 @@ from systems.arrays import as_floating, like
 from systems.catalogue.odes import Lorenz, lorenz_rhs
 from systems.checks import require_integer, require_numbers, require_seed
 from systems.errors import SystemsValueError
+from systems.flow_sampling import InitialStates, Lifted
 from systems.integrators import Formulation
 from systems.parameter import Parameter
-from systems.sampling import Box, Gaussian, InitialStates, Lifted, Mixture, Sampler
+from systems.sampling import Box, Gaussian, Mixture, Sampler
 from systems.system import System
 
 

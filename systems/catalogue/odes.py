@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from systems.checks import require_integer, require_number, require_numbers
+from systems.flow_sampling import InitialStates
 from systems.parameter import Parameter
-from systems.sampling import Box, Gaussian, InitialStates, Mixture, Sampler
+from systems.sampling import Box, Gaussian, Mixture, Sampler
 from systems.system import System
 
 

@@ -120,7 +120,7 @@ def test_near_trajectories_are_near_and_half_of_them_on():
 
 def test_near_trajectories_do_not_depend_on_how_they_are_read(monkeypatch):
     expected = systems.NearTrajectories(runs)(40, 3)
-    monkeypatch.setattr("systems.sampling.READ_TOGETHER", 3 * 8 * runs["state"][0, 0].size)
+    monkeypatch.setattr("systems.flow_sampling.READ_TOGETHER", 3 * 8 * runs["state"][0, 0].size)
     np.testing.assert_array_equal(systems.NearTrajectories(runs.chunk(time=4))(40, 3), expected)
 
 

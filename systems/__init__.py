@@ -1,7 +1,6 @@
 """Known dynamics dx/dt = f(x; mu, t): systems, samplers of states, simulation, collocation and storage."""
 
 from systems.adapters import from_dysts, from_pde, from_pymor
-from systems.black_box import from_rhs
 from systems.catalogue.burgers import Burgers, Burgers2D, ForcedBurgers, InviscidBurgers
 from systems.catalogue.diffusion import AllenCahn, FitzHughNagumo, Heat, LambdaOmega
 from systems.catalogue.fluids import Euler1D, NavierStokes2D
@@ -25,6 +24,7 @@ from systems.errors import (
     SystemsValueError,
 )
 from systems.flow_sampling import InitialStates, Lifted, NearTrajectories, ShortFlows
+from systems.from_function import from_rhs
 from systems.input_signals import Signals, as_signals, signals
 from systems.integrators import Formulation
 from systems.io.open import open_trajectories

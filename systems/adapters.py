@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from systems.black_box import BlackBox, from_rhs
+from systems.black_box import BlackBox
 from systems.checks import require_choice, require_integer, require_seed
 from systems.errors import SystemsImportError, SystemsTypeError, SystemsValueError, nearest
+from systems.from_function import from_rhs
 from systems.integrators import integrate
 from systems.sampling import Sampler
 from systems.system import System

@@ -1,4 +1,4 @@
-"""Errors of `systems`: all derive from `SystemsError` and from the matching built-in."""
+"""Errors of `systems`: each derives from `SystemsError` and from the matching built-in error."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from collections.abc import Iterable
 
 
 class SystemsError(Exception):
-    """Anything that `systems` refuses: values, types, files, failed evaluations of f."""
+    """Base of all errors that `systems` raises about values, types, files and evaluations of f.
+
+    Examples
+    --------
+    >>> import systems
+    >>> try:
+    ...     systems.Lorenz(sigma="ten")
+    ... except systems.SystemsError as error:
+    ...     print(error)
+    sigma must be a number, got 'ten'
+    """
 
 
 class SystemsValueError(SystemsError, ValueError):
-    """An argument has the right type but a value that cannot be used."""
+    """An argument of the right type with a value that cannot be used."""
 
 
 class SystemsTypeError(SystemsError, TypeError):
-    """An argument is of a kind that cannot be used."""
+    """An argument of a type that cannot be used."""
 
 
 class SystemsImportError(SystemsError, ImportError):
@@ -32,11 +42,11 @@ class SystemsOSError(SystemsError, OSError):
 
 
 class SystemsFileError(SystemsError, ValueError):
-    """A file that is truncated, altered, foreign, of another schema version, or at odds with the files beside it."""
+    """A file is damaged, foreign, of another schema version, or inconsistent with other files."""
 
 
 class EvaluationError(SystemsError, RuntimeError):
-    """f raised an exception, or returned a wrong shape or values that are not finite."""
+    """The function f raised an exception, or returned a wrong shape or values that are not finite."""
 
 
 class IntegrationError(SystemsError, RuntimeError):
@@ -44,7 +54,7 @@ class IntegrationError(SystemsError, RuntimeError):
 
 
 class ExecutorError(SystemsError, RuntimeError):
-    """An executor lost a worker, or could not run the work it was given."""
+    """An executor lost a worker, or could not run the work that it was given."""
 
 
 class IntegrationWarning(UserWarning):
@@ -52,12 +62,12 @@ class IntegrationWarning(UserWarning):
 
 
 def in_words(error: BaseException) -> str:
-    """Kind and message of any exception; unlike str(error), this cannot fail."""
+    """Return kind and message of any exception; unlike ``str(error)``, this cannot fail."""
     return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the nearest valid name, and all of them."""
+    """Return the end of an error message about an unknown name: the nearest valid name, and all of them."""
     valid = list(valid)
     if not valid:
         return "there are none"

@@ -1,11 +1,11 @@
 """Inputs u(t): parameters that change in time, known at some times and interpolated between them.
 
-What a system was driven by is data like its states: one labelled array (trajectory, time, input), which `simulate` takes
-and stores, `rom.fit` learns from and forecasts take again. A function of time is replaced by its values at some times, with
-one rule for what lies between. The times differ: `simulate` takes inputs at its own times t, and warns where an array
-changes between them; training knows them at the times of the snapshots, which are these; a forecast takes an array at
-the array's own times, and a function at more times than it is asked for. So all mean the same function of time where t is as
-fine as the inputs change.
+Inputs are data like states: one labelled array (trajectory, time, input), which `simulate` takes and stores, `rom.fit`
+learns from, and forecasts take again. A function of time is replaced by its values at some times, with one rule for the
+times in between. These times differ. `simulate` takes inputs at its own times t, and warns if an array changes between
+them. Training knows inputs at the times of the snapshots, which are the same. A forecast takes an array at the array's own
+times, and a function at more times than those of the forecast. All of them mean the same function of time if t resolves the
+changes of the inputs.
 """
 
 from __future__ import annotations
@@ -21,13 +21,39 @@ from systems.checks import checked_times, numeric, require_finite
 from systems.errors import SystemsTypeError, SystemsValueError, nearest
 from systems.io.provenance import fingerprint
 
+__all__ = ["Signals", "as_signals", "random_signals", "signals"]
+
+# Rules between the times; the second one holds values.
 INTERPOLATIONS = ("linear", "previous")
-SNAP = 1e-3  # of the shortest distance of knots
+# Times this close before a knot, as a fraction of the shortest distance of knots, count as the knot.
+SNAP = 1e-3
 
 
 @dataclass(frozen=True)
 class Signals:
-    """u(t) of some trajectories: `values` (n, K, m) at `times` (K,), linear in between, or held until the next of them."""
+    """Inputs u(t) of some trajectories.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The names of the m inputs.
+    times : numpy.ndarray
+        Times (K,), strictly increasing.
+    values : numpy.ndarray
+        Values (n, K, m) at the times.
+    held : bool
+        Whether a value is held until the next time. Otherwise inputs change linearly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import systems
+    >>> ramp = systems.Signals(("force",), np.array([0.0, 2.0]), np.array([[[0.0], [1.0]]]), held=False)
+    >>> ramp.at(0.5)
+    array([[0.25]])
+    >>> len(ramp)
+    1
+    """
 
     names: tuple[str, ...]
     times: np.ndarray
@@ -35,12 +61,32 @@ class Signals:
     held: bool
 
     def __len__(self) -> int:
+        """Return the number of trajectories."""
         return len(self.values)
 
     def at(self, t: Any) -> np.ndarray:
-        """u (n, m) at a time, or (n, T, m) at times (T,); beyond the ends the values there."""
+        """Return u at some times; before the first and after the last known time, the values there.
+
+        Parameters
+        ----------
+        t : float or array_like
+            A time, or times (T,).
+
+        Returns
+        -------
+        numpy.ndarray
+            Values (n, m) at a time, or (n, T, m) at times.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import systems
+        >>> steps = systems.Signals(("force",), np.array([0.0, 1.0]), np.array([[[0.0], [1.0]]]), held=True)
+        >>> steps.at([0.5, 1.5])[0, :, 0]
+        array([0., 1.])
+        """
         if self.held:
-            # A time that rounding has put just before a knot is at the knot.
+            # A time just before a knot is meant to be the knot, and differs by rounding.
             t = np.asarray(t) + (SNAP * np.diff(self.times).min() if len(self.times) > 1 else 0.0)
         k = np.clip(np.searchsorted(self.times, t, side="right") - 1, 0, len(self.times) - 1)
         if self.held:
@@ -50,15 +96,59 @@ class Signals:
         return (1.0 - share) * self.values[:, k] + share * self.values[:, k + 1]
 
     def description(self) -> list[str]:
-        """What tells them from others, in the provenance of data."""
+        """Return what identifies the inputs in the provenance of data.
+
+        Returns
+        -------
+        list of str
+            Names, rule between the times, and a digest of the values.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import systems
+        >>> systems.Signals(("force",), np.array([0.0, 1.0]), np.zeros((1, 2, 1)), held=False).description()[:2]
+        ['force', 'linear']
+        """
         return [*self.names, INTERPOLATIONS[self.held], fingerprint(self.values)]
 
     def select(self, rows: slice | list[int]) -> Signals:
-        """Those of some trajectories."""
+        """Return the inputs of some trajectories.
+
+        Parameters
+        ----------
+        rows : slice or list of int
+            The trajectories.
+
+        Returns
+        -------
+        Signals
+            Their inputs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import systems
+        >>> len(systems.Signals(("force",), np.array([0.0, 1.0]), np.zeros((5, 2, 1)), held=False).select([0, 3]))
+        2
+        """
         return Signals(self.names, self.times, self.values[rows], self.held)
 
     def labelled(self) -> xr.DataArray:
-        """(trajectory, time, input), with the rule between the times as the attribute `interpolation`."""
+        """Return the inputs as one labelled array.
+
+        Returns
+        -------
+        xarray.DataArray
+            Values (trajectory, time, input). The attribute ``interpolation`` is "linear" or "previous".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import systems
+        >>> systems.Signals(("force",), np.array([0.0, 1.0]), np.zeros((5, 2, 1)), held=False).labelled().dims
+        ('trajectory', 'time', 'input')
+        """
         return xr.DataArray(
             self.values, dims=("trajectory", "time", "input"), name="inputs",
             coords={"trajectory": np.arange(len(self)), "time": self.times, "input": list(self.names)},
@@ -67,15 +157,37 @@ class Signals:
 
 
 def signals(t: Any, values: Mapping[str, Any], interpolation: str = "linear") -> xr.DataArray:
-    """Inputs u(t) as one labelled array, from their values, or from functions of time.
+    """Make one labelled array of inputs u(t) from their values, or from functions of time.
 
-    t: times (time,), strictly increasing, at which inputs are known.
-    values: for each input its values (time,) or (trajectory, time), a number, or a function of a time; a function is
-    replaced by its values at `t`, so let `t` be as fine as it changes.
-    interpolation: what lies between the times: "linear", or "previous" for inputs that are held until the next time.
+    Parameters
+    ----------
+    t : array_like
+        Times (time,), strictly increasing, at which the inputs are known.
+    values : mapping
+        For each input its values (time,) or (trajectory, time), a number, or a function of one time. A function is replaced
+        by its values at `t`, so `t` must resolve its changes.
+    interpolation : {"linear", "previous"}, default "linear"
+        The rule between the times: linear, or held until the next time.
 
-    Returns a DataArray (trajectory, time, input), with one trajectory where no values had several: it drives any number
-    of them. Raises SystemsTypeError, SystemsValueError.
+    Returns
+    -------
+    xarray.DataArray
+        Inputs (trajectory, time, input). If no values have several trajectories there is one, which drives any number of
+        trajectories.
+
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import systems
+    >>> t = np.linspace(0.0, 5.0, 51)
+    >>> u = systems.signals(t, {"torque": np.sin, "damping": 0.1})
+    >>> u.shape, u.attrs["interpolation"]
+    ((1, 51, 2), 'linear')
     """
     t = checked_times("t", t)
     if interpolation not in INTERPOLATIONS:
@@ -93,7 +205,7 @@ def signals(t: Any, values: Mapping[str, Any], interpolation: str = "linear") ->
 
 
 def _column(value: Any, t: np.ndarray, name: str) -> np.ndarray:
-    """Values (n, time) of one input."""
+    """Return values (n, time) of one input."""
     if isinstance(value, Callable):
         value = [value(float(time)) for time in t]
     column = numeric(name, value)
@@ -108,13 +220,39 @@ def _column(value: Any, t: np.ndarray, name: str) -> np.ndarray:
 
 
 def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) -> Signals:
-    """Signals of n trajectories from t[0] to t[-1], from a mapping (as by `signals`, at the times t) or a DataArray.
+    """Return Signals of n trajectories from t[0] to t[-1].
 
-    A DataArray has dimensions (time, input) or (trajectory, time, input), and times of its own.
-    names: the inputs that are needed, in this order; by default those that are given.
+    Parameters
+    ----------
+    inputs : mapping or xarray.DataArray
+        A mapping as for `signals`, at the times `t`; or an array (time, input) or (trajectory, time, input) with times of
+        its own.
+    n : int
+        The number of trajectories.
+    t : array_like
+        Times (time,), strictly increasing.
+    names : sequence of str, optional
+        The inputs that are needed, in this order. By default those that are given.
 
-    Raises SystemsTypeError; SystemsValueError for inputs that are shorter than t, belong to another number of
-    trajectories, or are not those that are needed.
+    Returns
+    -------
+    Signals
+        The inputs of n trajectories.
+
+    Raises
+    ------
+    SystemsTypeError
+        If `inputs` is of the wrong type.
+    SystemsValueError
+        If the inputs are shorter than `t`, belong to another number of trajectories, or are not those that are needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import systems
+    >>> u = systems.as_signals({"torque": np.sin}, n=3, t=np.linspace(0.0, 5.0, 51))
+    >>> u.names, u.values.shape
+    (('torque',), (3, 51, 1))
     """
     t, name = checked_times("t", t), "inputs"
     if isinstance(inputs, Mapping) and not isinstance(inputs, xr.Dataset | xr.DataArray):
@@ -142,8 +280,8 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
         )
     if len(values) not in (1, n):
         raise SystemsValueError(
-            f"{name} belong to {len(values)} trajectories, but there are {n}; a state that is to go on under several is "
-            "repeated, as by numpy.broadcast_to"
+            f"{name} belong to {len(values)} trajectories, but there are {n}; to start one state under several inputs, "
+            "repeat it, as by numpy.broadcast_to"
         )
     given = tuple(map(str, inputs["input"].values))
     order = range(len(given)) if names is None else _order(given, names)
@@ -152,7 +290,7 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
 
 
 def _order(given: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Where each of `names` is among those given; an error unless both are the same."""
+    """Return the index of each of `names` among those given; raise an error unless both are the same."""
     for name in given:
         if name not in names:
             raise SystemsValueError(f"inputs: there is no input {name!r}; {nearest(name, names)}")
@@ -165,14 +303,32 @@ def _order(given: Sequence[str], names: Sequence[str]) -> list[int]:
 def random_signals(
     names: tuple[str, ...], low: Any, high: Any, n: int, t: np.ndarray, dwell: float, seed: int
 ) -> Signals:
-    """n signals within the bounds low, high (m,): random levels at random times, `dwell` apart on average.
+    """Return n signals within bounds: random levels that change at random times.
 
-    Even ones go from level to level in straight lines, odd ones jump. The i-th depends on (seed, i) and t alone.
+    Parameters
+    ----------
+    names : tuple of str
+        The names of the m inputs.
+    low, high : array_like
+        Bounds (m,).
+    n : int
+        The number of trajectories.
+    t : numpy.ndarray
+        Times (time,).
+    dwell : float
+        The mean time between changes.
+    seed : int
+        The seed. The i-th signal depends on (seed, i) and `t` alone.
+
+    Returns
+    -------
+    Signals
+        Those of even trajectories change linearly from level to level, those of odd ones jump.
     """
     low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     values = np.empty((n, len(t), len(names)))
     span = float(t[-1] - t[0])
-    # As many levels as hardly any signal needs: each trajectory has a generator of its own.
+    # More levels than almost any signal needs; each trajectory has a generator of its own.
     n_levels = int(np.ceil(span / dwell + 6 * np.sqrt(span / dwell))) + 8
     for i in range(n):
         rng = np.random.default_rng([seed, 11, i])

@@ -16,21 +16,35 @@ import scipy.sparse.linalg
 
 from systems.errors import EvaluationError, SystemsTypeError, SystemsValueError
 
-SMALLEST_PIVOT = 1e-14  # of the largest: a mass matrix below it is singular to rounding
+__all__ = ["Mass"]
+
+# Smallest pivot, as a fraction of the largest, of a matrix that is not singular to rounding.
+SMALLEST_PIVOT = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
 class Mass:
-    """M of M dx/dt = f: a matrix (n, n), dense or sparse, or a function from one state to one.
+    """The matrix M of M dx/dt = f.
 
-    A constant matrix is factorised once, when it is first needed; the factors are not pickled.
+    A constant matrix is factorised once, when it is first needed. The factors are not pickled.
+
+    Attributes
+    ----------
+    matrix : numpy.ndarray, sparse matrix or callable
+        The matrix (n, n), or a function from one state to it.
     """
 
     matrix: Any
 
     @classmethod
     def checked(cls, matrix: Any, n: int) -> Mass:
-        """For states of n numbers. Raises SystemsTypeError and SystemsValueError, for a singular matrix too."""
+        """Return the mass matrix of states with n entries.
+
+        Raises
+        ------
+        SystemsTypeError, SystemsValueError
+            If it is not a matrix of that size, not finite, or singular.
+        """
         if callable(matrix) and not hasattr(matrix, "shape"):
             return cls(matrix)
         mass = cls(_as_matrix(matrix, n))
@@ -38,7 +52,7 @@ class Mass:
         return mass
 
     def solve(self, x: np.ndarray, f: np.ndarray) -> np.ndarray:
-        """dx/dt (N, *shape) for states x and values f (N, *shape)."""
+        """Return dx/dt ``(N, *shape)`` for states x and values f ``(N, *shape)``."""
         flat = f.reshape(len(f), -1)
         if callable(self.matrix):
             rates = np.stack([_factorised(self._at(state))(row) for state, row in zip(x, flat, strict=True)])
@@ -47,6 +61,7 @@ class Mass:
         return rates.reshape(f.shape)
 
     def _at(self, state: np.ndarray) -> Any:
+        """Return the matrix at a state."""
         try:
             return _as_matrix(self.matrix(state.copy()), state.size)
         except SystemsValueError as error:
@@ -56,6 +71,7 @@ class Mass:
 
     @cached_property
     def _factors(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The function that solves with a constant matrix."""
         return _factorised(self.matrix)
 
     def __getstate__(self):
@@ -63,6 +79,7 @@ class Mass:
 
 
 def _as_matrix(matrix: Any, n: int) -> Any:
+    """Return a finite matrix (n, n), dense or sparse in columns."""
     if scipy.sparse.issparse(matrix):
         matrix = scipy.sparse.csc_array(matrix, dtype=float)
         entries = matrix.data
@@ -81,9 +98,9 @@ def _as_matrix(matrix: Any, n: int) -> Any:
 
 
 def _factorised(matrix: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from right-hand sides (n,) or (n, N) to solutions. Raises SystemsValueError for a singular matrix."""
+    """Return the function from right-hand sides (n,) or (n, N) to solutions. Raise SystemsValueError for a singular matrix."""
     singular = (
-        "mass is singular: some equations hold no time derivative. Eliminate these algebraic unknowns, and give f for the "
+        "mass is singular: some equations have no time derivative. Eliminate these algebraic unknowns, and give f for the "
         "others"
     )
     if scipy.sparse.issparse(matrix):
@@ -94,7 +111,7 @@ def _factorised(matrix: Any) -> Callable[[np.ndarray], np.ndarray]:
         pivots, solve = np.abs(factors.U.diagonal()), factors.solve
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # of a pivot that is zero: found below
+            warnings.simplefilter("ignore", scipy.linalg.LinAlgWarning)  # a zero pivot is found below
             lu, order = scipy.linalg.lu_factor(matrix, check_finite=False)
         pivots = np.abs(lu.diagonal())
 

@@ -200,7 +200,7 @@ def fails(x):  # noqa: ARG001
         (
             lambda: systems.from_rhs(one_state, 3, arguments=("x",), parameters={"a": 1.0}),
             VALUE,
-            "f would never see them",
+            "f would not get them",
         ),
         (
             lambda: systems.from_rhs(with_parameters, 3, parameters={"a": "b"}),
@@ -351,7 +351,7 @@ def test_mass_acts_on_all_numbers_of_a_state():
     ("mass", "error", "message"),
     [
         (np.eye(2), VALUE, r"mass must have shape \(3, 3\) for states of 3 numbers, got \(2, 2\)"),
-        (np.diag([1.0, 1.0, 0.0]), VALUE, "mass is singular: some equations hold no time derivative"),
+        (np.diag([1.0, 1.0, 0.0]), VALUE, "mass is singular: some equations have no time derivative"),
         (scipy.sparse.diags_array([1.0, 1.0, 0.0]), VALUE, "mass is singular"),
         (np.diag([1.0, np.nan, 1.0]), VALUE, "mass must be finite"),
         (

@@ -1,9 +1,10 @@
-"""The package's main job: a reduced-order model of Burgers' equation, and a forecast over ten training horizons.
+"""Fit a reduced-order model of Burgers' equation and forecast ten times as long as it was trained.
 
     python docs/first_forecast.py [PICTURE]
 
-Simulates, collocates and trains in one call of `rom.fit`; forecasts four initial states that were used for nothing
-else; prints the error against the full-order model (FOM), and draws truth, forecast and error.
+One call of `rom.fit` simulates trajectories, evaluates the equation at collocation points, and trains. The script then
+forecasts from four initial states that were not used in training, prints the errors against the full-order model (FOM),
+and draws truth, forecast and error.
 """
 
 import sys
@@ -16,7 +17,7 @@ import systems
 from rom.plotting import plot_forecast
 
 picture = sys.argv[1] if len(sys.argv) > 1 else "burgers.png"
-burgers = systems.Burgers(n=1024, viscosity=0.01)  # trajectories of `rom.fit` end at t = 2
+burgers = systems.Burgers(n=1024, viscosity=0.01)  # `rom.fit` simulates trajectories to t = 2
 
 started = time.perf_counter()
 model = rom.fit(burgers, n_collocation=16_384, n_trajectories=128, max_seconds=80)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 import systems
@@ -21,20 +22,41 @@ __all__ = ["Forcing", "forcing_between", "forcing_of_signals", "point_forcing", 
 
 @dataclass(frozen=True)
 class Forcing:
-    """What drives a rollout: `knots` (K,), across which no step may reach, and functions of time.
+    """Inputs and time features along a rollout, as functions of time.
 
-    `between` takes the ends of steps (K + 1,) to forcing (K, 3, trajectory, q) at their start, middle and end, `at` a time to
-    forcing (trajectory, q).
+    Attributes
+    ----------
+    width : int
+        Number q of values at each time; 0 for dynamics without inputs that do not depend on time.
+    knots : numpy.ndarray, shape (K,)
+        Times at which the forcing bends or jumps. Steps of a rollout end there.
+    on_steps : Callable
+        Function of the ends of steps (K + 1,) to the forcing (K, 3, trajectory, q) at their start, middle and end.
+    at : Callable
+        Function of a time to the forcing (trajectory, q).
     """
 
+    width: int
     knots: np.ndarray
-    between: Callable[[np.ndarray], Tensor]
+    on_steps: Callable[[np.ndarray], Tensor]
     at: Callable[[float], Tensor]
 
-    def of(self, trajectory: int) -> Forcing:
-        """That of one trajectory."""
+    @staticmethod
+    def none(n_trajectories: int) -> Forcing:
+        """Return forcing of width zero."""
+        return Forcing(
+            width=0,
+            knots=np.zeros(0),
+            on_steps=lambda edges: torch.zeros(len(edges) - 1, 3, n_trajectories, 0),
+            at=lambda _time: torch.zeros(n_trajectories, 0),
+        )
+
+    def of_trajectory(self, trajectory: int) -> Forcing:
+        """Return the forcing of one trajectory."""
         one = slice(trajectory, trajectory + 1)
-        return Forcing(self.knots, lambda edges: self.between(edges)[:, :, one], lambda time: self.at(time)[one])
+        return Forcing(
+            self.width, self.knots, lambda edges: self.on_steps(edges)[:, :, one], lambda time: self.at(time)[one]
+        )
 
 
 def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:

@@ -26,7 +26,7 @@ class NumpyLatentRhs:
     numbers follow them where the dynamics are driven.
     """
 
-    def __init__(self, dynamics: LatentDynamics, parameters: Tensor | None, batch: tuple[int, ...], n_forcing: int = 0):
+    def __init__(self, dynamics: LatentDynamics, parameters: Tensor, batch: tuple[int, ...], n_forcing: int = 0):
         dtype = dynamics.linear.weight.detach().numpy().dtype
         linear = affine(dynamics.linear)  # (d, k + 1), k = d + p
         d, m = linear.shape
@@ -58,8 +58,7 @@ class NumpyLatentRhs:
             self._outer_product = partial(multiply, y[None], self._features[-m * m :].reshape(m, m, *batch))
         self.state = y[:d]
         self._forcing = y[m - 1 - n_forcing : m - 1]
-        if parameters is not None:
-            y[d : m - 1 - n_forcing] = parameters.numpy().T.reshape(m - 1 - n_forcing - d, *batch)
+        y[d : m - 1 - n_forcing] = parameters.numpy().T.reshape(m - 1 - n_forcing - d, *batch)
         self._hidden = []
         inputs = y
         for k, weight in enumerate(hidden, start=1):

@@ -32,10 +32,10 @@ def roll_out(
     dynamics: LatentDynamics,
     z0: Tensor,
     times: np.ndarray,
-    parameters: Tensor | None,
+    parameters: Tensor,
     max_step: float,
     contains: Callable[[Tensor], Tensor],
-    forcing: Forcing | None = None,
+    forcing: Forcing,
 ) -> tuple[Tensor, Tensor]:
     """Latent states (time, trajectory, d) from z0 (trajectory, d) at `times` (T,), and whether they stayed inside.
 
@@ -51,7 +51,7 @@ def roll_out(
     span = float(times[-1] - times[0])
     if span == 0.0:
         return latent, inside
-    grid = uniform_grid(times, max_step) if forcing is None else grid_between_knots(times, max_step, forcing.knots)
+    grid = grid_between_knots(times, max_step, forcing.knots) if forcing.width else uniform_grid(times, max_step)
     march = choose_stepper(dynamics, parameters, z0, grid, forcing)
     lengths, fractions = (
         torch.as_tensor(a, dtype=z0.dtype, device=z0.device)[:, None, None] for a in (grid.lengths, grid.fractions)
@@ -70,15 +70,13 @@ def roll_out(
     return latent, inside
 
 
-def choose_stepper(
-    dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing | None
-) -> Stepper:
+def choose_stepper(dynamics: LatentDynamics, parameters: Tensor, z0: Tensor, grid: Grid, forcing: Forcing) -> Stepper:
     """How to take some of the steps: where the model lives, with what drives it."""
     if runs_in_numpy(z0):
         free, driven = rk4_numpy, rk4_numpy_driven
     else:
         free, driven = rk4_torch, rk4_torch_driven
-    if forcing is None:
+    if forcing.width == 0:
         return free(dynamics, parameters, z0, grid)
     return driven(dynamics, parameters, z0, grid, forcing)
 
@@ -91,22 +89,20 @@ def roll_out_adaptively(
     dynamics: LatentDynamics,
     z0: Tensor,
     times: np.ndarray,
-    parameters: Tensor | None,
-    forcing: Forcing | None = None,
+    parameters: Tensor,
+    forcing: Forcing,
 ) -> Tensor:
     """Latent states (time, trajectory, d) with adaptive steps; NaN for a trajectory on which no step is small enough."""
     # Adaptive steps want double precision: their error estimate drowns in rounding otherwise.
     t = torch.as_tensor(times, dtype=torch.float64, device=z0.device)
     precise = copy.deepcopy(dynamics).double()
-    rates = precise.merged(None if parameters is None else parameters.double())
+    function = precise.as_function(parameters.double())
 
     def rhs(time: Tensor, z: Tensor) -> Tensor:
-        return rates(z) if forcing is None else rates(z, forcing.at(float(time)).to(z))
+        return function(z, forcing.at(float(time)).to(z))
 
-    knots = None
-    if forcing is not None:
-        within = forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])]
-        knots = torch.as_tensor(within, dtype=torch.float64, device=z0.device)
+    within = forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])]
+    knots = torch.as_tensor(within, dtype=torch.float64, device=z0.device)
     try:
         return adaptive_rollout(rhs, z0.double(), t, knots=knots).to(z0.dtype)
     except AssertionError:  # how torchdiffeq says that its step underflows
@@ -114,15 +110,8 @@ def roll_out_adaptively(
             latent = torch.full((len(times), *z0.shape), torch.nan, dtype=z0.dtype, device=z0.device)
             latent[0] = z0
             return latent
-    rows = range(len(z0))
     alone = [
-        roll_out_adaptively(
-            dynamics,
-            z0[k : k + 1],
-            times,
-            None if parameters is None else parameters[k : k + 1],
-            None if forcing is None else forcing.of(k),
-        )
-        for k in rows
+        roll_out_adaptively(dynamics, z0[k : k + 1], times, parameters[k : k + 1], forcing.of_trajectory(k))
+        for k in range(len(z0))
     ]
     return torch.cat(alone, dim=1)

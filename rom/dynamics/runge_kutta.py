@@ -11,54 +11,90 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["adaptive_rollout", "at_fractions", "hermite", "rk4_rollout", "rk4_step"]
+__all__ = ["adaptive_rollout", "hermite", "interpolate_forcing", "no_forcing", "rk4_rollout", "rk4_step"]
+
+Rhs = Callable[[Tensor, Tensor], Tensor]
 
 
-def at_fractions(forcing: Tensor, fractions: Tensor) -> Tensor:
-    """Forcing (F, ..., q) at `fractions` (F,) of intervals on which it is known at start, middle and end, (3, ..., q)."""
+def interpolate_forcing(forcing: Tensor, fractions: Tensor) -> Tensor:
+    """Return the forcing (F, ..., q) at `fractions` (F,) of an interval, by the parabola through `forcing` (3, ..., q)."""
     start, middle, end = forcing
     s = fractions.view(-1, *[1] * start.ndim)
     return (2 * s - 1) * (s - 1) * start + 4 * s * (1 - s) * middle + s * (2 * s - 1) * end
 
 
-Rhs = Callable[..., Tensor]
+def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, forcing: Tensor, k1: Tensor | None = None) -> Tensor:
+    """Take one step of the classical fourth-order Runge-Kutta method.
 
+    Parameters
+    ----------
+    rhs : Callable
+        Function of latent states (..., d) and forcing (..., q) to dz/dt (..., d).
+    z : torch.Tensor, shape (..., d)
+        Latent states at the start of the step.
+    dt : torch.Tensor
+        Length of the step, which broadcasts against `z`.
+    forcing : torch.Tensor, shape (3, ..., q)
+        Forcing at the start, in the middle and at the end of the step; q = 0 without forcing.
+    k1 : torch.Tensor, shape (..., d), optional
+        dz/dt at the start of the step, if it is known.
 
-def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, k1: Tensor | None = None, forcing: Tensor | None = None) -> Tensor:
-    """One step of the classical fourth-order Runge-Kutta method: z (..., d), dt broadcast against it, k1 = rhs(z) if known.
-
-    `forcing` (3, ..., q): what rhs takes beside z, at the start, middle and end of the step.
+    Returns
+    -------
+    torch.Tensor, shape (..., d)
+        Latent states at the end of the step.
     """
-    start, middle, end = ((),) * 3 if forcing is None else ((stage,) for stage in forcing)
-    k1 = rhs(z, *start) if k1 is None else k1
+    start, middle, end = forcing
+    k1 = rhs(z, start) if k1 is None else k1
     half = 0.5 * dt
-    k2 = rhs(torch.addcmul(z, half, k1), *middle)
-    k3 = rhs(torch.addcmul(z, half, k2), *middle)
-    k4 = rhs(torch.addcmul(z, dt, k3), *end)
+    k2 = rhs(torch.addcmul(z, half, k1), middle)
+    k3 = rhs(torch.addcmul(z, half, k2), middle)
+    k4 = rhs(torch.addcmul(z, dt, k3), end)
     return torch.addcmul(z, dt / 6.0, torch.add(k1 + k4, k2 + k3, alpha=2.0))
 
 
-def rk4_rollout(rhs: Rhs, z0: Tensor, intervals: Tensor, substeps: int = 1, forcing: Tensor | None = None) -> Tensor:
-    """Latent states (K + 1, ..., d) at the ends of K consecutive `intervals` (K,) or (K, ..., 1), z0 first.
+def rk4_rollout(rhs: Rhs, z0: Tensor, intervals: Tensor, forcing: Tensor, substeps: int = 1) -> Tensor:
+    """Integrate the latent dynamics over consecutive intervals by Runge-Kutta steps.
 
-    `forcing` (K, 3, ..., q): what rhs takes beside z, at the start, middle and end of each interval.
+    Parameters
+    ----------
+    rhs : Callable
+        Function of latent states (..., d) and forcing (..., q) to dz/dt (..., d).
+    z0 : torch.Tensor, shape (..., d)
+        Initial latent states.
+    intervals : torch.Tensor, shape (K,) or (K, ..., 1)
+        Lengths of the intervals.
+    forcing : torch.Tensor, shape (K, 3, ..., q)
+        Forcing at the start, in the middle and at the end of each interval; see `no_forcing` for q = 0.
+    substeps : int
+        Number of equal steps for each interval.
+
+    Returns
+    -------
+    torch.Tensor, shape (K + 1, ..., d)
+        Latent states at the ends of the intervals, `z0` first.
     """
     states = [z0]
     z = z0
-    for k, dt in enumerate(intervals / substeps):
-        stages = [None] * substeps if forcing is None else of_substeps(forcing[k], substeps)
+    for dt, stages in zip(intervals / substeps, split_intervals(forcing, substeps), strict=True):
         for stage in stages:
-            z = rk4_step(rhs, z, dt, forcing=stage)
+            z = rk4_step(rhs, z, dt, stage)
         states.append(z)
     return torch.stack(states)
 
 
-def of_substeps(forcing: Tensor, substeps: int) -> Tensor:
-    """Forcing (substeps, 3, ..., q) at the start, middle and end of equal parts of an interval, where it is (3, ..., q)."""
-    if substeps == 1:
-        return forcing[None]
+def no_forcing(intervals: Tensor) -> Tensor:
+    """Return forcing (K, 3, 0) of width zero for K intervals."""
+    return intervals.new_zeros(len(intervals), 3, 0)
+
+
+def split_intervals(forcing: Tensor, substeps: int) -> Tensor:
+    """Return the forcing (K, substeps, 3, ..., q) on equal parts of intervals, from that on the intervals (K, 3, ..., q)."""
+    if substeps == 1 or forcing.shape[-1] == 0:
+        return forcing.unsqueeze(1).expand(-1, substeps, *forcing.shape[1:])
     fractions = torch.arange(2 * substeps + 1, dtype=forcing.dtype, device=forcing.device) / (2 * substeps)
-    return at_fractions(forcing, fractions).unfold(0, 3, 2).movedim(-1, 1)
+    stages = interpolate_forcing(forcing.transpose(0, 1), fractions)  # (2 substeps + 1, K, ..., q)
+    return stages.unfold(0, 3, 2).movedim(-1, 1).movedim(2, 0)
 
 
 def hermite(fraction: Tensor, dt: Tensor | float, z0: Tensor, z1: Tensor, rate0: Tensor, rate1: Tensor) -> Tensor:
@@ -81,7 +117,7 @@ def adaptive_rollout(
     """
     from torchdiffeq import odeint
 
-    options = None if knots is None else {"jump_t": knots}
+    options = None if knots is None or not len(knots) else {"jump_t": knots}
     solution = odeint(rhs, z0, times, method="dopri5", rtol=rtol, atol=atol, options=options)
     assert isinstance(solution, Tensor)  # odeint returns a tuple for tuple states only
     return solution

@@ -41,7 +41,7 @@ NODES = ((1.0, 0.5), (1.0, 0.0, 0.5), (1.0, 0.0, 0.0, 1.0), (1.0, 1 / 6, 1 / 3, 
 Stepper = Callable[[Tensor, slice], tuple[Tensor, Tensor, Tensor]]
 
 
-def rk4_numpy(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> Stepper:
+def rk4_numpy(dynamics: LatentDynamics, parameters: Tensor, z0: Tensor, grid: Grid) -> Stepper:
     """Equal steps in NumPy, for models on the CPU."""
     n_states, dt = len(z0), float(grid.lengths[0])
     # One state is a vector: products with a matrix of one column are slower.
@@ -75,14 +75,15 @@ def rk4_numpy(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, g
     return march
 
 
-def rk4_torch(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid) -> Stepper:
+def rk4_torch(dynamics: LatentDynamics, parameters: Tensor, z0: Tensor, grid: Grid) -> Stepper:
     """Equal steps in torch, where the model lives."""
-    rhs, step = dynamics.merged(parameters), z0.new_tensor(float(grid.lengths[0]))
+    rhs, step = dynamics.as_function(parameters), z0.new_tensor(float(grid.lengths[0]))
+    none = z0.new_zeros(3, 0)
 
     def march(z: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
         states, rates = [z], [rhs(z)]
         for _ in range(some.start, some.stop):
-            states.append(rk4_step(rhs, states[-1], step, rates[-1]))
+            states.append(rk4_step(rhs, states[-1], step, none, rates[-1]))
             rates.append(rhs(states[-1]))
         rates = torch.stack(rates)
         return torch.stack(states), rates[:-1], rates[1:]
@@ -90,14 +91,11 @@ def rk4_torch(dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, g
     return march
 
 
-def rk4_numpy_driven(
-    dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing
-) -> Stepper:
+def rk4_numpy_driven(dynamics: LatentDynamics, parameters: Tensor, z0: Tensor, grid: Grid, forcing: Forcing) -> Stepper:
     """Steps with forcing in NumPy."""
-    n_states, n_forcing = len(z0), forcing.between(grid.edges[:2]).shape[-1]
+    n_states, n_forcing = len(z0), forcing.width
     batch = (n_states,) if n_states > 1 else ()
-    own = torch.zeros(1, 0, dtype=z0.dtype) if parameters is None else parameters
-    compiled = NumpyLatentRhs(dynamics, own, batch, n_forcing)
+    compiled = NumpyLatentRhs(dynamics, parameters, batch, n_forcing)
     d, dtype = len(compiled.state), compiled.state.dtype
 
     def march(z: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
@@ -105,7 +103,7 @@ def rk4_numpy_driven(
         n_steps = len(edges) - 1
         lengths = np.diff(edges).astype(dtype)
         # Forcing features first, as all of the compiled evaluator: (K, 3, q, *batch).
-        driving = np.ascontiguousarray(forcing.between(edges).numpy().astype(dtype).swapaxes(2, 3))
+        driving = np.ascontiguousarray(forcing.on_steps(edges).numpy().astype(dtype).swapaxes(2, 3))
         driving = driving.reshape(*driving.shape[:3], *batch)
         states = np.empty((n_steps + 1, d, *batch), dtype)
         before, after, k2, k3, k4 = (np.empty((n_steps, d, *batch), dtype) for _ in range(5))
@@ -125,18 +123,16 @@ def rk4_numpy_driven(
     return march
 
 
-def rk4_torch_driven(
-    dynamics: LatentDynamics, parameters: Tensor | None, z0: Tensor, grid: Grid, forcing: Forcing
-) -> Stepper:
+def rk4_torch_driven(dynamics: LatentDynamics, parameters: Tensor, z0: Tensor, grid: Grid, forcing: Forcing) -> Stepper:
     """Steps with forcing in torch."""
-    rhs = dynamics.merged(parameters)
+    rhs = dynamics.as_function(parameters)
 
     def march(z: Tensor, some: slice) -> tuple[Tensor, Tensor, Tensor]:
         edges = grid.edges[some.start : some.stop + 1]
         states, before, after = [z], [], []
-        for dt, stages in zip(z0.new_tensor(np.diff(edges)), forcing.between(edges).to(z0), strict=True):
+        for dt, stages in zip(z0.new_tensor(np.diff(edges)), forcing.on_steps(edges).to(z0), strict=True):
             before.append(rhs(states[-1], stages[0]))
-            states.append(rk4_step(rhs, states[-1], dt, before[-1], stages))
+            states.append(rk4_step(rhs, states[-1], dt, stages, before[-1]))
             after.append(rhs(states[-1], stages[2]))
         return torch.stack(states), torch.stack(before), torch.stack(after)
 

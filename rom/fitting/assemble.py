@@ -119,16 +119,13 @@ def residual_spread(networks: Networks, prepared: Prepared, target: dict[str, An
     return torch.clamp(torch.cat(squares).mean(dim=0).sqrt(), min=float(rounding.clamp(min=1e-30))).numpy()
 
 
-def rows_of(prepared: Prepared, target: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+def rows_of(prepared: Prepared, target: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Iterate over collocation pairs, or else states of trajectories with spline derivatives, some at a time."""
     if prepared.collocation is not None:
         pairs = prepared.collocation
         columns = (pairs.coordinates, pairs.derivatives, pairs.parameters)
     else:
-        states, derivatives, parameters = prepared.rates()
-        columns = (states, derivatives, parameters if parameters.shape[1] else None)
+        columns = prepared.rates()
     for k in range(0, len(columns[0]), CHUNK):
-        states, derivatives, parameters = (None if c is None else c[k : k + CHUNK].to(**target) for c in columns)
-        assert states is not None
-        assert derivatives is not None
+        states, derivatives, parameters = (column[k : k + CHUNK].to(**target) for column in columns)
         yield states, derivatives, parameters

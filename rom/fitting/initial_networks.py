@@ -92,7 +92,8 @@ def initial_autoencoder_networks(
     parts = build_encoder_decoder(run.config, rank, prepared.latent_dim, generator, layout, modules)
     networks = EncoderDecoder(*parts).to(run.dtype)
     attach(networks, prepared.projection.basis)
-    init_from_closed_form(networks, start.closed_form, prepared.training)
+    no_parameters = prepared.training.new_zeros(len(prepared.training), 0)
+    init_from_closed_form(networks, start.closed_form, prepared.training, no_parameters)
     if run.weights.variational > 0.0:
         add_posterior(networks, run.config, prepared.training, run.seed)
     use_common_input_scale(networks, prepared.training)

@@ -86,25 +86,21 @@ class Prepared:
         parts = []
         if self.collocation is not None:
             c = self.collocation
-            parts.append((c.coordinates, c.derivatives, no_parameters(c.parameters, len(c))))
+            parts.append((c.coordinates, c.derivatives, c.parameters))
         for group in [] if self.exact_along_trajectories else self.training:
-            if group.forcing is not None:
-                parts.append(quotients(group, group.forcing))
+            if group.is_driven:
+                parts.append(quotients(group))
                 continue
-            n_times = group.coordinates.shape[0]
-            mu = group.parameters_at_snapshots()
-            mu = no_parameters(None if mu is None else mu.flatten(0, 1), n_times * len(group))
-            parts.append((group.coordinates.flatten(0, 1), derivatives_along(group).flatten(0, 1), mu))
+            columns = (group.coordinates, derivatives_along(group), group.parameters_at_snapshots())
+            parts.append(tuple(column.flatten(0, 1) for column in columns))
         states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
         return states, derivatives, parameters
 
-    def with_parameters(self) -> tuple[Tensor, Tensor | None]:
-        """All training states (N, r), and their parameters (N, p + q) or None."""
-        parts = [group.parameters_at_snapshots() for group in self.training]
-        parts = [None if part is None else part.flatten(0, 1) for part in parts]
+    def with_parameters(self) -> tuple[Tensor, Tensor]:
+        """All training states (N, r), and their parameters (N, p + q)."""
+        parts = [group.parameters_at_snapshots().flatten(0, 1) for group in self.training]
         parts += [self.collocation.parameters] if self.collocation is not None else []
-        present = [p for p in parts if p is not None]
-        return self.states(), torch.cat(present) if present else None
+        return self.states(), torch.cat(parts)
 
 
 def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
@@ -279,13 +275,9 @@ def with_rows(table: CollocationTable | None, further: CollocationTable, rows: n
 
 
 def concatenated(tables: Sequence[CollocationTable]) -> CollocationTable:
-    parameters = [t.parameters for t in tables if t.parameters is not None]
+    """One table with the rows of all `tables`."""
     return CollocationTable(
         torch.cat([t.coordinates for t in tables]),
         torch.cat([t.derivatives for t in tables]),
-        torch.cat(parameters) if parameters else None,
+        torch.cat([t.parameters for t in tables]),
     )
-
-
-def no_parameters(parameters: Tensor | None, count: int) -> Tensor:
-    return torch.zeros(count, 0, dtype=torch.float64) if parameters is None else parameters

@@ -29,21 +29,20 @@ class ParameterScaling:
     extremes: np.ndarray
     n_parameters: int
 
-    def of_parameters(self, values: np.ndarray) -> Tensor | None:
-        """(..., p) scaled, None where p = 0."""
+    def of_parameters(self, values: np.ndarray) -> Tensor:
+        """Parameters (..., p) scaled."""
         own = slice(self.n_parameters)
-        return torch.from_numpy((values - self.mean[own]) / self.spread[own]) if values.shape[-1] else None
+        return torch.from_numpy((values - self.mean[own]) / self.spread[own])
 
-    def of_forcing(self, values: np.ndarray) -> Tensor | None:
-        """(..., q) scaled, None where q = 0."""
+    def of_forcing(self, values: np.ndarray) -> Tensor:
+        """Forcing (..., q) scaled."""
         own = slice(self.n_parameters, None)
-        return torch.from_numpy((values - self.mean[own]) / self.spread[own]) if values.shape[-1] else None
+        return torch.from_numpy((values - self.mean[own]) / self.spread[own])
 
-    def of_points(self, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray, layout: Layout) -> Tensor | None:
-        """(M, p + q) of single states with parameters (M, p), inputs (M, m) and times (M,); None where that is nothing."""
+    def of_points(self, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray, layout: Layout) -> Tensor:
+        """(M, p + q) of single states with parameters (M, p), inputs (M, m) and times (M,)."""
         columns = (self.of_parameters(parameters), self.of_forcing(point_forcing(inputs, times, layout)))
-        present = [column for column in columns if column is not None]
-        return torch.cat(present, dim=1) if present else None
+        return torch.cat(columns, dim=1)
 
 
 def parameter_scaling(data: FitData) -> ParameterScaling:

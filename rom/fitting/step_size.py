@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rom.dynamics.runge_kutta import rk4_rollout
+from rom.dynamics.runge_kutta import no_forcing, rk4_rollout
 from rom.fitting.prepare import Prepared
 from rom.networks.encoder_decoder import Networks
 from rom.networks.jvp import push_forward
@@ -85,7 +85,7 @@ def choose_step_size(
     """
     states, parameters = sample_states(prepared, seed)
     latent = networks.encoder(states)
-    h = networks.latent_dynamics.merged(parameters)
+    h = networks.latent_dynamics.as_function(parameters)
     stable = STABILITY_LIMIT / max(fastest_rate(networks, latent[:EIGENVALUE_SAMPLE], parameters), TINY)
     interval, max_stride = longest_interval(prepared.training), longest_stride(prepared.training)
 
@@ -108,7 +108,7 @@ def longest_interval(training: Sequence[Rollouts]) -> float:
 
 def longest_stride(training: Sequence[Rollouts]) -> int:
     """Return the largest number of intervals that one step may cover: 1 with inputs, which can change at each snapshot."""
-    if any(group.forcing is not None for group in training):
+    if any(group.is_driven for group in training):
         return 1
     shortest = min((len(group.intervals) for group in training), default=1)
     return min(MAX_STRIDE, shortest // MIN_INTERVALS_PER_WINDOW)
@@ -133,24 +133,24 @@ def step_error(h: Callable[..., Tensor], latent: Tensor, duration: float, steps:
     float
         In shares of the spread of `latent`; infinity if the rollouts are not finite.
     """
-    times = torch.tensor([duration], dtype=latent.dtype)
-    fine, coarse = (rk4_rollout(h, latent, times, n)[-1] for n in (2 * steps, steps))
+    interval = torch.tensor([duration], dtype=latent.dtype)
+    fine, coarse = (rk4_rollout(h, latent, interval, no_forcing(interval), n)[-1] for n in (2 * steps, steps))
     spread = latent.std(dim=0).norm().clamp(min=TINY)
     change = (fine - coarse).norm(dim=1) / spread
     return float(torch.nan_to_num(change, nan=torch.inf).quantile(STEP_QUANTILE))
 
 
-def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor | None) -> float:
+def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor) -> float:
     """Return the root mean square over latent states ``(N, d)`` of the largest |lambda| of dh/dz."""
-    h = networks.latent_dynamics.merged(None if parameters is None else parameters[: len(latent)])
+    h = networks.latent_dynamics.as_function(parameters[: len(latent)])
     directions = torch.eye(latent.shape[1], dtype=latent.dtype)
     columns = [push_forward(h, latent, direction.expand_as(latent))[1] for direction in directions]
     jacobians = torch.nan_to_num(torch.stack(columns, dim=-1))  # (N, d, d)
     return float(torch.linalg.eigvals(jacobians).abs().amax(dim=1).square().mean().sqrt())
 
 
-def sample_states(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor | None]:
-    """Return random training states ``(N, r)`` and their parameters ``(N, p)``."""
+def sample_states(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor]:
+    """Return random training states ``(N, r)`` and their parameters and forcing ``(N, p + q)``."""
     states, parameters = prepared.with_parameters()
     chosen = random_stream(seed, FitStream.STEP_SIZE_STATES).permutation(len(states))[:STEP_SAMPLE]
-    return states[chosen], None if parameters is None else parameters[chosen]
+    return states[chosen], parameters[chosen]

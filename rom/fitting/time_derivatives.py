@@ -39,7 +39,7 @@ def smooth_states(
     """
     parts = []
     for group in training:
-        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS or group.forcing is not None:  # whose bends no spline follows
+        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS or group.is_driven:  # whose bends no spline follows
             continue
         derivatives, agree = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
         if agree.double().mean() < 0.5:  # of noisy states some agree by chance
@@ -48,9 +48,8 @@ def smooth_states(
         if not 1 / ALIKE <= ratio <= ALIKE:
             log.info("no spline through trajectories, which would be %.2g times as fast as the points nearby", ratio)
             continue
-        mu = group.parameters_at_snapshots()
-        mu = None if mu is None else mu[agree]
-        parts.append(CollocationTable(group.coordinates[agree], derivatives[agree], mu))
+        columns = (group.coordinates, derivatives, group.parameters_at_snapshots())
+        parts.append(CollocationTable(*(column[agree] for column in columns)))
     if not parts:
         return None
     table = functools.reduce(CollocationTable.joined, parts)
@@ -71,15 +70,15 @@ def derivatives_along(group: Rollouts) -> Tensor:
     return torch.from_numpy(spline_derivatives(times_of(group), group.coordinates.numpy()))
 
 
-def quotients(group: Rollouts, forcing: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def quotients(group: Rollouts) -> tuple[Tensor, Tensor, Tensor]:
     """States (M, r) in the middle of intervals, difference quotients (M, r) and parameters (M, p + q) there.
 
     Of second order however inputs bend or jump at the snapshots, through which a spline would mix what lies on both sides.
     """
     x = group.coordinates
     middle, change = 0.5 * (x[1:] + x[:-1]), (x[1:] - x[:-1]) / group.intervals[:, None, None]
-    own = [] if group.parameters is None else [group.parameters.expand(len(middle), *group.parameters.shape)]
-    return middle.flatten(0, 1), change.flatten(0, 1), torch.cat([*own, forcing[:, 1]], dim=-1).flatten(0, 1)
+    parameters = torch.cat([group.parameters.expand(len(middle), -1, -1), group.forcing[:, 1]], dim=-1)
+    return middle.flatten(0, 1), change.flatten(0, 1), parameters.flatten(0, 1)
 
 
 def times_of(group: Rollouts) -> np.ndarray:

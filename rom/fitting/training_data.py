@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 import systems
 from rom.fitting.collect import FitData
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
-from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.training.batches import CollocationTable, SnapshotTable
 from rom.training.forecast_objective import ForecastObjective, TrainingData, window_steps
 from rom.training.fresh_flows import FreshFlowSampler
 from rom.training.run import FitRun
@@ -55,26 +54,15 @@ def to_device(prepared: Prepared, start: InitialModel, run: FitRun) -> tuple[Tra
     """Move training and held-out data to the device, in the dtype of the training."""
     target: dict[str, Any] = {"device": run.device, "dtype": run.dtype}
 
-    def optional(values: Tensor | None) -> Tensor | None:
-        return None if values is None else values.to(**target)
-
-    def rollouts(group: Rollouts) -> Rollouts:
-        columns = (group.intervals.to(**target), group.coordinates.to(**target))
-        return Rollouts(*columns, optional(group.parameters), optional(group.forcing))
-
     def table(pairs: CollocationTable | None) -> CollocationTable | None:
-        if pairs is None:
-            return None
-        return CollocationTable(
-            pairs.coordinates.to(**target), pairs.derivatives.to(**target), optional(pairs.parameters)
-        )
+        return None if pairs is None else pairs.to(**target)
 
-    snapshots = SnapshotTable.of([rollouts(group) for group in prepared.training]) if prepared.training else None
+    snapshots = SnapshotTable.of([group.to(**target) for group in prepared.training]) if prepared.training else None
     data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, start.step.substeps, start.step.stride)
     pieces = into_segments(prepared.held_out, start.step.stride)
     held_out = replace(
         pieces,
-        rollouts=[rollouts(group) for group in pieces.rollouts],
+        rollouts=[group.to(**target) for group in pieces.rollouts],
         collocation=table(prepared.held_out.collocation),
     )
     return data, held_out

@@ -78,15 +78,16 @@ def initial_states(x0: StatesLike, given: FlatStates, layout: Layout) -> tuple[T
     return states, np.arange(len(states))
 
 
-def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor | None:
-    """mu (p,) or (*leading, p) as they are; None for a model without parameters."""
+def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
+    """Parameters mu (*leading, p), from (p,) or (*leading, p); p = 0 for a model without parameters."""
     if not names:
         if mu is not None:
             raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
-        return None
+        return like.new_zeros(*leading, 0)
     if mu is None:
         raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
-    return rows_of("mu", "has", stacked_by_name("mu", "parameter", mu, names, like), names, leading, like)
+    values = rows_of("mu", "has", stacked_by_name("mu", "parameter", mu, names, like), names, leading, like)
+    return values.expand(*leading, len(names))
 
 
 def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...], like: Tensor) -> Any:

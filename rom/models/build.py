@@ -137,7 +137,7 @@ def init_from_closed_form(
     networks: EncoderDecoder,
     closed_form: ClosedForm,
     coordinates: Tensor,
-    parameters: Tensor | None = None,
+    parameters: Tensor,
     gain: float = 1.0,
 ) -> None:
     """Make networks equal to a closed-form model, and fix the normalisation of their corrections.
@@ -150,8 +150,8 @@ def init_from_closed_form(
         With dynamics if the networks have latent dynamics.
     coordinates : torch.Tensor
         POD coordinates of training states, ``(N, r)``.
-    parameters : torch.Tensor, optional
-        Their parameters, ``(N, p)``.
+    parameters : torch.Tensor
+        Their parameters and forcing, ``(N, p + q)``; not used without dynamics.
     gain : float
         Expected size of the corrections, in units of the spread of the states.
     """
@@ -167,7 +167,7 @@ def init_from_closed_form(
         h = networks.latent_dynamics
         assign(h.linear, dynamics.linear, dynamics.offset)
         assign_quadratic(h.quadratic, dynamics.quadratic, dynamics.linear.shape[1])
-        scale_correction(h.correction, latent if parameters is None else torch.cat([latent, parameters], 1), gain)
+        scale_correction(h.correction, torch.cat([latent, parameters], dim=1), gain)
 
 
 def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
@@ -206,6 +206,5 @@ def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks
     assert closed_form.dynamics is not None
     r, n_parameters = closed_form.rank, closed_form.dynamics.n_parameters
     networks = build_networks(closed_form_config(config), r, closed_form.latent_dim, n_parameters)
-    sample = torch.zeros(1, r)
-    init_from_closed_form(networks, closed_form, sample, torch.zeros(1, n_parameters) if n_parameters else None)
+    init_from_closed_form(networks, closed_form, torch.zeros(1, r), torch.zeros(1, n_parameters))
     return networks.requires_grad_(False)

@@ -103,7 +103,7 @@ class Forecaster:
         return LatentForecast(latent.transpose(0, 1), valid)
 
     def _integrate(
-        self, z0: Tensor, times: np.ndarray, parameters: Tensor | None, forcing: Forcing | None, method: str
+        self, z0: Tensor, times: np.ndarray, parameters: Tensor, forcing: Forcing, method: str
     ) -> tuple[Tensor, Tensor]:
         """Return latent states (time, trajectory, d) at scaled times, and flags whether they never left the region."""
         dynamics, contains = self.state.networks.latent_dynamics, self.state.region.contains

@@ -43,33 +43,33 @@ class InputScaling:
         return ((torch.as_tensor(values).to(mean) - mean) / spread).to(self.kind)
 
 
-def scaled_parameters(mu: Any, leading: tuple[int, ...], units: InputScaling) -> Tensor | None:
-    """mu (*leading, p) in units of its spread in training; None for a model without parameters."""
-    names = units.layout.parameters
-    values = parameter_values(mu, names, leading, units.mean)
-    return None if values is None else units.of_parameters(values).expand(*leading, len(names))
+def scaled_parameters(mu: Any, leading: tuple[int, ...], units: InputScaling) -> Tensor:
+    """mu (*leading, p) in units of its spread in training."""
+    return units.of_parameters(parameter_values(mu, units.layout.parameters, leading, units.mean))
 
 
-def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: InputScaling) -> Tensor | None:
-    """What h is told at single states: parameters and forcing (*leading, p + q), None where that is nothing."""
+def at_states(mu: Any, inputs: Any, t: float, leading: tuple[int, ...], units: InputScaling) -> Tensor:
+    """Parameters and forcing (*leading, p + q) at single states, in units of their spread in training."""
     parameters, layout = scaled_parameters(mu, leading, units), units.layout
     values = input_values(inputs, layout.inputs, leading, units.mean)
-    if not layout.is_driven:
-        return parameters
     features = torch.from_numpy(time_features(np.array(float(t)), layout)).to(units.mean).expand(*leading, -1)
     forcing = units.of_forcing(torch.cat([values, features], dim=-1))
-    return forcing if parameters is None else torch.cat([parameters, forcing], dim=-1)
+    return torch.cat([parameters, forcing], dim=-1)
 
 
-def forcing_over_time(signals: systems.Signals | None, n: int, units: InputScaling) -> Forcing | None:
-    """What drives n forecasts, as a function of the scaled time; None for what nothing drives."""
+def forcing_over_time(signals: systems.Signals | None, n: int, units: InputScaling) -> Forcing:
+    """Return the forcing of n forecasts as functions of the scaled time.
+
+    It has width zero if the model is not driven, and if there are no `signals` because a single time takes no step.
+    """
     layout, unit = units.layout, units.time_scale
     if not layout.is_driven or (signals is None and layout.inputs):
-        return None
+        return Forcing.none(n)
     if signals is None:  # time alone
         signals = systems.Signals((), np.zeros(1), np.zeros((n, 1, 0)), held=True)
     return Forcing(
+        width=layout.n_forcing,
         knots=signals.times / unit,
-        between=lambda edges: units.of_forcing(forcing_of_signals(unit * edges, signals, layout)),
+        on_steps=lambda edges: units.of_forcing(forcing_of_signals(unit * edges, signals, layout)),
         at=lambda time: units.of_forcing(point_forcing(signals.at(unit * time), np.array(unit * time), layout)),
     )

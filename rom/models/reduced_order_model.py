@@ -278,7 +278,7 @@ class ReducedOrderModel(LatentModel[ModelState]):
 
     # -- within -------------------------------------------------------------------------------------------------------
 
-    def _rate(self, latent: Tensor, parameters: Tensor | None) -> Tensor:
+    def _rate(self, latent: Tensor, parameters: Tensor) -> Tensor:
         """Return h per scaled time, for latent states (..., d) and scaled parameters and forcing."""
         return self._state.networks.latent_dynamics(latent, parameters)
 

@@ -79,12 +79,12 @@ def fit_training_region(latent: np.ndarray) -> TrainingRegion:
     return TrainingRegion(torch.from_numpy(centre), torch.from_numpy(whitening), torch.tensor(radius))
 
 
-def within_training(forcing: Forcing | None, times: np.ndarray, scaling: InputScaling) -> np.ndarray:
+def within_training(forcing: Forcing, times: np.ndarray, scaling: InputScaling) -> np.ndarray:
     """Return whether inputs and time stayed in their training range.
 
     Parameters
     ----------
-    forcing : Forcing or None
+    forcing : Forcing
         What drives the forecasts, over scaled time.
     times : numpy.ndarray
         Scaled times ``(time,)``.
@@ -97,7 +97,7 @@ def within_training(forcing: Forcing | None, times: np.ndarray, scaling: InputSc
         Flags ``(trajectory, time)``, or ``(1, time)`` without forcing: true where the range was kept up to the time,
         at all times and knots of the inputs.
     """
-    if forcing is None:
+    if forcing.width == 0:
         return np.ones((1, len(times)), dtype=bool)
     own = slice(len(scaling.layout.parameters), None)
     low, high = scaling.of_forcing(scaling.extremes[:, own].cpu().numpy()).cpu()

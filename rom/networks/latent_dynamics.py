@@ -22,8 +22,6 @@ class LatentDynamics(CorrectedModule):
     exactly in POD coordinates up to closure; the neural part is the latent neural ODE (Lee & Parish 2021).
 
     Inputs u(t) of driven systems, and time where f depends on it, are further parameters (`rom/dynamics/forcing.py`).
-
-    Shapes: z (..., d), mu (..., p) or None where p = 0; dz/dt (..., d).
     """
 
     def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: MLP | None):
@@ -32,16 +30,26 @@ class LatentDynamics(CorrectedModule):
         self.quadratic = quadratic
         self.correction = correction
 
-    def forward(self, latent: Tensor, parameters: Tensor | None = None) -> Tensor:
-        return self.merged(parameters)(latent)
+    def forward(self, latent: Tensor, *parameters: Tensor) -> Tensor:
+        """Return dz/dt (..., d) at latent states (..., d) and `parameters`, as many arrays (..., p) as there are."""
+        return self.as_function(*parameters)(latent)
 
-    def merged(self, parameters: Tensor | None = None) -> Callable[..., Tensor]:
-        """h(.; mu) as a function of z, for a rollout: weights are merged once, so that each call is few operations.
+    def as_function(self, *parameters: Tensor) -> Callable[..., Tensor]:
+        """Return h as a function of the latent state, at fixed `parameters`.
 
-        Of a driven system it is a function of z and the forcing (..., q) at the time, which are the last of its parameters.
+        The weights are merged once, so that each call of the function takes few operations. The normalisation of the
+        inputs becomes part of the first layer. All parts of h share one product with (y, y x y, last hidden layer).
+        Gradients reach the weights.
 
-        Normalisation is part of the first layer; all parts share one product with (y, y x y, last hidden layer). Gradients
-        of the weights pass through.
+        Parameters
+        ----------
+        *parameters : torch.Tensor, shape (..., p)
+            Parameters mu, which broadcast against the latent states. Arrays of width p = 0 cost nothing.
+
+        Returns
+        -------
+        Callable
+            Function of latent states (..., d), and of forcing (..., q) if there is any, to dz/dt (..., d).
         """
         weights, bias = [self.linear.weight], self.linear.bias
         hidden: list[tuple[Tensor, Tensor]] = []
@@ -55,8 +63,8 @@ class LatentDynamics(CorrectedModule):
             bias = bias + offset
         output = torch.cat(weights, dim=1)
 
-        def rates(latent: Tensor, forcing: Tensor | None = None) -> Tensor:
-            y = with_parameters(with_parameters(latent, parameters), forcing)
+        def rhs(latent: Tensor, *forcing: Tensor) -> Tensor:
+            y = append_columns(latent, *parameters, *forcing)
             features = [y]
             if self.quadratic is not None:
                 features.append(products(y))
@@ -66,11 +74,11 @@ class LatentDynamics(CorrectedModule):
                 features.append(y)
             return functional.linear(torch.cat(features, dim=-1), output, bias)
 
-        return rates
+        return rhs
 
 
-def with_parameters(latent: Tensor, parameters: Tensor | None) -> Tensor:
-    """y = (z, mu), (..., d + p)."""
-    if parameters is None:
-        return latent
-    return torch.cat([latent, parameters.expand(*latent.shape[:-1], parameters.shape[-1])], dim=-1)
+def append_columns(latent: Tensor, *others: Tensor) -> Tensor:
+    """Return y = (z, mu, u) of z (..., d) and other arrays, which broadcast against z except along the last axis."""
+    # Most models have neither parameters nor inputs, and a concatenation costs time even if it adds no column.
+    columns = [other.expand(*latent.shape[:-1], -1) for other in others if other.shape[-1]]
+    return torch.cat([latent, *columns], dim=-1) if columns else latent

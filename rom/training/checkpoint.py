@@ -62,7 +62,7 @@ def resume(
     log.info("resumed from %s at step %d", path, training.step)
 
 
-def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor | None] = ()) -> str:
+def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor] = ()) -> str:
     """A fingerprint of `settings` in JSON types, of `tensors` by the sums of their columns, and of the values of `exact` ones.
 
     Sums are told in few digits: those over several threads need not agree to the last bit from run to run. They would not tell one
@@ -73,5 +73,5 @@ def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor |
         digest.update(str(tuple(tensor.shape)).encode())
         digest.update(" ".join(f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()).encode())
     for values in exact:
-        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
+        digest.update(values.contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rom.config import FitConfig, LossWeights
 from rom.networks.encoder_decoder import Networks
-from rom.training.batches import CollocationTable, Rollouts, SnapshotTable
+from rom.training.batches import CollocationTable, SnapshotTable
 from rom.training.fresh_flows import FreshFlows, FreshFlowSampler
 from rom.training.losses import LossScales, data_losses, physics_losses
 from rom.training.objective import Objective
@@ -74,8 +74,7 @@ class GrowingData:
         """Return the data with fresh flows added."""
         assert self.collocation is not None  # there are no renewals without collocation points
         like = self.collocation.coordinates
-        rollouts = fresh.rollouts
-        flows = SnapshotTable.of([Rollouts(rollouts.intervals.to(like), rollouts.coordinates.to(like), None)])
+        flows = SnapshotTable.of([fresh.rollouts.to(dtype=like.dtype, device=like.device)])
         return GrowingData(
             self.collocation.joined(fresh.points), flows if self.flows is None else self.flows.joined(flows)
         )

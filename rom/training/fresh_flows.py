@@ -12,7 +12,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,7 +42,9 @@ class FreshFlows:
     @property
     def points(self) -> CollocationTable:
         """Collocation pairs at all states."""
-        return CollocationTable(self.rollouts.coordinates.flatten(0, 1), self.derivatives.flatten(0, 1), None)
+        return CollocationTable.without_parameters(
+            self.rollouts.coordinates.flatten(0, 1), self.derivatives.flatten(0, 1)
+        )
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class FreshFlowSampler:
         # There may be more where some flows fail, or where the time had cut a block that is whole now.
         coordinates = torch.cat([b.rollouts.coordinates for b in blocks], dim=1)[:, :enough]
         derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
-        return FreshFlows(replace(blocks[0].rollouts, coordinates=coordinates), derivatives)
+        return FreshFlows(Rollouts.without_parameters(blocks[0].rollouts.intervals, coordinates), derivatives)
 
     def block(self, k: int, which: int, n_flows: int, deadline: float) -> FreshFlows:
         """Some flows of the k-th renewal, projected while they are in the processor's cache."""
@@ -99,7 +101,7 @@ class FreshFlowSampler:
             torch.from_numpy(v[usable].reshape(int(usable.sum()), self.n_intervals + 1, -1)) for v in (states, rates)
         )
         intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
-        rollouts = Rollouts(intervals, projection.project(x).transpose(0, 1).contiguous(), None)
+        rollouts = Rollouts.without_parameters(intervals, projection.project(x).transpose(0, 1).contiguous())
         return FreshFlows(rollouts, (projection.project_derivative(f) * scale).transpose(0, 1).contiguous())
 
     def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:

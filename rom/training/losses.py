@@ -45,8 +45,8 @@ def data_losses(networks: Networks, windows: Windows, spreads: LossScales, subst
     later = torch.arange(n_intervals, 0, -every, device=windows.coordinates.device)
     states = torch.cat([windows.coordinates[:1], windows.coordinates.index_select(0, later)])  # (1 + looks, B, r)
     latent = networks.encoder(states)
-    rates = networks.latent_dynamics.merged(windows.parameters)
-    rollout = rk4_rollout(rates, latent[0], windows.intervals, substeps, windows.forcing).index_select(0, later)
+    rhs = networks.latent_dynamics.as_function(windows.parameters)
+    rollout = rk4_rollout(rhs, latent[0], windows.intervals, windows.forcing, substeps).index_select(0, later)
     reconstructed, predicted = networks.decoder(torch.cat([latent, rollout])).split([len(latent), len(rollout)])
     return {
         "reconstruction": mean_square(reconstructed - states) / spreads.coordinates,

@@ -49,10 +49,13 @@ def side_by_side(pieces: list[Rollouts]) -> list[Rollouts]:
     first = pieces[0]
     if not all(torch.allclose(piece.intervals, first.intervals, rtol=1e-6, atol=0.0) for piece in pieces):
         return pieces
-    parameters = None if first.parameters is None else first.parameters.repeat(len(pieces), 1)
-    forcing = [piece.forcing for piece in pieces if piece.forcing is not None]
-    coordinates = torch.cat([piece.coordinates for piece in pieces], dim=1)
-    return [Rollouts(first.intervals, coordinates, parameters, torch.cat(forcing, dim=2) if forcing else None)]
+    together = Rollouts(
+        first.intervals,
+        torch.cat([piece.coordinates for piece in pieces], dim=1),
+        first.parameters.repeat(len(pieces), 1),
+        torch.cat([piece.forcing for piece in pieces], dim=2),
+    )
+    return [together]
 
 
 @torch.no_grad()
@@ -73,10 +76,10 @@ def validate(networks: Networks, held_out: HeldOut, spreads: LossScales, substep
 def rollout_errors(networks: Networks, group: Rollouts, substeps: int) -> Tensor:
     """Mean square error (N,) in POD coordinates of each trajectory predicted from its first state."""
     latent = rk4_rollout(
-        networks.latent_dynamics.merged(group.parameters),
+        networks.latent_dynamics.as_function(group.parameters),
         networks.encoder(group.coordinates[0]),
         group.intervals,
-        substeps,
         group.forcing,
+        substeps,
     )
     return (networks.decoder(latent) - group.coordinates).square().mean(dim=(0, 2))

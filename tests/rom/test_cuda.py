@@ -26,8 +26,10 @@ def test_a_training_step_agrees(random_networks, normal, optimizer):
     def step(device):
         networks = copy.deepcopy(start).to(device)
         optimiser = make_optimiser(networks, optimizer, 1e-3)
-        windows = Windows(normal(4, 8, 6).to(device), torch.full((3, 8, 1), 0.1, dtype=torch.float64).to(device), None)
-        points = CollocationTable(normal(16, 6, seed=1).to(device), normal(16, 6, seed=2).to(device), None)
+        windows = Windows.without_parameters(
+            normal(4, 8, 6).to(device), torch.full((3, 8, 1), 0.1, dtype=torch.float64).to(device)
+        )
+        points = CollocationTable.without_parameters(normal(16, 6, seed=1).to(device), normal(16, 6, seed=2).to(device))
         losses = data_losses(networks, windows, LossScales(1.0, 1.0), 2) | physics_losses(
             networks, points, LossScales(1.0, 1.0)
         )

@@ -263,6 +263,7 @@ def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Cal
 
     There is no public function for it.
     """
+    from rom.dynamics.forcing import Forcing
     from rom.dynamics.rollout import roll_out
 
     state = model._state
@@ -272,7 +273,8 @@ def latent_rollout(model: rom.ReducedOrderModel, times: np.ndarray) -> tuple[Cal
     def rollout(z):
         dynamics, contains = state.networks.latent_dynamics, state.region.contains
         with torch.inference_mode():
-            return roll_out(dynamics, torch.from_numpy(z), scaled, None, longest, contains)[0].numpy()
+            z0, no_parameters, no_forcing = torch.from_numpy(z), torch.zeros(len(z), 0), Forcing.none(len(z))
+            return roll_out(dynamics, z0, scaled, no_parameters, longest, contains, no_forcing)[0].numpy()
 
     return rollout, n_steps
 

@@ -35,9 +35,11 @@ def measure(run: Run, quick: bool) -> dict[str, float]:  # noqa: ARG001 - it is 
     pairs = systems.collocate(system, 256, seed=run.seed)
     states = torch.from_numpy(train["state"].values).transpose(0, 1).contiguous()
     intervals = torch.full((10, 8, 1), 0.1, dtype=torch.float64)
-    points = CollocationTable(*(torch.from_numpy(pairs[v].values) for v in ("state", "time_derivative")), None)
+    points = CollocationTable.without_parameters(
+        *(torch.from_numpy(pairs[v].values) for v in ("state", "time_derivative"))
+    )
     spreads = LossScales(float(states.var()), float(points.derivatives.square().mean()))
-    losses = data_losses(networks, Windows(states, intervals, None), spreads, 64) | physics_losses(
+    losses = data_losses(networks, Windows.without_parameters(states, intervals), spreads, 64) | physics_losses(
         networks, points, spreads
     )
     return {name: float(loss.detach()) for name, loss in losses.items()}

@@ -43,8 +43,10 @@ def make(arrays: Mapping[str, np.ndarray], config: FitConfig) -> Callable[[], fl
     networks = build_networks(config, basis.shape[1], int(arrays["d"]), 0, layout=layout)
     attach(networks, basis)
     states = torch.from_numpy(arrays["windows"])
-    windows = Windows(states, torch.full((len(states) - 1, states.shape[1], 1), 0.02), None)
-    points = CollocationTable(torch.from_numpy(arrays["points"]), torch.from_numpy(arrays["derivatives"]), None)
+    windows = Windows.without_parameters(states, torch.full((len(states) - 1, states.shape[1], 1), 0.02))
+    points = CollocationTable.without_parameters(
+        torch.from_numpy(arrays["points"]), torch.from_numpy(arrays["derivatives"])
+    )
     spreads = losses.LossScales(1.0, 1.0)
 
     def step() -> float:

@@ -47,8 +47,8 @@ def make(arrays: Arrays, looks: int | None = None) -> Callable:
     states = tensor(arrays["windows"])
     losses.LOOKS = looks or len(states) - 1
     intervals = torch.full((len(states) - 1, states.shape[1], 1), float(arrays["interval"]))
-    windows = Windows(states, intervals, None)
-    points = CollocationTable(tensor(arrays["points"]), tensor(arrays["derivatives"]), None)
+    windows = Windows.without_parameters(states, intervals)
+    points = CollocationTable.without_parameters(tensor(arrays["points"]), tensor(arrays["derivatives"]))
     spreads = losses.LossScales(*map(float, arrays["spreads"]))
 
     def step() -> float:

@@ -9,7 +9,7 @@ from torch import nn
 import systems
 from rom.dynamics.forcing import Forcing, forcing_between, forcing_of_signals, time_features
 from rom.dynamics.rollout import roll_out
-from rom.dynamics.runge_kutta import at_fractions, rk4_rollout
+from rom.dynamics.runge_kutta import interpolate_forcing, rk4_rollout
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.training.batches import Rollouts, SnapshotTable
 
@@ -36,7 +36,7 @@ def test_fractions_of_an_interval_lie_on_the_parabola():
     s = torch.linspace(0, 1, 9, dtype=torch.float64)
     ends = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)
     curve = lambda x: 2.0 - 3.0 * x + 4.0 * x**2  # noqa: E731
-    found = at_fractions(curve(ends)[:, None, None], s)
+    found = interpolate_forcing(curve(ends)[:, None, None], s)
     torch.testing.assert_close(found[:, 0, 0], curve(s))
 
 
@@ -51,7 +51,7 @@ def test_signals_give_the_forcing_of_their_values(held):
 def test_windows_carry_the_forcing_of_their_trajectories():
     forcing = torch.arange(4 * 3 * 2.0).view(4, 3, 2, 1)
     coordinates = torch.arange(10.0).view(5, 2, 1)
-    table = SnapshotTable.of([Rollouts(torch.ones(4), coordinates, None, forcing)])
+    table = SnapshotTable.of([Rollouts(torch.ones(4), coordinates, torch.zeros(2, 0), forcing)])
     windows = table.draw(50, 2, torch.Generator().manual_seed(0))
     assert windows.forcing is not None
     assert windows.forcing.shape == (2, 3, 50, 1)
@@ -85,7 +85,9 @@ def test_driven_rollouts_converge_with_order_four():
         edges = np.linspace(0.0, 2.0, n + 1)
         stages = np.stack([edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:]], axis=1)
         forcing = torch.from_numpy(np.sin(3.0 * stages))[:, :, None, None]
-        z = rk4_rollout(linear_dynamics().merged(), z0, torch.full((n,), 2.0 / n, dtype=torch.float64), 1, forcing)[-1]
+        z = rk4_rollout(linear_dynamics().as_function(), z0, torch.full((n,), 2.0 / n, dtype=torch.float64), forcing)[
+            -1
+        ]
         errors.append(np.abs(z[0].numpy() - exact).max())
     order = -np.polyfit(np.log(steps), np.log(errors), 1)[0]
     assert 3.8 < order < 4.3
@@ -94,10 +96,10 @@ def test_driven_rollouts_converge_with_order_four():
 def test_substeps_take_the_forcing_within_an_interval():
     z0 = torch.tensor([[1.0, 0.5]], dtype=torch.float64)
     ends = torch.tensor([[0.0, 0.5, 1.0], [1.0, 1.5, 2.0]], dtype=torch.float64)[:, :, None, None]
-    whole = rk4_rollout(linear_dynamics().merged(), z0, torch.ones(2, dtype=torch.float64), 4, ends)
+    whole = rk4_rollout(linear_dynamics().as_function(), z0, torch.ones(2, dtype=torch.float64), ends, 4)
     fine = torch.linspace(0, 2, 17, dtype=torch.float64)
     stages = torch.stack([fine[:-1:2], fine[1::2], fine[2::2]], dim=1)[:, :, None, None]
-    parts = rk4_rollout(linear_dynamics().merged(), z0, torch.full((8,), 0.25, dtype=torch.float64), 1, stages)
+    parts = rk4_rollout(linear_dynamics().as_function(), z0, torch.full((8,), 0.25, dtype=torch.float64), stages)
     torch.testing.assert_close(whole[-1], parts[-1])
 
 
@@ -110,13 +112,14 @@ def test_forecast_steps_end_at_knots_and_agree_with_the_full_order_model(n, held
     made = systems.Signals(("u",), knots, rng.standard_normal((n, 5, 1)), held)
     labels = layout(inputs=("u",), held_inputs=held)
     forcing = Forcing(
+        1,
         knots,
         lambda edges: torch.from_numpy(forcing_of_signals(edges, made, labels)),
         lambda t: torch.from_numpy(made.at(t)),
     )
     times = np.array([0.0, 0.2, 0.3, 1.7, 3.0])
     everywhere = lambda z: torch.ones(z.shape[:-1], dtype=torch.bool)  # noqa: E731
-    found, _ = roll_out(linear_dynamics(), torch.from_numpy(z0), times, None, 0.05, everywhere, forcing)
+    found, _ = roll_out(linear_dynamics(), torch.from_numpy(z0), times, torch.zeros(n, 0), 0.05, everywhere, forcing)
     grid = np.union1d(knots[:-1], times)
     initial, truth = (
         z0 @ BASIS.T,
@@ -130,19 +133,28 @@ def test_forecast_steps_end_at_knots_and_agree_with_the_full_order_model(n, held
     assert initial.shape == (n, 12)
     expected = truth["state"].sel(time=times).values @ BASIS
     assert np.abs(np.moveaxis(found.numpy(), 0, 1) - expected).max() < 1e-5
-    alone, _ = roll_out(linear_dynamics(), torch.from_numpy(z0[:1]), times, None, 0.05, everywhere, forcing.of(0))
+    alone, _ = roll_out(
+        linear_dynamics(),
+        torch.from_numpy(z0[:1]),
+        times,
+        torch.zeros(1, 0),
+        0.05,
+        everywhere,
+        forcing.of_trajectory(0),
+    )
     torch.testing.assert_close(alone, found[:, :1])
 
 
 def test_numpy_and_torch_march_alike_with_forcing(monkeypatch, normal):
     made = systems.Signals(("u",), T, np.random.default_rng(1).standard_normal((4, len(T), 1)), False)
     forcing = Forcing(
+        1,
         T,
         lambda edges: torch.from_numpy(forcing_of_signals(edges, made, layout(inputs=("u",)))),
         lambda _t: torch.zeros(4, 1),
     )
     z0, everywhere = normal(4, 2), lambda z: torch.ones(z.shape[:-1], dtype=torch.bool)
-    ours, _ = roll_out(linear_dynamics(), z0, T, None, 0.03, everywhere, forcing)
+    ours, _ = roll_out(linear_dynamics(), z0, T, torch.zeros(4, 0), 0.03, everywhere, forcing)
     monkeypatch.setattr("rom.dynamics.rollout.runs_in_numpy", lambda _z: False)
-    theirs, _ = roll_out(linear_dynamics(), z0, T, None, 0.03, everywhere, forcing)
+    theirs, _ = roll_out(linear_dynamics(), z0, T, torch.zeros(4, 0), 0.03, everywhere, forcing)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from rom.dynamics import rollout
+from rom.dynamics.forcing import Forcing
 from rom.dynamics.numpy_rhs import NumpyLatentRhs
-from rom.dynamics.rollout import roll_out
 from rom.dynamics.steppers import rk4_numpy, rk4_torch, uniform_grid
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import ACTIVATIONS
@@ -50,8 +50,14 @@ def everywhere(z):
     return torch.ones(z.shape[:-1], dtype=torch.bool)
 
 
+def roll_out(h, z0, times, max_step, contains, parameters=None):
+    """A rollout without forcing."""
+    parameters = torch.zeros(len(z0), 0) if parameters is None else parameters
+    return rollout.roll_out(h, z0, times, parameters, max_step, contains, Forcing.none(len(z0)))
+
+
 def states_at(h, z0, times, max_step, parameters=None):
-    return roll_out(h, z0, np.asarray(times), parameters, max_step, everywhere)[0]
+    return roll_out(h, z0, np.asarray(times), max_step, everywhere, parameters)[0]
 
 
 # Orders
@@ -117,20 +123,20 @@ def test_the_number_of_steps_depends_on_the_span_alone(normal, monkeypatch, n_ti
 def test_times_at_the_ends_of_steps_give_the_states_there(normal):
     z0 = normal(2, 3)
     times = np.linspace(0.0, 1.0, 9)
-    march = rk4_numpy(flow_of(MATRIX), None, z0, uniform_grid(times, 0.125))
+    march = rk4_numpy(flow_of(MATRIX), torch.zeros(2, 0), z0, uniform_grid(times, 0.125))
     torch.testing.assert_close(states_at(flow_of(MATRIX), z0, times, 0.125), march(z0, slice(0, 8))[0], rtol=0, atol=0)
 
 
 def test_one_time_takes_no_step(normal, monkeypatch):
     calls, z0 = count_calls(monkeypatch), normal(2, 3)
-    latent, inside = roll_out(flow_of(MATRIX), z0, np.array([3.0]), None, 0.1, lambda z: z[..., 0] < 0)
+    latent, inside = roll_out(flow_of(MATRIX), z0, np.array([3.0]), 0.1, lambda z: z[..., 0] < 0)
     assert not calls
     torch.testing.assert_close(latent, z0[None])
     assert torch.equal(inside[0], z0[:, 0] < 0)
 
 
 def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
-    arguments = (dynamics(), normal(3, 3), TIMES, None, 0.07, lambda z: z[..., 0] < 0.5)
+    arguments = (dynamics(), normal(3, 3), TIMES, 0.07, lambda z: z[..., 0] < 0.5)
     whole = roll_out(*arguments)
     monkeypatch.setattr(rollout, "KEPT", 40)  # four steps
     for one, other in zip(roll_out(*arguments), whole, strict=True):
@@ -155,7 +161,7 @@ def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
 )
 def test_compiled_rates_are_those_of_the_networks(dynamics, normal, batch, n_parameters, settings):
     h = dynamics(n_parameters, **settings)
-    z, mu = normal(batch, 3, seed=7), normal(batch, n_parameters, seed=8) if n_parameters else None
+    z, mu = normal(batch, 3, seed=7), normal(batch, n_parameters, seed=8)
     compiled = NumpyLatentRhs(h, mu, (batch,) if batch > 1 else ())
     out = np.empty_like(compiled.state)
     for states in (z, -2.0 * z):  # nothing of the first may be left in the buffers
@@ -186,7 +192,7 @@ def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
 def test_rates_of_a_march_are_h_of_its_states(dynamics, normal):
     h, z0 = dynamics(), normal(2, 3)
     grid = uniform_grid(np.array([0.0, 0.5]), 0.05)
-    states, *rates = rk4_numpy(h, None, z0, grid)(z0, slice(0, 10))
+    states, *rates = rk4_numpy(h, torch.zeros(2, 0), z0, grid)(z0, slice(0, 10))
     for rate, ends in zip(rates, (states[:-1], states[1:]), strict=True):
         torch.testing.assert_close(rate, h(ends), rtol=1e-13, atol=1e-13)
 
@@ -213,7 +219,7 @@ def test_leaving_is_seen_between_the_times_and_stays():
     """The orbit leaves to the right between pi / 3 and -pi / 3, and is back at both times asked for."""
     z0 = torch.tensor([[0.0, -1.0]], dtype=torch.float64)
     times = np.array([0.0, np.pi, 1.5 * np.pi])  # below, above, left
-    _, inside = roll_out(rotation(), z0, times, None, 0.1, left_half)
+    _, inside = roll_out(rotation(), z0, times, 0.1, left_half)
     assert inside[:, 0].tolist() == [True, False, False]
 
 
@@ -221,8 +227,8 @@ def test_leaving_is_seen_between_the_times_and_stays():
 def test_flags_do_not_depend_on_the_other_times(n_times):
     z0 = torch.tensor([[0.0, -1.0]], dtype=torch.float64)
     fine, coarse = np.linspace(0.0, 3.0, 2701), np.linspace(0.0, 3.0, n_times)
-    expected = roll_out(rotation(), z0, fine, None, 0.1, left_half)[1][:, 0].numpy()
-    inside = roll_out(rotation(), z0, coarse, None, 0.1, left_half)[1][:, 0].numpy()
+    expected = roll_out(rotation(), z0, fine, 0.1, left_half)[1][:, 0].numpy()
+    inside = roll_out(rotation(), z0, coarse, 0.1, left_half)[1][:, 0].numpy()
     first_outside = fine[np.argmin(expected)]
     np.testing.assert_array_equal(inside, coarse < first_outside - 1e-9)
     assert np.pi / 6 - 0.1 <= first_outside <= np.pi / 6  # with the step in which it leaves, not after it
@@ -238,11 +244,11 @@ def test_a_trajectory_that_overflows_is_not_inside_and_disturbs_no_other():
     times = np.linspace(0.0, 2.0, 21)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        latent, inside = roll_out(h, z0, times, None, 0.1, lambda z: z.norm(dim=-1) < 1e3)
+        latent, inside = roll_out(h, z0, times, 0.1, lambda z: z.norm(dim=-1) < 1e3)
     assert latent[:, 0].isfinite().all()
     assert inside[:, 0].all()
     assert latent[0, 1].isfinite().all()
     assert not latent[-1, 1].isfinite().all()
     assert not inside[-1, 1]
-    alone = roll_out(h, z0[:1], times, None, 0.1, everywhere)[0]
+    alone = roll_out(h, z0[:1], times, 0.1, everywhere)[0]
     torch.testing.assert_close(latent[:, :1], alone, rtol=1e-14, atol=1e-14)

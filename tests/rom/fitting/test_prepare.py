@@ -1,5 +1,7 @@
 """From data to tensors: what is held out, how states, times and parameters are scaled."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -123,7 +125,7 @@ def test_spline_derivatives_converge(n_times, tolerance):
     from rom.training.batches import Rollouts
 
     t = torch.linspace(0, 3, n_times, dtype=torch.float64)
-    derivative = derivatives_along(Rollouts(t.diff(), torch.sin(t)[:, None, None], None))
+    derivative = derivatives_along(Rollouts.without_parameters(t.diff(), torch.sin(t)[:, None, None]))
     assert (derivative[:, 0, 0] - torch.cos(t)).abs().max() < tolerance
 
 
@@ -133,7 +135,7 @@ def test_spline_derivatives_of_short_trajectories(n_times):
     from rom.training.batches import Rollouts
 
     t = torch.linspace(0, 1, n_times, dtype=torch.float64) ** 1.5
-    derivative = derivatives_along(Rollouts(t.diff(), (2 * t)[:, None, None], None))
+    derivative = derivatives_along(Rollouts.without_parameters(t.diff(), (2 * t)[:, None, None]))
     torch.testing.assert_close(derivative, torch.full((n_times, 1, 1), 2.0, dtype=torch.float64))
 
 
@@ -196,13 +198,17 @@ def test_an_f_that_vanishes_is_no_reason_to_warn(caplog):
 
 
 def rollouts_of(t, states, parameters=None):
-    return Rollouts(torch.from_numpy(np.diff(t)), torch.from_numpy(states).transpose(0, 1).contiguous(), parameters)
+    coordinates = torch.from_numpy(states).transpose(0, 1).contiguous()
+    rollouts = Rollouts.without_parameters(torch.from_numpy(np.diff(t)), coordinates)
+    return rollouts if parameters is None else dataclasses.replace(rollouts, parameters=parameters)
 
 
 def points(n, speed=1.0):
     """n points of circles with that speed."""
     x = np.random.default_rng(1).standard_normal((n, 2))
-    return CollocationTable(torch.from_numpy(x), torch.from_numpy(speed * np.stack([x[:, 1], -x[:, 0]], axis=1)), None)
+    return CollocationTable.without_parameters(
+        torch.from_numpy(x), torch.from_numpy(speed * np.stack([x[:, 1], -x[:, 0]], axis=1))
+    )
 
 
 def test_smooth_states_have_the_right_derivatives(waves):

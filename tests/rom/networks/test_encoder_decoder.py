@@ -116,8 +116,8 @@ def test_an_mlp_is_what_its_name_says(normal, activation):
 @pytest.mark.parametrize("n_parameters", [0, 2])
 def test_latent_dynamics_are_the_sum_of_their_parts(random_networks, normal, terms, n_parameters):
     dynamics = random_networks(6, 3, latent_terms=terms, n_parameters=n_parameters).latent_dynamics
-    z, mu = normal(5, 3), normal(5, n_parameters, seed=1) if n_parameters else None
-    y = z if mu is None else torch.cat([z, mu], dim=1)
+    z, mu = normal(5, 3), normal(5, n_parameters, seed=1)
+    y = torch.cat([z, mu], dim=1)
     expected = dynamics.linear(y)
     if "quadratic" in terms:
         form = torch.from_numpy(full(dynamics.quadratic.weight.detach().numpy(), y.shape[1]))

@@ -47,7 +47,7 @@ def test_networks_start_as_the_closed_form_model(n_parameters, terms):
     (closed_form,), w, mu = fitted(n_parameters, **terms)
     config = FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,))
     networks = build_networks(config, 5, 2, n_parameters)
-    tensors = torch.from_numpy(w), torch.from_numpy(mu) if n_parameters else None
+    tensors = torch.from_numpy(w), torch.from_numpy(mu)
     init_from_closed_form(networks, closed_form, *tensors)
     for candidate in (networks, closed_form_networks(config, closed_form)):
         z = candidate.encoder(tensors[0])

@@ -12,7 +12,8 @@ def rollouts(n_times, n, first, step):
     times = step * torch.arange(n_times, dtype=torch.float64) ** 1.5
     index = torch.arange(first, first + n, dtype=torch.float64)
     coordinates = torch.stack(torch.broadcast_tensors(index[None, :], times[:, None]), dim=-1)
-    return Rollouts(times.diff(), coordinates, index[:, None] * 10)
+    forcing = torch.zeros(n_times - 1, 3, n, 0, dtype=torch.float64)
+    return Rollouts(times.diff(), coordinates, index[:, None] * 10, forcing)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_longest_window_is_that_of_the_shortest_trajectory(table):
 def test_intervals_keep_their_digits_on_long_trajectories():
     """In float32 the time since the start loses the digits of a short interval; the intervals themselves do not."""
     intervals = torch.full((100_000,), 0.0123, dtype=torch.float32)
-    table = SnapshotTable.of([Rollouts(intervals, torch.zeros(100_001, 1, 1), None)])
+    table = SnapshotTable.of([Rollouts.without_parameters(intervals, torch.zeros(100_001, 1, 1))])
     windows = table.draw(100, 20, torch.Generator().manual_seed(0))
     torch.testing.assert_close(windows.intervals, torch.full((20, 100, 1), 0.0123), rtol=1e-6, atol=0)
 

@@ -326,7 +326,7 @@ def test_learning_rate_warms_up_and_falls_to_zero():
 
 @pytest.fixture
 def objective_of(small):
-    table = SnapshotTable.of([Rollouts(torch.ones(9), torch.zeros(10, 2, 1), None)])
+    table = SnapshotTable.of([Rollouts.without_parameters(torch.ones(9), torch.zeros(10, 2, 1))])
 
     def make(**settings):
         config = dataclasses.replace(small, **settings)

@@ -9,7 +9,7 @@ import torch
 from rom.config import FitConfig, LossWeights
 from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.split import split_trajectories
-from rom.dynamics.runge_kutta import rk4_rollout
+from rom.dynamics.runge_kutta import no_forcing, rk4_rollout
 from rom.fitting.collect import FitData
 from rom.fitting.prepare import prepare
 from rom.models.build import build_networks
@@ -92,7 +92,7 @@ def test_losses_in_x_are_shares_of_the_variance(oracle, prepared):
         return z.new_zeros(*z.shape[:-1], 3)
 
     states = prepared.collocation.coordinates
-    points = CollocationTable(states - states.mean(dim=0), prepared.collocation.derivatives, None)
+    points = CollocationTable.without_parameters(states - states.mean(dim=0), prepared.collocation.derivatives)
     spreads = LossScales(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
     losses = physics_losses(SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads)
     assert losses["collocation_reconstruction"].item() == pytest.approx(1.0, rel=1e-12)
@@ -142,7 +142,7 @@ def test_latent_mismatch_is_finite_where_nothing_moves():
 def test_gradient_of_the_physics_losses_passes_through_the_jvp(random_networks, normal, prepared):
     """By differences along one direction of all weights at once."""
     networks = random_networks(3, 2)
-    points = CollocationTable(normal(16, 3, seed=1), normal(16, 3, seed=2), None)
+    points = CollocationTable.without_parameters(normal(16, 3, seed=1), normal(16, 3, seed=2))
     weights = list(networks.parameters())
     direction = [normal(*w.shape, seed=k) for k, w in enumerate(weights)]
 
@@ -171,12 +171,12 @@ def test_a_long_window_is_looked_at_in_a_few_states_with_its_last(random_network
     def losses(changed):
         other = states.clone()
         other[changed] += 1.0
-        return data_losses(networks, Windows(other, intervals, None), LossScales(1.0, 1.0), substeps=1)
+        return data_losses(networks, Windows.without_parameters(other, intervals), LossScales(1.0, 1.0), substeps=1)
 
     for k in (1, 2, 4, 5, 11):
         assert losses(k) == losses(slice(0))
     for k in (0, 3, 12):
         assert losses(k)["reconstruction"] != losses(slice(0))["reconstruction"]
-    latent = rk4_rollout(networks.latent_dynamics, networks.encoder(states[0]), intervals)
+    latent = rk4_rollout(networks.latent_dynamics, networks.encoder(states[0]), intervals, no_forcing(intervals))
     expected = (networks.decoder(latent[3::3]) - states[3::3]).square().mean()
     torch.testing.assert_close(losses(slice(0))["prediction"], expected)

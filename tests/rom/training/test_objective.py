@@ -61,8 +61,8 @@ def test_an_autoencoder_is_judged_by_all_its_losses():
 
 def test_every_loss_has_a_weight(random_networks, normal):
     weights = LossWeights(denoising=0.1, contractive=0.1, sparse=0.1, sparse_kl=0.1, smoothness=0.1)
-    snapshots = SnapshotTable.of([Rollouts(torch.ones(9, dtype=torch.float64), normal(10, 3, 5), None)])
-    points = CollocationTable(normal(30, 5), normal(30, 5), None)
+    snapshots = SnapshotTable.of([Rollouts.without_parameters(torch.ones(9, dtype=torch.float64), normal(10, 3, 5))])
+    points = CollocationTable.without_parameters(normal(30, 5), normal(30, 5))
     data = TrainingData(snapshots, points, LossScales(1.0, 1.0), 1)
     config = FitConfig(dtype="float64")
     forecast = ForecastObjective(data, HeldOut("nothing"), weights, config, n_states=5)

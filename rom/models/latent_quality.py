@@ -83,7 +83,7 @@ def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
         - `condition` (sample): condition number of dpsi/dz, with each column times the standard deviation of its coordinate.
           It says how unevenly small changes of z move the decoded state, and is inf where one moves nothing.
 
-        Attributes:
+        Its attributes are:
 
         - `reconstruction`: mean square error of psi(phi(x)), in shares of the variance of the states.
         - `effective_dimension`: (sum l)^2 / sum l^2 over the eigenvalues l of C G, with the covariance C of z and the mean G

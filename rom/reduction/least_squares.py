@@ -1,7 +1,9 @@
-"""From values at positions to coefficients: least squares, and where positions leave gaps, with a penalty on roughness.
+"""Least squares from values at positions to coefficients, with a penalty on roughness if positions leave gaps.
 
-Sources: de Boor 2001, A Practical Guide to Splines (least squares at well-placed points); Wahba 1990, Spline Models for
-Observational Data, ch. 1 (smoothing).
+References
+----------
+- C. de Boor, A Practical Guide to Splines, Springer 2001 (least squares at well-placed points).
+- G. Wahba, Spline Models for Observational Data, SIAM 1990, ch. 1 (smoothing).
 """
 
 from __future__ import annotations
@@ -22,16 +24,20 @@ __all__ = [
     "smooth_least_squares",
 ]
 
-GOOD_CONDITION = (
-    10.0  # of least squares: beyond it errors of values are amplified more than tenfold in some coefficients
-)
+# Condition number up to which least squares need no penalty. Beyond it, some coefficients amplify errors of the values more
+# than tenfold.
+GOOD_CONDITION = 10.0
 
-WORST_CONDITION = 1e3  # of the same with the penalty: beyond it neither values nor smoothness tell some function
-DAMPING = 0.1  # of the roughest function, where positions leave gaps; of one with half its wave number 64 times less
+# Condition number with the penalty, beyond which neither values nor smoothness determine some function.
+WORST_CONDITION = 1e3
+
+# Weight of the penalty on the roughest function, relative to the mean eigenvalue. A function of half its wave number is damped
+# 64 times less, because roughness is a sum of squares of third derivatives.
+DAMPING = 0.1
 
 
 def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
-    """The Kronecker product of matrices."""
+    """Return the Kronecker product of matrices."""
     product = np.ones((1, 1))
     for factor in factors:
         product = np.kron(product, factor)
@@ -39,9 +45,19 @@ def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
-    """Matrices (m_i, n_i) applied along the axes of `arrays` (..., n_1 ... n_k), which are flat: (..., m_1 ... m_k).
+    """Apply a matrix along each axis of flattened arrays, like their Kronecker product but without forming it.
 
-    What their Kronecker product would give, without forming it. NumPy arrays or torch tensors.
+    Parameters
+    ----------
+    matrices : sequence of array
+        ``(m_i, n_i)`` for each axis, NumPy arrays or torch tensors.
+    arrays : array
+        ``(..., n_1 n_2 ... n_k)``, of the same library.
+
+    Returns
+    -------
+    array
+        ``(..., m_1 m_2 ... m_k)``.
     """
     left, right = arrays.shape[:-1], math.prod(matrix.shape[1] for matrix in matrices)
     done = 1
@@ -54,7 +70,7 @@ def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
 
 
 def condition(factor: np.ndarray) -> float:
-    """The condition of the least squares with the matrix `factor` (P, n); infinite with fewer points than functions."""
+    """Return the condition number of a matrix ``(P, n)``; infinity if it has fewer rows than columns."""
     if factor.shape[0] < factor.shape[1]:
         return math.inf
     squares = np.linalg.eigvalsh(factor.T @ factor)
@@ -62,10 +78,20 @@ def condition(factor: np.ndarray) -> float:
 
 
 def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarray | None:
-    """The map (n, P) from values to coefficients, with a penalty on `roughness` (n, n) where positions leave gaps.
+    """Return the map from values to coefficients, with a penalty on roughness if positions leave gaps.
 
-    None of fewer positions than functions, of gaps too wide to be filled, and of points along few lines: a slope across a line of
-    them is as smooth as any other.
+    Parameters
+    ----------
+    factor : numpy.ndarray
+        Values of n functions at P positions, ``(P, n)``.
+    roughness : numpy.ndarray
+        Quadratic form of the roughness, ``(n, n)``.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        ``(n, P)``. None if there are fewer positions than functions, if gaps are too wide to be filled, or if points lie along
+        few lines, where the slope across the lines is not determined.
     """
     if factor.shape[0] < factor.shape[1]:
         return None
@@ -80,9 +106,10 @@ def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarra
 
 
 def least_squares(factor: np.ndarray) -> np.ndarray | None:
-    """The pseudo-inverse (n, P) of a matrix (P, n), None where its condition is larger than `GOOD_CONDITION`.
+    """Return the pseudo-inverse ``(n, P)`` of a matrix ``(P, n)``; None if its condition number exceeds `GOOD_CONDITION`.
 
-    By the normal equations, which at that condition keep fourteen digits, and cost a third of a singular value decomposition.
+    The normal equations are accurate to fourteen digits up to that condition number, and cost a third of a singular value
+    decomposition.
     """
     if factor.shape[0] < factor.shape[1]:
         return None
@@ -93,5 +120,5 @@ def least_squares(factor: np.ndarray) -> np.ndarray | None:
 
 
 def largest_gain(inverse: np.ndarray) -> float:
-    """The norm of a map (n, P): the largest coefficients that values of unit length give."""
+    """Return the spectral norm of a matrix ``(n, P)``."""
     return math.sqrt(float(np.linalg.eigvalsh(inverse @ inverse.T)[-1]))

@@ -1,9 +1,13 @@
 """Centring, scaling and proper orthogonal decomposition (POD) of states.
 
-States are mapped to r POD coordinates w = V^T ((x - mean) / unit) / scale, derivatives to V^T ((dx/dt) / unit) / scale: a
-shift must never touch a derivative. The unit of a component is 1, or the spread of the field that it belongs to, so that
-pascals do not drown kelvins. All networks then act on r numbers instead of n, so that the cost of a training step does not
-grow with n (Benner, Gugercin & Willcox 2015, SIAM Review 57, sec. 3).
+States are mapped to r POD coordinates w = V^T ((x - mean) / unit) / scale, and time derivatives to V^T ((dx/dt) / unit) / scale,
+without the mean. The unit of a component is 1, or the spread of its field, so that pascals do not outweigh kelvins. All networks
+act on r numbers instead of n, so that the cost of a training step does not grow with n.
+
+References
+----------
+P. Benner, S. Gugercin, K. Willcox, "A survey of projection-based model reduction methods for parametric dynamical systems",
+SIAM Rev. 57 (2015) 483-531.
 """
 
 from __future__ import annotations
@@ -18,15 +22,28 @@ __all__ = ["Projection", "fit_projection", "truncated"]
 
 log = logging.getLogger("rom")
 
-ROUNDING = 1e-15  # of a Gram matrix: directions with less of the variance are none of the data's
-MAX_SNAPSHOTS = 4096  # enough for any rank used here; bounds the memory and the time of the eigenproblem
+# Directions with less than this share of the largest variance are rounding errors of the Gram matrix.
+ROUNDING = 1e-15
+
+# Snapshots that the basis is computed from. They suffice for any rank used here, and bound memory and time.
+MAX_SNAPSHOTS = 4096
 
 
 class Projection(nn.Module):
-    """The affine map between flat states x (..., n) and POD coordinates w (..., r).
+    """The affine map between flat states x ``(..., n)`` and POD coordinates w ``(..., r)``.
 
-    Attributes: `mean` (n,), `unit` (n,) of each component, `basis` V (n, r) with orthonormal columns, `scale` (), and
-    `lost_energy`, the share of the variance of the snapshots, in these units, that V does not hold.
+    Attributes
+    ----------
+    mean : torch.Tensor
+        Mean of the snapshots, ``(n,)``.
+    unit : torch.Tensor
+        Unit of each component, ``(n,)``.
+    basis : torch.Tensor
+        V, with orthonormal columns, ``(n, r)``.
+    scale : torch.Tensor
+        Standard deviation of the snapshots along the first column, ``()``.
+    lost_energy : float
+        Share of the variance of the snapshots, in these units, that V does not span.
     """
 
     mean: Tensor
@@ -46,44 +63,57 @@ class Projection(nn.Module):
 
     @staticmethod
     def empty(n_states: int, rank: int) -> Projection:
-        """One of the right shapes, to be filled from a file."""
+        """Return a projection of the right shapes, to be filled from a file."""
         return Projection(torch.zeros(n_states), torch.zeros(n_states, rank), torch.zeros(()))
 
     @property
     def rank(self) -> int:
+        """Number r of POD coordinates."""
         return self.basis.shape[1]
 
     def project(self, states: Tensor) -> Tensor:
-        """w = V^T ((x - mean) / unit) / scale: (..., n) to (..., r)."""
+        """Return w = V^T ((x - mean) / unit) / scale, ``(..., n)`` to ``(..., r)``."""
         return (states - self.mean) / self.unit @ self.basis / self.scale
 
     def project_derivative(self, time_derivatives: Tensor) -> Tensor:
-        """dw/dt = V^T ((dx/dt) / unit) / scale: (..., n) to (..., r). Not shifted."""
+        """Return dw/dt = V^T ((dx/dt) / unit) / scale, ``(..., n)`` to ``(..., r)``."""
         return time_derivatives / self.unit @ self.basis / self.scale
 
     def lift(self, coordinates: Tensor) -> Tensor:
-        """x = mean + unit scale V w: (..., r) to (..., n)."""
+        """Return x = mean + unit scale V w, ``(..., r)`` to ``(..., n)``."""
         return self.mean + self.unit * (self.scale * (coordinates @ self.basis.T))
 
     def share_kept(self, time_derivatives: Tensor) -> tuple[float, float]:
-        """Squares of derivatives (m, n) in the units of their components: those that V holds, and all."""
+        """Return the sum of squares of derivatives ``(m, n)`` in units of their components: the part in the span of V, and all."""
         kept = torch.linalg.vector_norm(self.project_derivative(time_derivatives)) * self.scale
         return float(kept) ** 2, float(torch.linalg.vector_norm(time_derivatives / self.unit)) ** 2
 
     def of_units(self, unit: np.ndarray) -> Projection:
-        """That of states in other units (n,), where this one is that of x / unit."""
+        """Return the projection of states x, where this one is that of x / `unit`, with `unit` of shape ``(n,)``."""
         own = torch.from_numpy(unit)
         return Projection(self.mean * own, self.basis, self.scale, self.lost_energy, unit=own)
 
 
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
-    """POD of `snapshots` (N, n): the smallest rank that loses at most `tolerance` of their variance.
+    """Compute the POD of snapshots, with the smallest rank that loses at most a given share of their variance.
 
-    The rank is kept between `min_rank` and `max_rank`, and never exceeds min(N, n) or the directions that the data
-    span. Where all n coordinates are asked for (`min_rank`, the latent dimension) the basis is the identity: a
-    rotation would only cost time. With fewer latent states it is not, even at rank n: the encoder takes the first d
-    coordinates, which must hold the most energy.
-    Computed in float64 from the smaller of the two Gram matrices.
+    It is computed in float64 from the smaller of the two Gram matrices. If all n coordinates are asked for, the basis is the
+    identity, because a rotation would only cost time. If there are fewer latent states than n, it is a rotation even at rank n:
+    the encoder starts from the first d coordinates, which must hold the most energy.
+
+    Parameters
+    ----------
+    snapshots : numpy.ndarray
+        ``(N, n)``.
+    tolerance : float
+        Share of the variance that may be lost.
+    min_rank, max_rank : int
+        Bounds of the rank. `min_rank` is the latent dimension. The rank never exceeds min(N, n) or the number of dimensions that
+        the data span.
+
+    Returns
+    -------
+    Projection
     """
     snapshots = np.asarray(snapshots, dtype=np.float64)
     mean = snapshots.mean(axis=0)
@@ -102,9 +132,22 @@ def truncated(
     min_rank: int,
     max_rank: int,
 ) -> Projection:
-    """The projection onto the first of the directions `basis` (n, k), by the rules of `fit_projection`.
+    """Return the projection onto the first of the principal directions, with a rank as in `fit_projection`.
 
-    `variance` (k,) is that along each of them, decreasing; `total` that of the `n_snapshots` snapshots, `mean` (n,) theirs.
+    Parameters
+    ----------
+    mean : numpy.ndarray
+        Mean of the snapshots, ``(n,)``.
+    variance : numpy.ndarray
+        Variance along each direction, ``(k,)``, decreasing.
+    basis : numpy.ndarray
+        Principal directions, ``(n, k)``.
+    total : float
+        Variance of the snapshots.
+    n_snapshots : int
+        Number of snapshots.
+    tolerance, min_rank, max_rank
+        As in `fit_projection`.
     """
     n_states = len(mean)
     total = max(total, np.finfo(float).tiny)
@@ -113,7 +156,7 @@ def truncated(
     rank = int(np.searchsorted(-lost, -tolerance)) + 1
     rank = min(max(rank, min_rank), max_rank, n_snapshots, n_states, spanned)
     if rank > int(np.searchsorted(-lost, -tolerance)) + 1:
-        log.info("POD rank raised to %d, the latent dimension asked for", rank)
+        log.info("POD rank raised to %d, the latent dimension", rank)
     scale = np.sqrt(max(variance[0], np.finfo(float).tiny)) if variance[0] > 0 else 1.0
     lost_energy = max(float(lost[rank - 1]), 0.0) if rank < n_states else 0.0
     basis = np.eye(n_states) if min_rank >= rank == n_states else basis[:, :rank]
@@ -121,9 +164,22 @@ def truncated(
 
 
 def principal_directions(centred: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Variances, decreasing, and at least the first `most` orthonormal directions (n, k) of centred snapshots (N, n).
+    """Return the principal directions of centred snapshots.
 
-    Of thousands of snapshots a few hundred directions are kept; to make all of them orthogonal would take most of the time.
+    Parameters
+    ----------
+    centred : numpy.ndarray
+        ``(N, n)``.
+    most : int
+        Number of directions that are needed. Further ones are left out if n > N, because making thousands of them orthogonal
+        would take most of the time.
+
+    Returns
+    -------
+    variance : numpy.ndarray
+        Variances along all directions, decreasing.
+    directions : numpy.ndarray
+        Orthonormal, ``(n, k)`` with k at least min(`most`, N, n).
     """
     n_snapshots, n_states = centred.shape
     if n_states <= n_snapshots:

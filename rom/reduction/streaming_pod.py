@@ -1,13 +1,20 @@
-"""Proper orthogonal decomposition of more snapshots than memory holds, in one pass.
+"""Proper orthogonal decomposition of more snapshots than fit into memory, in one pass.
 
-The snapshots seen so far are kept as their mean and a factor F (k, n) of few rows, the square root of their scatter:
-F^T F = sum (x - mean)(x - mean)^T, up to what was cut off. New ones are written below F; when there are as many of them
-as F has rows, the small Gram matrix of both is diagonalised and what carries no energy is cut off: the incremental
-singular value decomposition (Baker, Gallivan & Van Dooren 2012, Linear Algebra Appl. 436), with the mean carried along
-as by Chan, Golub & LeVeque (1983, Am. Stat. 37). The energy cut off is counted, and stays below a hundredth of the
-tolerance unless there are more directions than may be kept. On data whose energy decays slowly this loses less than a
-randomised range finder (Halko, Martinsson & Tropp 2011, SIAM Rev. 53) or a random sample of snapshots that take the
-same memory, and it needs one pass: tests/rom/test_pod.py compares them.
+The snapshots seen so far are kept as their mean and a factor F of k rows of their scatter matrix:
+F^T F = sum (x - mean)(x - mean)^T, up to the part that was cut off. New snapshots are appended to F. When there are as many of
+them as F has rows, the Gram matrix of both is diagonalised, and directions without energy are cut off. This is the incremental
+singular value decomposition of Baker et al., with the mean updated as by Chan et al. The energy that is cut off is counted. It
+stays below a hundredth of the tolerance, unless there are more directions than may be kept.
+
+If the energy decays slowly, this loses less than a randomised range finder (Halko et al.) or a random sample of snapshots of the
+same memory, and it needs only one pass; ``tests/rom/reduction/test_streaming_pod.py`` compares them.
+
+References
+----------
+- C. G. Baker, K. A. Gallivan, P. Van Dooren, "Low-rank incremental methods for computing dominant singular subspaces",
+  Linear Algebra Appl. 436 (2012) 2866-2888.
+- T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", Am. Stat. 37 (1983) 242-247.
+- N. Halko, P.-G. Martinsson, J. A. Tropp, "Finding structure with randomness", SIAM Rev. 53 (2011) 217-288.
 """
 
 from __future__ import annotations
@@ -21,19 +28,42 @@ from rom.reduction.pod import ROUNDING, Projection, truncated
 
 __all__ = ["Scatter", "streamed_projection"]
 
-MARGIN = 1e-2  # of the tolerance that may be cut off on the way
-BLOCK_BYTES = 64 * 2**20  # of new snapshots at a time, in float64
-SPARE = 64  # directions kept beyond the largest rank, for what becomes important later
-MOST_ROWS = 512  # added at a time, where F has fewer rows: the eigenproblem grows with their cube
-SHORT = 1024  # states with no more numbers than this have an eigenproblem of their own size: a block is added at a time
+CUT_SHARE = 1e-2  # of the tolerance, which may be cut off before the end
+BLOCK_BYTES = 64 * 2**20  # of new snapshots that are appended at a time, in float64
+SPARE_DIRECTIONS = 64  # kept beyond the largest rank, because they may become important later
+
+# Rows appended at a time, unless F has more. The time of the eigenproblem grows with their cube. For states of at most
+# `SHORT_STATE` numbers the eigenproblem has the size of a state, so that a whole block is appended.
+MAX_NEW_ROWS = 512
+SHORT_STATE = 1024
 
 
 class Scatter:
-    """Mean (n,), energy and factor F (k, n) of the snapshots that were added.
+    """Mean, energy and factor F ``(k, n)`` of the scatter matrix of the snapshots that were added.
 
-    `energy` is the exact sum of the squares of x - mean; F holds all but `cut` of it, in at most `most` rows. `cut` is at
-    most `tolerance * energy` as long as `most` rows are enough. Memory: 3 k rows of n numbers, or 2 k and a block
-    where these are more.
+    Memory: 3 k rows of n numbers, or 2 k rows and a block if that is more.
+
+    Parameters
+    ----------
+    n_states : int
+        Numbers n of a state.
+    tolerance : float
+        Share of the energy that may be cut off as long as `most` rows suffice.
+    most : int
+        Largest number of rows k.
+    block_bytes : int
+        Size of the snapshots that are appended at a time.
+
+    Attributes
+    ----------
+    count : int
+        Number of snapshots.
+    mean : numpy.ndarray
+        ``(n,)``.
+    energy : float
+        Exact sum of the squares of x - mean.
+    cut : float
+        Part of the energy that F does not hold.
     """
 
     def __init__(self, n_states: int, tolerance: float, most: int, block_bytes: int = BLOCK_BYTES):
@@ -41,25 +71,26 @@ class Scatter:
         self.count, self.energy, self.cut = 0, 0.0, 0.0
         self.mean = np.zeros(n_states)
         self._rank, self._filled = 0, 0  # rows of F, and of these and new ones
-        self._rows = np.empty((self._wanted(), n_states))
+        self._rows = np.empty((self._capacity(), n_states))
 
-    def _wanted(self) -> int:
-        """Rows of F and of what is added to it at a time."""
+    def _capacity(self) -> int:
+        """Return the number of rows of F and of the snapshots that are appended at a time."""
         at_a_time = self.block_bytes // self.mean.nbytes
-        if len(self.mean) > SHORT:
-            at_a_time = min(at_a_time, MOST_ROWS)
+        if len(self.mean) > SHORT_STATE:
+            at_a_time = min(at_a_time, MAX_NEW_ROWS)
         return self._rank + max(at_a_time, self._rank, 2)
 
     def add(self, states: np.ndarray) -> None:
-        """Add `states` (m, n)."""
+        """Add `states` of shape ``(m, n)``."""
         while len(states):
             if self._filled + 2 > len(self._rows):
                 self.compress()
-            some = states[: len(self._rows) - self._filled - 1]  # one more row is that of the mean
-            self._append(some)
-            states = states[len(some) :]
+            block = states[: len(self._rows) - self._filled - 1]  # one row is left for the change of the mean
+            self._append(block)
+            states = states[len(block) :]
 
     def _append(self, states: np.ndarray) -> None:
+        """Append states, which fit into the free rows, and a row for the change of the mean (Chan et al. 1983)."""
         mean, m = states.mean(axis=0), len(states)
         new = self._rows[self._filled : self._filled + m + 1]
         np.subtract(states, mean, out=new[:m])
@@ -72,7 +103,13 @@ class Scatter:
         self._filled += m + 1
 
     def compress(self) -> np.ndarray:
-        """Make the rows orthogonal, the longest first, and cut off what need not be kept. Returns their squares (k,)."""
+        """Make the rows orthogonal and cut off those that need not be kept.
+
+        Returns
+        -------
+        numpy.ndarray
+            Squared lengths of the rows, ``(k,)``, decreasing.
+        """
         rows = self._rows[: self._filled]
         few = len(rows) <= len(self.mean)
         squares, vectors = np.linalg.eigh(rows @ rows.T if few else rows.T @ rows)
@@ -85,18 +122,26 @@ class Scatter:
         self.cut += float(tails[self._rank])
         kept = vectors[:, : self._rank].T
         kept = kept @ rows if few else np.sqrt(squares[: self._rank, None]) * kept
-        if self._wanted() != len(self._rows):
+        if self._capacity() != len(self._rows):
             del rows
-            self._rows = np.empty((0, 0))  # before there is another of its size
-            self._rows = np.empty((self._wanted(), len(self.mean)))
+            self._rows = np.empty((0, 0))  # frees the memory before as much is allocated again
+            self._rows = np.empty((self._capacity(), len(self.mean)))
         self._rows[: self._rank] = kept
         return squares[: self._rank]
 
     def principal(self) -> tuple[np.ndarray, np.ndarray]:
-        """Variances (k,), decreasing, and orthonormal directions (n, k). The scatter can take no more states then."""
+        """Return the principal directions. No states can be added afterwards.
+
+        Returns
+        -------
+        variance : numpy.ndarray
+            ``(k,)``, decreasing.
+        directions : numpy.ndarray
+            Orthonormal, ``(n, k)``.
+        """
         squares = self.compress()
         rows, self._rows = self._rows[: self._rank], np.empty((0, 0))
-        # Orthogonal up to rounding, which is much for the short ones. In place: rows.T is in Fortran's order.
+        # The rows are orthogonal only up to rounding, which matters for short ones. rows.T is in Fortran order: no copy.
         directions = scipy.linalg.qr(rows.T, overwrite_a=True, mode="economic", check_finite=False)[0]
         return squares / self.count, np.asarray(directions)
 
@@ -109,18 +154,37 @@ def streamed_projection(
     max_rank: int,
     block_bytes: int = BLOCK_BYTES,
 ) -> tuple[Projection, np.ndarray]:
-    """POD of `blocks` of snapshots (m, n) that need not be in memory together: `fit_projection` in one pass.
+    """Compute the POD of snapshots that need not be in memory together, in one pass.
 
-    Returns the projection, and the standard deviations (r,) of the coordinates. Its `lost_energy` is that of all
-    snapshots, or at most a hundredth of `tolerance` more; where more than `max_rank` directions carry energy it is an upper
-    bound. Memory as in `Scatter`, with at most `max_rank` + 64 rows.
+    Memory is that of `Scatter` with at most `max_rank` + 64 rows.
+
+    Parameters
+    ----------
+    blocks : iterable of numpy.ndarray
+        Snapshots, ``(m, n)`` each.
+    n_states : int
+        Numbers n of a state.
+    tolerance, min_rank, max_rank
+        As in `rom.reduction.pod.fit_projection`.
+    block_bytes : int
+        Size of the snapshots that are processed at a time.
+
+    Returns
+    -------
+    projection : Projection
+        Its `lost_energy` is that of all snapshots or at most a hundredth of `tolerance` more. If more than `max_rank` directions
+        carry energy, it is an upper bound.
+    deviations : numpy.ndarray
+        Standard deviations of the coordinates, times the scale of the projection, ``(r,)``.
     """
-    scatter = Scatter(n_states, MARGIN * tolerance, min(n_states, max(min_rank, max_rank) + SPARE), block_bytes)
+    scatter = Scatter(
+        n_states, CUT_SHARE * tolerance, min(n_states, max(min_rank, max_rank) + SPARE_DIRECTIONS), block_bytes
+    )
     for block in blocks:
         scatter.add(block)
     variance, directions = scatter.principal()
     projection = truncated(
         scatter.mean, variance, directions, scatter.energy / scatter.count, scatter.count, tolerance, min_rank, max_rank
     )
-    along = projection.basis.numpy().T @ directions  # the identity, unless the basis is
+    along = projection.basis.numpy().T @ directions  # the identity, unless the basis itself is the identity
     return projection, np.sqrt(np.square(along) @ variance)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rom.reduction.pod import fit_projection
-from rom.reduction.streaming_pod import MARGIN, Scatter, streamed_projection
+from rom.reduction.streaming_pod import CUT_SHARE, Scatter, streamed_projection
 
 pytestmark = pytest.mark.usefixtures("small_buffers")
 
@@ -20,8 +20,8 @@ DECAYS = {
 @pytest.fixture
 def small_buffers(monkeypatch):
     """F is compressed many times, as it would be for long states."""
-    monkeypatch.setattr("rom.reduction.streaming_pod.MOST_ROWS", 32)
-    monkeypatch.setattr("rom.reduction.streaming_pod.SHORT", 64)
+    monkeypatch.setattr("rom.reduction.streaming_pod.MAX_NEW_ROWS", 32)
+    monkeypatch.setattr("rom.reduction.streaming_pod.SHORT_STATE", 64)
 
 
 def snapshots(decay, n_snapshots=900, n_states=600, seed=0):
@@ -64,8 +64,8 @@ def test_it_is_the_dense_pod_to_a_hundredth_of_the_tolerance(tolerance):
     np.testing.assert_allclose(basis.T @ basis, np.eye(streamed.rank), atol=1e-12)
     torch.testing.assert_close(streamed.mean, dense.mean, rtol=0, atol=1e-12)
     torch.testing.assert_close(streamed.scale, dense.scale, rtol=1e-4, atol=0)
-    assert lost(states, basis) == pytest.approx(optimum(states, streamed.rank), abs=MARGIN * tolerance)
-    assert lost(states, basis) <= streamed.lost_energy + 1e-12 <= lost(states, basis) + MARGIN * tolerance + 2e-12
+    assert lost(states, basis) == pytest.approx(optimum(states, streamed.rank), abs=CUT_SHARE * tolerance)
+    assert lost(states, basis) <= streamed.lost_energy + 1e-12 <= lost(states, basis) + CUT_SHARE * tolerance + 2e-12
     coordinates = streamed.project(torch.from_numpy(states)) * streamed.scale
     torch.testing.assert_close(coordinates.std(dim=0, unbiased=False), torch.tensor(deviations), rtol=0.05, atol=0)
 

@@ -1,9 +1,8 @@
-"""Data of an autoencoder at the door: samples told apart from components, checked, and divided into three."""
+"""Samples of an autoencoder: told apart from components, checked, and divided into three parts."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,37 +11,48 @@ import xarray as xr
 
 import systems
 from rom.data.layout import Layout, layout_of_array, plain_layout
+from rom.data.split import sample_groups, split_groups
+from rom.data.states import ArrayLike
 from rom.utils.checks import numeric, require_finite, require_real
 from rom.utils.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.utils.random import AutoencoderStream, random_stream
 
 __all__ = [
+    "POSITION_FREE_SAMPLE_DIMS",
     "SAMPLE_DIMS",
     "PositionInfo",
     "Samples",
     "as_samples",
-    "groups_of",
     "in_memory",
-    "in_time",
     "sample_dims_of",
     "split_samples",
 ]
 
 SAMPLE_DIMS = ("sample", "trajectory", "time", "point")  # dimensions that tell samples apart, unless others are named
-SHARE = 0.1  # of the samples, or of whole trajectories, that validates; and as much that calibrates
-FEWEST = 10
-FEWEST_TRAJECTORIES = 10  # from which whole ones are set apart
-FEWEST_STRETCHES = 20  # of fewer trajectories, which are divided in time: neighbours in time are almost the same sample
-MOST = 4096  # samples that validate, and that calibrate
+POSITION_FREE_SAMPLE_DIMS = (
+    "sample",
+    "trajectory",
+    "time",
+)  # the same in a function space, where points have positions
+FEWEST_SAMPLES = 10  # of an autoencoder
 
 
 @dataclass(frozen=True)
 class PositionInfo:
-    """What a function space makes of values at positions.
+    """What is known of samples that are values at positions.
 
-    calibrating: those of the samples that calibrate, as they came, (*dims, ...). dims: those that tell samples apart.
-    n_position_dims: how many hold the points of a sample, at most. misfit: variance of the errors of the values. lost: share of
-    their variance that the space leaves.
+    Attributes
+    ----------
+    calibrating : tuple of xarray.DataArray
+        Values of the samples that calibrate, as they came, ``(*dims, ...)``.
+    dims : tuple of str
+        Dimensions that tell samples apart.
+    n_position_dims : int
+        The largest number of dimensions that hold the points of a sample.
+    misfit : float
+        Estimated variance of the errors of the values.
+    lost : float
+        Share of the variance of the values that the function space does not hold.
     """
 
     calibrating: tuple[xr.DataArray, ...]
@@ -54,10 +64,20 @@ class PositionInfo:
 
 @dataclass(frozen=True)
 class Samples:
-    """Flat samples (N, n) in float64, in three parts, and their labels.
+    """Flat samples in three parts, and their labels.
 
-    part: (N,), 0, 1 or 2: to which each belongs. n_groups: trajectories, stretches of time, or samples, that calibrate. seen: of
-    samples that are coefficients in a function space.
+    Attributes
+    ----------
+    training, validating, calibrating : numpy.ndarray
+        Samples ``(N, n)``, float64.
+    layout : Layout
+        Labels of a sample.
+    part : numpy.ndarray
+        The part of each sample in the order of the data: 0 trains, 1 validates, 2 calibrates.
+    n_groups : int
+        Number of trajectories, stretches of time, or samples that calibrate.
+    seen : PositionInfo or None
+        What is known of values at positions, for samples that are coefficients.
     """
 
     training: np.ndarray
@@ -70,15 +90,35 @@ class Samples:
 
     @property
     def misfit(self) -> tuple[float, ...]:
-        """Variance of the errors of the values of each field, where samples are coefficients."""
+        """Estimated variance of the errors of the values of each field, for samples that are coefficients."""
         return () if self.seen is None else (self.seen.misfit,)
 
 
-def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Samples:
-    """Samples of an array (N, *shape) or of a DataArray.
+def as_samples(data: ArrayLike, sample_dims: Sequence[str] | None, seed: int) -> Samples:
+    """Read samples on one grid.
 
-    Raises `RomTypeError` for what is neither, `RomValueError` for too few samples, for values that are not finite, and for data
-    that do not vary; `RomReadError` where a computation of dask fails.
+    Parameters
+    ----------
+    data : ArrayLike
+        Samples ``(N, *shape)``, or a DataArray.
+    sample_dims : sequence of str or None
+        Dimensions of a DataArray that tell samples apart.
+    seed : int
+        Seed of the division into parts.
+
+    Returns
+    -------
+    Samples
+        Training, validating and calibrating samples.
+
+    Raises
+    ------
+    RomTypeError
+        If `data` is neither an array nor a DataArray.
+    RomValueError
+        If there are too few samples, values are not finite, or the data do not vary.
+    RomReadError
+        If a computation of dask fails.
     """
     if isinstance(data, xr.DataArray):
         return split_samples(*labelled_samples(data, sample_dims), seed)
@@ -91,18 +131,40 @@ def as_samples(data: Any, sample_dims: Sequence[str] | None, seed: int) -> Sampl
         raise RomTypeError(
             "sample_dims names dimensions of a DataArray; the first axis of an array tells samples apart"
         )
-    return split_samples(*plain_samples(data), seed)
+    return split_samples(*array_samples(data), seed)
 
 
 def split_samples(values: np.ndarray, layout: Layout, group: np.ndarray, seed: int) -> Samples:
-    """Samples (N, *shape) in three parts, of which those of a `group` (N,) are not parted. Raises as `as_samples`."""
-    if len(values) < FEWEST:
-        raise RomValueError(f"data has {len(values)} samples; at least {FEWEST} are needed")
+    """Divide samples into those that train, validate and calibrate.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        Samples ``(N, *shape)``.
+    layout : Layout
+        Labels of a sample.
+    group : numpy.ndarray
+        Number of the group of each sample, ``(N,)``. Groups are not divided, unless there are fewer than two.
+    seed : int
+        Seed of the choice.
+
+    Returns
+    -------
+    Samples
+        The three parts.
+
+    Raises
+    ------
+    RomValueError
+        If there are too few samples, values are not finite, or the training samples do not vary.
+    """
+    if len(values) < FEWEST_SAMPLES:
+        raise RomValueError(f"data has {len(values)} samples; at least {FEWEST_SAMPLES} are needed")
     require_finite("data", values, ("sample",))
     flat = values.reshape(len(values), -1).astype(np.float64)
-    if group.max() < 2:  # fewer than three cannot be parted
+    if group.max() < 2:  # three parts need three groups
         group = np.arange(len(group))
-    part = assign_split(group, random_stream(seed, AutoencoderStream.SPLIT))
+    part = split_groups(group, random_stream(seed, AutoencoderStream.SPLIT))
     training, validating, calibrating = (flat[part == k] for k in range(3))
     if not (np.ptp(training, axis=0) > 0.0).any():
         raise RomValueError(
@@ -112,79 +174,18 @@ def split_samples(values: np.ndarray, layout: Layout, group: np.ndarray, seed: i
 
 
 def labelled_samples(data: xr.DataArray, sample_dims: Sequence[str] | None) -> tuple[np.ndarray, Layout, np.ndarray]:
-    """Samples (N, *shape) of a DataArray, their layout, and the number (N,) of the group that each belongs to.
-
-    A group is a trajectory, where there are enough of them, a stretch of time of fewer ones, or else a single sample.
-    """
+    """Return samples (N, *shape) of a DataArray, their layout, and the number (N,) of the group of each."""
     leading = sample_dims_of("data", data, sample_dims, SAMPLE_DIMS)
     require_real("data", data.dtype)
     layout = layout_of_array(data, leading)
     require_components(layout.shape)
     sizes = {d: data.sizes[d] for d in leading}
     values = in_memory(data.transpose(*leading, ...)).reshape(-1, *layout.shape)
-    return values, layout, groups_of(sizes, sizes.get("trajectory", 1))
+    return values, layout, sample_groups(sizes, sizes.get("trajectory", 1))
 
 
-def sample_dims_of(
-    name: str, data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], may_lack: bool = False
-) -> tuple[str, ...]:
-    """The dimensions that tell samples apart: those named, or the `usual` ones that there are, or else the first.
-
-    None where data have none of these, and `may_lack` them: they are a single sample.
-    """
-    dims = [str(d) for d in data.dims]
-    if sample_dims is None:
-        leading = [d for d in dims if d in usual] or ([] if may_lack else dims[:1])
-    else:
-        leading = named_dims(name, sample_dims, dims, may_lack)
-    if len(leading) == len(dims):
-        raise RomValueError(f"{name} has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
-    return tuple(leading)
-
-
-def groups_of(sizes: Mapping[str, int], n_trajectories: int) -> np.ndarray:
-    """The number (N,) of the group of each sample, over dimensions of these sizes, of so many trajectories in all."""
-    place = {dim: index.ravel() for dim, index in zip(sizes, np.indices(tuple(sizes.values())), strict=True)}
-    n_samples = int(np.prod(tuple(sizes.values()), dtype=int))
-    if not in_time(sizes):
-        return np.arange(n_samples)
-    if n_trajectories >= FEWEST_TRAJECTORIES:
-        return place.get("trajectory", np.zeros(n_samples, dtype=int))
-    if "time" not in sizes:
-        return np.arange(n_samples)
-    stretches = min(sizes["time"], -(-FEWEST_STRETCHES // max(n_trajectories, 1)))
-    stretch = place["time"] * stretches // max(sizes["time"], 1)
-    return place.get("trajectory", 0) * stretches + stretch
-
-
-def in_time(dims: Collection[str]) -> bool:
-    """Whether samples over these dimensions are states of trajectories, which are not parted."""
-    return "time" in dims or "trajectory" in dims
-
-
-def named_dims(name: str, sample_dims: Any, dims: Sequence[str], may_lack: bool) -> list[str]:
-    """The dimensions that `sample_dims` names, of those that there are."""
-    leading = [sample_dims] if isinstance(sample_dims, str) else sample_dims
-    if not isinstance(leading, Sequence) or not all(isinstance(dim, str) for dim in leading):
-        raise RomTypeError(f"sample_dims must be a sequence of names of dimensions, got {sample_dims!r}")
-    for dim in leading:
-        if dim not in dims and not may_lack:
-            raise RomValueError(f"sample_dims: unknown dimension {dim!r} of {name}; {nearest(dim, dims)}")
-    return [dim for dim in dict.fromkeys(leading) if dim in dims]
-
-
-def in_memory(data: xr.DataArray, name: str = "data") -> np.ndarray:
-    """The values of an array, which dask may have to compute."""
-    try:
-        return np.asarray(data.values)
-    except (systems.SystemsError, MemoryError):
-        raise
-    except Exception as error:  # whatever a computation or the reader of a file fails with
-        raise RomReadError(f"{name} could not be read or computed ({type(error).__name__}: {error})") from error
-
-
-def plain_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:
-    """The same of an array, whose samples are groups of their own."""
+def array_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:
+    """Return samples (N, *shape) of an array, their layout, and their numbers: each is a group of its own."""
     if isinstance(data, tuple):
         raise RomTypeError(
             "data must be samples (N, *shape), got a tuple; an autoencoder alone knows no times, pass states"
@@ -196,21 +197,68 @@ def plain_samples(data: Any) -> tuple[np.ndarray, Layout, np.ndarray]:
     return values, plain_layout(values.shape[1:], 0), np.arange(len(values))
 
 
+def sample_dims_of(
+    name: str, data: xr.DataArray, sample_dims: Sequence[str] | None, usual: Sequence[str], optional: bool = False
+) -> tuple[str, ...]:
+    """Return the dimensions of an array that tell samples apart.
+
+    Parameters
+    ----------
+    name : str
+        Name of the array in error messages.
+    data : xarray.DataArray
+        The array.
+    sample_dims : sequence of str or None
+        Names given by the user.
+    usual : sequence of str
+        Names to look for if the user gave none.
+    optional : bool
+        Whether the array may have none of them, because it is a single sample. Otherwise its first dimension is taken.
+
+    Returns
+    -------
+    tuple of str
+        Dimensions, in the order of `sample_dims` or of the array.
+
+    Raises
+    ------
+    RomTypeError
+        If `sample_dims` is no sequence of names.
+    RomValueError
+        If a name is unknown, or no dimension is left for a sample.
+    """
+    dims = [str(d) for d in data.dims]
+    if sample_dims is None:
+        leading = [d for d in dims if d in usual] or ([] if optional else dims[:1])
+    else:
+        leading = dims_named_by_user(name, sample_dims, dims, optional)
+    if len(leading) == len(dims):
+        raise RomValueError(f"{name} has only the dimensions {tuple(dims)} of samples; a sample needs one of its own")
+    return tuple(leading)
+
+
+def dims_named_by_user(name: str, sample_dims: Any, dims: Sequence[str], optional: bool) -> list[str]:
+    """Return the names in `sample_dims` that are among `dims`; unless `optional`, all must be."""
+    leading = [sample_dims] if isinstance(sample_dims, str) else sample_dims
+    if not isinstance(leading, Sequence) or not all(isinstance(dim, str) for dim in leading):
+        raise RomTypeError(f"sample_dims must be a sequence of names of dimensions, got {sample_dims!r}")
+    for dim in leading:
+        if dim not in dims and not optional:
+            raise RomValueError(f"sample_dims: unknown dimension {dim!r} of {name}; {nearest(dim, dims)}")
+    return [dim for dim in dict.fromkeys(leading) if dim in dims]
+
+
+def in_memory(data: xr.DataArray, name: str = "data") -> np.ndarray:
+    """Return the values of an array, which dask may have to compute. Raise `RomReadError` if that fails."""
+    try:
+        return np.asarray(data.values)
+    except (systems.SystemsError, MemoryError):
+        raise
+    except Exception as error:  # whatever a computation or the reader of a file fails with
+        raise RomReadError(f"{name} could not be read or computed ({type(error).__name__}: {error})") from error
+
+
 def require_components(shape: tuple[int, ...]) -> None:
+    """Raise `RomValueError` if a sample of this shape has no components."""
     if 0 in shape:
         raise RomValueError(f"data: a sample has shape {shape}, which holds nothing")
-
-
-def assign_split(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Which samples (N,) train (0), validate (1) and calibrate (2), of the numbers of their groups, which stay together."""
-    n_groups = int(group.max()) + 1
-    count = max(1, min(int(SHARE * n_groups), MOST * n_groups // len(group)))
-    part = np.zeros(n_groups, dtype=np.int8)
-    chosen = rng.permutation(n_groups)
-    part[chosen[:count]], part[chosen[count : 2 * count]] = 1, 2
-    return part[group]
-
-
-POSITION_FREE_SAMPLE_DIMS = tuple(dim for dim in SAMPLE_DIMS if dim != "point")  # points have positions
-
-log = logging.getLogger("rom")

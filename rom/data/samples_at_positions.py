@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,172 +23,257 @@ from rom.data.samples import (
     POSITION_FREE_SAMPLE_DIMS,
     PositionInfo,
     Samples,
-    groups_of,
     in_memory,
-    in_time,
     sample_dims_of,
     split_samples,
 )
 from rom.data.space_selection import select_space
+from rom.data.split import are_states_in_time, sample_groups
 from rom.reduction.spline_space import Coordinate, FunctionSpace
 from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["samples_at_positions"]
 
-STACKED = "all samples"
-FEW = 0.4  # of samples that come one by one, share that may leave parts of the domain unseen, or have few positions
-TOLD = 20.0  # amplification of errors by positions that tell a sample alone: of random ones, nearly all do
-USABLE = 100.0  # the same, where the others are too few to say more
-
-Labelled = tuple[str, xr.DataArray, tuple[str, ...]]
-
-"""The name of an array, the array, and its dimensions that tell samples apart."""
-
 log = logging.getLogger("rom")
+
+STACKED = "all samples"  # a dimension that holds all samples of an array
+MOST_GAPPY = 0.4  # share of single samples that may leave parts of the domain unseen, or have few positions
+DETERMINED = 20.0  # largest amplification of errors by positions that determine a sample: of random ones, nearly all do
+USABLE = 100.0  # the same, if the other samples are too few to fill what is unseen
+
+
+@dataclass(frozen=True)
+class NamedArray:
+    """An array of samples, in memory.
+
+    Attributes
+    ----------
+    name : str
+        Name in error messages.
+    array : xarray.DataArray
+        Values ``(*lead, ...)``.
+    lead : tuple of str
+        Dimensions that tell samples apart, which come first. Empty for a single sample.
+    """
+
+    name: str
+    array: xr.DataArray
+    lead: tuple[str, ...]
+
+    def select(self, rows: np.ndarray) -> xr.DataArray:
+        """Return the samples `rows` (N,) over a single dimension, one of `lead`; a single sample as it is."""
+        if not self.lead:
+            return self.array
+        first, *others = self.lead
+        array = self.array
+        if others:
+            array = array.drop_vars([dim for dim in self.lead if dim in array.coords])
+            array = array.stack({STACKED: self.lead}, create_index=False).rename({STACKED: first}).transpose(first, ...)
+        return array.isel({first: rows})
+
+
+@dataclass(frozen=True)
+class ArrayCoefficients:
+    """The coefficients of the samples of one array.
+
+    Attributes
+    ----------
+    values : numpy.ndarray
+        Coefficients ``(N, *shape)``. NaN for samples whose positions do not determine them.
+    layout : Layout
+        Labels of a sample of coefficients.
+    errors : ProjectionErrors
+        Sums over the values.
+    determined : numpy.ndarray
+        Whether the positions of each sample determine its coefficients well, ``(N,)``.
+    """
+
+    values: np.ndarray
+    layout: Layout
+    errors: ProjectionErrors
+    determined: np.ndarray
 
 
 def samples_at_positions(data: Any, sample_dims: Sequence[str] | None, seed: int, settings: Coordinate) -> Samples:
-    """Coefficients of a DataArray or of a list of them, as samples, in the space that all have in common.
+    """Read samples of values at positions, as coefficients in the function space that all have in common.
 
-    In a list, an array without dimensions that tell samples apart is a sample. Raises `RomTypeError` for what has no labels,
-    `RomValueError` where values are not finite, or the positions do not determine the coefficients, and as `as_samples`.
+    Parameters
+    ----------
+    data : xarray.DataArray or list of xarray.DataArray
+        Values with coordinates. In a list, an array without dimensions that tell samples apart is a sample.
+    sample_dims : sequence of str or None
+        Dimensions that tell samples apart.
+    seed : int
+        Seed of the division into parts.
+    settings : Coordinate
+        Settings of the function space.
+
+    Returns
+    -------
+    Samples
+        Coefficients, in three parts.
+
+    Raises
+    ------
+    RomTypeError
+        If `data` have no labels.
+    RomValueError
+        If values are not finite, positions do not determine the coefficients, or as in `as_samples`.
+    RomReadError
+        If a computation of dask fails.
     """
-    arrays = in_order(data, sample_dims)
-    space = select_space(arrays, settings, FEW * sum(not lead for _, _, lead in arrays) / len(arrays))
-    coefficients, layouts, squares, told = zip(*(as_coefficients(*one, space) for one in arrays), strict=True)
-    layout = layouts[0]
-    for (name, _, _), own in zip(arrays, layouts, strict=True):
-        require_same_layout(name, own, layout)
-        layout = completed(layout, own)
-    sums = sum(squares, ProjectionErrors())
-    fill(arrays, coefficients, told, layout, sums.misfit)
-    warn_of_loss(sums.lost, space)
+    arrays = named_arrays(data, sample_dims)
+    n_single = sum(not one.lead for one in arrays)
+    space = select_space(
+        [(one.name, one.array, one.lead) for one in arrays], settings, MOST_GAPPY * n_single / len(arrays)
+    )
+    coefficients = [array_coefficients(one, space) for one in arrays]
+    layout = common_layout_of(arrays, coefficients)
+    errors = sum((one.errors for one in coefficients), ProjectionErrors())
+    fill_undetermined(arrays, coefficients, layout, errors.misfit)
+    warn_of_loss(errors.lost, space)
 
-    samples = split_samples(np.concatenate(coefficients), layout, grouped(arrays), seed)
-    chosen = np.split(samples.part == 2, np.cumsum([len(one) for one in coefficients])[:-1])
-    at_points = [one for one in arrays if not set(space.names) <= set(one[1].dims)]
+    samples = split_samples(np.concatenate([one.values for one in coefficients]), layout, groups_of(arrays), seed)
+    calibrates = np.split(samples.part == 2, np.cumsum([len(one.values) for one in coefficients])[:-1])
     seen = PositionInfo(
-        tuple(some_of(array, lead, rows) for (_, array, lead), rows in zip(arrays, chosen, strict=True) if rows.any()),
-        tuple(dict.fromkeys(dim for _, _, lead in arrays for dim in lead)),
-        max(len(place_of(name, array, space.names, lead).dims) for name, array, lead in at_points) if at_points else 1,
-        sums.misfit,
-        sums.lost,
+        tuple(one.select(rows) for one, rows in zip(arrays, calibrates, strict=True) if rows.any()),
+        tuple(dict.fromkeys(dim for one in arrays for dim in one.lead)),
+        most_position_dims(arrays, space),
+        errors.misfit,
+        errors.lost,
     )
     return replace(samples, seen=seen)
 
 
-def in_order(data: Any, sample_dims: Sequence[str] | None) -> list[Labelled]:
-    """The arrays of `data`, named, in memory and with those of their dimensions first that tell samples apart, which follow."""
-    arrays, several = arrays_of(data), isinstance(data, list)
+def named_arrays(data: Any, sample_dims: Sequence[str] | None) -> list[NamedArray]:
+    """Return the arrays of `data` in memory, with the dimensions first that tell samples apart."""
+    arrays, is_list = data_arrays(data), isinstance(data, list)
     leads = [
-        sample_dims_of(name, array, sample_dims, POSITION_FREE_SAMPLE_DIMS, may_lack=several) for name, array in arrays
+        sample_dims_of(name, array, sample_dims, POSITION_FREE_SAMPLE_DIMS, optional=is_list) for name, array in arrays
     ]
     if sample_dims is not None and not any(leads):
         raise RomValueError(f"sample_dims: no array of data has one of the dimensions {tuple(sample_dims)}")
     return [
-        (name, array.copy(data=in_memory(array, name)).transpose(*lead, ...), lead)
+        NamedArray(name, array.copy(data=in_memory(array, name)).transpose(*lead, ...), lead)
         for (name, array), lead in zip(arrays, leads, strict=True)
     ]
 
 
-def fill(
-    arrays: Sequence[Labelled],
-    coefficients: Sequence[np.ndarray],
-    told: Sequence[np.ndarray],
-    layout: Layout,
-    misfit: float,
-) -> None:
-    """Give samples that leave parts of the domain unseen their most probable coefficients, in place, as all others tell.
+def data_arrays(data: Any) -> list[tuple[str, xr.DataArray]]:
+    """Return the DataArrays of `data` with their names. Raise `RomTypeError` for anything else."""
+    is_list = isinstance(data, list)
+    arrays = [(f"data[{k}]" if is_list else "data", one) for k, one in enumerate(data if is_list else [data])]
+    for name, one in arrays:
+        if not isinstance(one, xr.DataArray):
+            raise RomTypeError(
+                f"{name} must be an xarray.DataArray, whose coordinates are the positions that FitConfig.space needs, got "
+                f"{type(one).__name__}"
+            )
+        if one.size == 0:
+            raise RomValueError(f"{name} is empty: its dimensions are {dict(one.sizes)}; leave it out")
+    if not arrays:
+        raise RomTypeError("data is an empty list; pass at least one DataArray")
+    return arrays
 
-    `told` (N,) are the samples of each array that tell their `coefficients` (N, *shape) alone. Where these are fewer than twice the
-    functions of the space, the others stay as they are, or are refused with a `RomValueError` if they have none.
+
+def array_coefficients(samples: NamedArray, space: FunctionSpace) -> ArrayCoefficients:
+    """Project the samples of an array onto a function space."""
+    array, lead = samples.array, samples.lead
+    projected = coefficients_of(samples.name, array, space, lead, USABLE)
+    own_dims = set(projected.values.dims) - set(lead)
+    coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= own_dims and n not in space.names}
+    layout = replace(layout_of_array(xr.DataArray(projected.values, coords), lead), space=space)
+    values = projected.values.transpose(*lead, ...).values.reshape(-1, *layout.shape)
+    determined = (projected.amplification <= DETERMINED).set_dims({dim: array.sizes[dim] for dim in lead})
+    return ArrayCoefficients(values, layout, projected.errors, determined.transpose(*lead).values.ravel())
+
+
+def common_layout_of(arrays: Sequence[NamedArray], coefficients: Sequence[ArrayCoefficients]) -> Layout:
+    """Return the layout of all arrays. Raise `RomValueError` if they differ."""
+    layout = coefficients[0].layout
+    for one, own in zip(arrays, coefficients, strict=True):
+        require_same_layout(one.name, own.layout, layout)
+        layout = completed(layout, own.layout)
+    return layout
+
+
+def fill_undetermined(
+    arrays: Sequence[NamedArray], coefficients: Sequence[ArrayCoefficients], layout: Layout, misfit: float
+) -> None:
+    """Give samples that leave parts of the domain unseen their most probable coefficients, in place.
+
+    What is probable is estimated from the samples whose positions determine their coefficients. If these are fewer than twice the
+    functions of the space, the others stay as they are, or are refused if they have none.
+
+    Parameters
+    ----------
+    arrays, coefficients : sequence
+        All arrays and their coefficients.
+    layout : Layout
+        Labels of a sample, with the function space.
+    misfit : float
+        Estimated variance of the errors of the values.
+
+    Raises
+    ------
+    RomValueError
+        If samples have no coefficients and the others are too few.
     """
     assert layout.space is not None
-    own_known = [own[rows] for own, rows in zip(coefficients, told, strict=True)]
-    known, count = np.concatenate(own_known).reshape(-1, layout.n_states), sum(map(len, told))
+    known = np.concatenate([own.values[own.determined] for own in coefficients]).reshape(-1, layout.n_states)
+    count = sum(len(own.values) for own in coefficients)
     if len(known) == count:
         return
     if len(known) < 2 * layout.space.n_functions:
         require_coefficients(arrays, coefficients)
         return
     log.warning(
-        "%d of %d samples leave parts of the domain unseen, which are filled as the others tell", count - len(known), count
-    )  # fmt: skip
+        "%d of %d samples leave parts of the domain unseen; they are filled with the most probable values, estimated from the others",
+        count - len(known),
+        count,
+    )
     prior = prior_of_samples(known, misfit, layout.space)
-    for (name, array, lead), own, rows in zip(arrays, coefficients, told, strict=True):
-        if not rows.all():
-            some = some_of(array, lead, ~rows)
-            given = read_values(name, some, None, ValueFormat(layout, torch.device("cpu"), moving=lead))
-            own[~rows] = coefficients_from(name, given, layout, prior).reshape(own[~rows].shape).numpy()
+    for one, own in zip(arrays, coefficients, strict=True):
+        rows = ~own.determined
+        if rows.any():
+            form = ValueFormat(layout, torch.device("cpu"), moving=one.lead)
+            given = read_values(one.name, one.select(rows), None, form)
+            filled = coefficients_from(one.name, given, layout, prior)
+            own.values[rows] = filled.reshape(own.values[rows].shape).numpy()
 
 
-def require_coefficients(arrays: Sequence[Labelled], coefficients: Sequence[np.ndarray]) -> None:
-    """Refuse samples whose positions tell no coefficients (N, *shape), which are NaN."""
-    unseen = [np.isnan(own.reshape(len(own), -1)[:, 0]) for own in coefficients]
-    for (name, _, _), rows in zip(arrays, unseen, strict=True):
+def require_coefficients(arrays: Sequence[NamedArray], coefficients: Sequence[ArrayCoefficients]) -> None:
+    """Raise `RomValueError` if samples have no coefficients, which are then NaN."""
+    undetermined = [np.isnan(own.values.reshape(len(own.values), -1)[:, 0]) for own in coefficients]
+    for one, rows in zip(arrays, undetermined, strict=True):
         if rows.any():
             raise RomValueError(
-                f"{name}: sample {int(np.argmax(rows))} leaves parts of the domain unseen, as do {sum(map(np.sum, unseen))} of "
-                f"{sum(map(len, unseen))}, and the others are too few to tell what is there; leave them out, choose fewer functions, "
-                "rom.Coordinate(n_functions=...), or correct a valid_range that reaches too far"
+                f"{one.name}: sample {int(np.argmax(rows))} leaves parts of the domain unseen, as do "
+                f"{sum(map(np.sum, undetermined))} of {sum(map(len, undetermined))}, and the others are too few to estimate what is "
+                "there; leave them out, choose fewer functions, rom.Coordinate(n_functions=...), or correct a valid_range that "
+                "reaches too far"
             )
 
 
 def prior_of_samples(known: np.ndarray, misfit: float, space: FunctionSpace) -> Prior:
-    """What samples with the coefficients `known` (N, n) tell of others, by their mean and covariance."""
+    """Return the mean and covariance of coefficients `known` (N, n) as a prior of others."""
     mean = known.mean(axis=0)
     variance, modes = np.linalg.eigh((known - mean).T @ (known - mean) / len(known))
     variance = np.maximum(variance, 0.0)
     return Prior(mean, modes, variance, np.array([misfit + LEAST_NOISE * variance.sum() / space.volume]))
 
 
-def grouped(arrays: Sequence[Labelled]) -> np.ndarray:
-    """The group (N,) of each sample, as of `samples.groups_of`; those of an array are none of another's."""
-    n_trajectories = sum(array.sizes.get("trajectory", 1) for _, array, lead in arrays if in_time(lead))
+def groups_of(arrays: Sequence[NamedArray]) -> np.ndarray:
+    """Return the number of the group of each sample, as `sample_groups`; arrays have no groups in common."""
+    n_trajectories = sum(one.array.sizes.get("trajectory", 1) for one in arrays if are_states_in_time(one.lead))
     groups = [np.zeros(0, dtype=int)]
-    for _, array, lead in arrays:
-        own = groups_of({dim: array.sizes[dim] for dim in lead}, n_trajectories)
+    for one in arrays:
+        own = sample_groups({dim: one.array.sizes[dim] for dim in one.lead}, n_trajectories)
         groups.append(own + 1 + groups[-1].max(initial=-1))
     return np.concatenate(groups)
 
 
-def some_of(array: xr.DataArray, lead: tuple[str, ...], rows: np.ndarray) -> xr.DataArray:
-    """The samples `rows` (N,) of an array, over a single dimension, one of `lead`; an array that is a single sample as it is."""
-    if not lead:
-        return array
-    first, *others = lead
-    if others:
-        array = array.drop_vars([dim for dim in lead if dim in array.coords])
-        array = array.stack({STACKED: lead}, create_index=False).rename({STACKED: first}).transpose(first, ...)
-    return array.isel({first: rows})
-
-
-def as_coefficients(
-    name: str, array: xr.DataArray, lead: tuple[str, ...], space: FunctionSpace
-) -> tuple[np.ndarray, Layout, ProjectionErrors, np.ndarray]:
-    """Coefficients (N, *shape) of the values of `array` (*lead, ...), their layout, sums of squares, and which (N,) are told."""
-    projected = coefficients_of(name, array, space, lead, USABLE)
-    found, squares, amplification = projected.values, projected.errors, projected.amplification
-    sizes = {dim: array.sizes[dim] for dim in lead}
-    kept = set(found.dims) - set(lead)
-    coords = {n: c.variable for n, c in array.coords.items() if set(c.dims) <= kept and n not in space.names}
-    layout = replace(layout_of_array(xr.DataArray(found, coords), lead), space=space)
-    coefficients = found.transpose(*lead, ...).values.reshape(-1, *layout.shape)
-    return coefficients, layout, squares, (amplification <= TOLD).set_dims(sizes).transpose(*lead).values.ravel()
-
-
-def arrays_of(data: Any) -> list[tuple[str, xr.DataArray]]:
-    """The DataArrays of `data`, named; a `RomTypeError` for anything else."""
-    several = isinstance(data, list)
-    made = [(f"data[{k}]" if several else "data", one) for k, one in enumerate(data if several else [data])]
-    for name, one in made:
-        if not isinstance(one, xr.DataArray):
-            raise RomTypeError(
-                f"{name} must be an xarray.DataArray, whose coordinates tell the positions that FitConfig.space needs, got "
-                f"{type(one).__name__}"
-            )
-        if one.size == 0:
-            raise RomValueError(f"{name} is empty: its dimensions are {dict(one.sizes)}; leave it out")
-    if not made:
-        raise RomTypeError("data is an empty list; pass at least one DataArray")
-    return made
+def most_position_dims(arrays: Sequence[NamedArray], space: FunctionSpace) -> int:
+    """Return the largest number of dimensions that hold the points of a sample; 1 if all lie on grids."""
+    at_points = [one for one in arrays if not set(space.names) <= set(one.array.dims)]
+    return max((len(place_of(one.name, one.array, space.names, one.lead).dims) for one in at_points), default=1)

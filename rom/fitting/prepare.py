@@ -14,7 +14,7 @@ from torch import Tensor
 from rom.config import FitConfig
 from rom.data.layout import Layout
 from rom.data.lazy import Block, is_large
-from rom.data.split import HELD_OUT_SHARE
+from rom.data.split import split_points
 from rom.data.trajectories import Collocation, Trajectories
 from rom.dynamics.forcing import forcing_between
 from rom.fitting.collect import FitData
@@ -37,8 +37,6 @@ from rom.utils.errors import RomValueError
 from rom.utils.random import FitStream, random_stream
 
 __all__ = ["Prepared", "prepare"]
-
-FEWEST_HELD_OUT, MOST_HELD_OUT = 8, 4096  # of the points: fewer have no variance to compare with
 
 FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
 
@@ -136,7 +134,7 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
         )
     rng = random_stream(data.split.seed, FitStream.HELD_OUT_POINTS)
     has_held = bool(data.split.held_out)
-    rows, held_rows = held_out_rows(0 if pairs is None else len(pairs), has_held, rng)
+    rows, held_rows = split_points(0 if pairs is None else len(pairs), has_held, rng)
     large = is_large(kept, 0 if pairs is None else pairs.states.size)
     snapshots, sampler = Snapshots(kept, pairs, rows, data.layout), None
     if large:
@@ -153,7 +151,7 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
     collocation, held_points = (coordinates.of_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
     if sampler is not None:
         further = coordinates.of_passing(sampler)
-        chosen, held_chosen = held_out_rows(len(further), has_held, rng)
+        chosen, held_chosen = split_points(len(further), has_held, rng)
         collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
     time_scale = natural_time(training, collocation)
     training = in_time(training, time_scale)
@@ -176,17 +174,6 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
         large=large,
         seconds=time.monotonic() - started,
     )
-
-
-def held_out_rows(n: int, held: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Which of `n` points train, and which are held out beside the `held` trajectories, if there are any."""
-    if n == 0:
-        return np.arange(0), np.arange(0)
-    order = rng.permutation(n)
-    n_held = min(int(HELD_OUT_SHARE * n), MOST_HELD_OUT)
-    if n_held < FEWEST_HELD_OUT:
-        n_held = 0 if held or n < 3 * FEWEST_HELD_OUT else FEWEST_HELD_OUT
-    return order[n_held:], order[:n_held]
 
 
 def what_validates(

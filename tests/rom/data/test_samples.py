@@ -1,4 +1,4 @@
-"""Samples at the door: told apart, checked, and divided into three parts that do not know each other."""
+"""Samples of an autoencoder: told apart from components, checked, and divided into three parts."""
 
 import dask.array
 import numpy as np
@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data.samples import as_samples, assign_split
+from rom.data.samples import as_samples
 
 
 def numbers(*shape):
@@ -20,27 +20,6 @@ def runs(n_trajectories=12, n_times=5, n=3, dims=("trajectory", "time", "x")):
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("n", "count"), [(10, 1), (19, 1), (20, 2), (1000, 100), (100_000, 4096)])
-def test_a_tenth_validates_and_another_calibrates(n, count):
-    part = assign_split(np.arange(n), np.random.default_rng(0))
-    assert np.bincount(part).tolist() == [n - 2 * count, count, count]
-
-
-def test_groups_stay_together():
-    group = np.tile(np.arange(20), 7)
-    part = assign_split(group, np.random.default_rng(0))
-    assert np.bincount(part).tolist() == [7 * 16, 7 * 2, 7 * 2]
-    assert all(len(set(part[group == k])) == 1 for k in range(20))
-
-
-def test_even_a_group_larger_than_a_part_may_be_is_held_out():
-    assert np.bincount(assign_split(np.repeat(np.arange(10), 5000), np.random.default_rng(0))).tolist() == [
-        40_000,
-        5000,
-        5000,
-    ]
 
 
 def test_parts_hold_every_sample_once():

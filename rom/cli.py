@@ -23,7 +23,7 @@ import xarray as xr
 import rom
 import systems
 from rom.plotting import plot_forecast
-from rom.utils.checks import numeric
+from rom.utils.arrays import numeric
 from rom.utils.errors import RomError, RomFileNotFoundError, RomValueError, nearest
 from rom.utils.files import checked_path
 

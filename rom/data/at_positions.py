@@ -24,7 +24,7 @@ from rom.data.positions import MOVING, Place, place_asked_for, place_of
 from rom.data.states import as_tensor, require_same_labels, with_last_dims
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FUNCTION, FunctionSpace, Positions
-from rom.utils.checks import numeric
+from rom.utils.arrays import numeric
 from rom.utils.errors import RomTypeError, RomValueError, about, nearest
 
 __all__ = [

@@ -11,7 +11,7 @@ import xarray as xr
 
 from rom.data.positions import place_of
 from rom.reduction.spline_space import FUNCTION, FunctionSpace, Projected
-from rom.utils.checks import numeric, require_finite
+from rom.utils.arrays import numeric, require_finite
 from rom.utils.errors import RomValueError, about
 
 __all__ = ["ProjectionErrors", "SplineCoefficients", "coefficients_of", "warn_of_loss"]

@@ -19,7 +19,8 @@ from rom.data.fields import BESIDE_FIELDS, field_names, stacked, unstacked
 from rom.data.layout import Layout, completed, layout_of, plain_layout, require_same_layout
 from rom.data.lazy import LazyStates, bounded, chunked, is_large
 from rom.data.trajectories import Collocation, Trajectories
-from rom.utils.checks import checked_times, describe, numeric, require_finite, require_numeric_times, require_real
+from rom.utils.arrays import checked_times, numeric, require_finite, require_numeric_times, require_real
+from rom.utils.checks import describe
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
 __all__ = ["as_collocation", "as_trajectories"]

@@ -17,7 +17,7 @@ import numpy as np
 import xarray as xr
 
 from rom.reduction.spline_space import FunctionSpace, Positions
-from rom.utils.checks import plain
+from rom.utils.arrays import to_numpy
 from rom.utils.errors import RomTypeError, RomValueError, about, nearest
 
 __all__ = ["MOVING", "NUMBERS", "Place", "axes_of", "checked_period", "place_asked_for", "place_of"]
@@ -153,7 +153,7 @@ def place_asked_for(at: Any, space: FunctionSpace) -> Place:
     for axis in space.names:
         given = at[axis]
         if not isinstance(given, xr.DataArray):
-            values = plain(given)
+            values = to_numpy(given)
             require_numbers(f"at[{axis!r}]", values)
             if values.ndim > 1:
                 raise RomValueError(

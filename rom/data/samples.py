@@ -13,7 +13,7 @@ import systems
 from rom.data.layout import Layout, layout_of_array, plain_layout
 from rom.data.split import sample_groups, split_groups
 from rom.data.states import ArrayLike
-from rom.utils.checks import numeric, require_finite, require_real
+from rom.utils.arrays import numeric, require_finite, require_real
 from rom.utils.errors import RomReadError, RomTypeError, RomValueError, nearest
 from rom.utils.random import AutoencoderStream, random_stream
 

@@ -11,7 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from rom.data.layout import Layout, plain_labels, require_same_grids, require_same_units
-from rom.utils.checks import numeric
+from rom.utils.arrays import numeric
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
 __all__ = [

@@ -17,7 +17,7 @@ import systems
 from rom.data.codec import FlatStates
 from rom.data.layout import Layout, require_same_units
 from rom.data.states import StatesLike, as_tensor, first_field, with_last_dims
-from rom.utils.checks import numeric, require_finite, require_numeric_times
+from rom.utils.arrays import numeric, require_finite, require_numeric_times
 from rom.utils.errors import RomValueError, nearest
 
 __all__ = [

@@ -1,9 +1,9 @@
-"""Everything that a public call of `rom` refuses derives from `RomError` and from the matching built-in."""
+"""Errors of public calls: each derives from `RomError` and from the built-in exception of its kind."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
 __all__ = [
@@ -20,19 +20,23 @@ __all__ = [
 
 
 class RomError(Exception):
-    """Base of all errors that `rom` raises about arguments, data and files."""
+    """Base class of all errors that `rom` raises about arguments, data and files."""
 
 
 class RomValueError(RomError, ValueError):
-    """An argument has the right type and an unusable value."""
+    """An argument has the right type and a value that cannot be used."""
 
 
 class RomTypeError(RomError, TypeError):
     """An argument has the wrong type."""
 
 
+class RomFileError(RomValueError):
+    """A file is truncated or altered, was not written by this package, or has another schema."""
+
+
 class RomFileNotFoundError(RomError, FileNotFoundError):
-    """A file that should be read does not exist."""
+    """A file to read does not exist."""
 
 
 class RomImportError(RomError, ImportError):
@@ -40,24 +44,20 @@ class RomImportError(RomError, ImportError):
 
 
 class RomReadError(RomError, RuntimeError):
-    """States that are read or computed when they are needed could not be; chained to the cause."""
+    """Lazy states could not be read or computed when they were needed; the cause is chained."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that names the valid word closest to `name`, for the end of an error message."""
-    valid = [str(word) for word in valid]
-    close = difflib.get_close_matches(str(name), valid, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(valid) or 'none'}"
+    """Return a hint for the end of an error message: the valid word closest to `name`, or all of them."""
+    words = [str(word) for word in valid]
+    close = difflib.get_close_matches(str(name), words, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"valid names: {', '.join(words) or 'none'}"
 
 
 @contextmanager
-def about(name: str) -> Iterator[None]:
-    """Errors of values inside are told with the `name` of what they are about."""
+def about(name: str) -> Generator[None]:
+    """Put the name of an argument in front of the message of any `RomValueError` in the block."""
     try:
         yield
     except RomValueError as error:
         raise RomValueError(f"{name}: {error}") from error
-
-
-class RomFileError(RomValueError):
-    """A file is not what it should be: truncated, altered, foreign, or of another schema."""

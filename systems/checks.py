@@ -1,7 +1,7 @@
 """Checks of arguments: each function names the argument, the value and the remedy in its error.
 
-The functions have the names of those in `rom.utils.checks` and `rom.utils.arrays`: `require_...` raises an error unless the value can be used,
-`checked_...` and `numeric` also return the value in the form in which it is used.
+The functions have the names of those in `rom.utils.checks` and `rom.utils.arrays`: `require_...` raises an error unless
+the value can be used, `checked_...` and `numeric` also return the value in the form in which it is used.
 """
 
 from __future__ import annotations

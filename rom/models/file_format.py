@@ -24,7 +24,8 @@ from rom.networks.user_modules import UserModules, check_user_modules, has_user_
 from rom.reduction.spline_space import FunctionSpace
 from rom.utils.devices import checked_device
 from rom.utils.errors import RomError, RomFileError
-from rom.utils.files import history_from_json, history_to_json, read_sealed, write_sealed
+from rom.utils.files import read_sealed, write_sealed
+from rom.utils.json_forms import history_from_json, history_to_json
 
 __all__ = ["AUTOENCODER_FILE", "MODEL_FILE", "FileKind", "StoredModel", "read_model", "write_model"]
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from rom.training.record import Progress, TrainingRecord
 from rom.utils.errors import RomValueError
-from rom.utils.files import pack, read_sealed, unpack, write_sealed
+from rom.utils.files import read_sealed, write_sealed
+from rom.utils.json_forms import pack, unpack
 
 __all__ = ["digest_of", "resume", "write"]
 

@@ -75,7 +75,7 @@ class ForecastScore(Score):
         """
         return self.typical * math.sqrt(self.physics)
 
-    def beats(self, best: ForecastScore, start: ForecastScore) -> bool:
+    def beats(self, best: Self, start: Self) -> bool:
         """Return whether this is better than the best score so far.
 
         A state that forecasts worse than the closed form does not count unless its physics is much better. The held-out
@@ -104,6 +104,6 @@ class AutoencoderScore(Score):
         """Root mean square error of reconstructions, relative to the standard deviation of the data."""
         return math.sqrt(self.reconstruction)
 
-    def beats(self, best: AutoencoderScore, start: AutoencoderScore) -> bool:  # noqa: ARG002
+    def beats(self, best: Self, start: Self) -> bool:  # noqa: ARG002
         """Return whether the weighted sum of the losses is lower than the best one so far."""
         return self.error < best.error

@@ -132,5 +132,6 @@ def shortened(value: Any) -> str:
 def describe(value: Any) -> str:
     """Return the type of a value, with the length of tuples and lists, for an error message."""
     if isinstance(value, tuple | list):
-        return f"{type(value).__name__} of length {len(cast('tuple[Any, ...] | list[Any]', value))}"
+        entries = cast("tuple[Any, ...] | list[Any]", value)
+        return f"{type(entries).__name__} of length {len(entries)}"
     return type(value).__name__

@@ -1,4 +1,4 @@
-"""The device that a fit runs on."""
+"""The device that a model is trained or evaluated on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ __all__ = ["checked_device"]
 
 
 def checked_device(device: Any) -> torch.device:
-    """A device that exists: "auto" is CUDA where there is one, and the CPU otherwise."""
+    """Return a device that exists.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        A device of torch; "auto" is CUDA if there is a CUDA device, and the CPU otherwise.
+
+    Raises
+    ------
+    RomValueError
+        If the device is unknown, does not exist here, or holds no numbers.
+    """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 import rom
-from rom.utils import files as persistence
+from rom.utils import files
 from rom.utils.errors import RomFileError
 from rom.utils.files import read_sealed, write_sealed
 
@@ -71,7 +71,7 @@ def test_the_file_is_plain_safetensors(path):
     with safe_open(path, "pt") as file:
         document = json.loads(file.metadata()["latentrom"])
         assert "networks.encoder.linear.weight" in set(file.keys())
-    assert document["schema"] == persistence.SCHEMA
+    assert document["schema"] == files.SCHEMA
     assert document["classes"] == ["Encoder", "LatentDynamics", "Decoder"]
 
 
@@ -138,7 +138,7 @@ def test_a_missing_tensor_is_refused(path):
 
 
 def test_an_older_schema_says_what_to_do(model, tmp_path, monkeypatch):
-    monkeypatch.setattr(persistence, "SCHEMA", 0)
+    monkeypatch.setattr(files, "SCHEMA", 0)
     model.save(tmp_path / "old")
     monkeypatch.undo()
     with pytest.raises(

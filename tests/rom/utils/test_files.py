@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save
 
 import rom
-from rom.utils import files as persistence
+from rom.utils import files
 from rom.utils.errors import RomFileError
-from rom.utils.files import pack, read_sealed, unpack, write_sealed
+from rom.utils.files import read_sealed, write_sealed
+from rom.utils.json_forms import pack, unpack
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def sealed(tmp_path):
 
 def test_document_and_tensors_come_back(sealed):
     document, tensors = read_sealed(sealed, "model")
-    assert document == {"kind": "model", "schema": persistence.SCHEMA, "name": "Bürgers", "d": 3}
+    assert document == {"kind": "model", "schema": files.SCHEMA, "name": "Bürgers", "d": 3}
     assert torch.equal(tensors["weight"], torch.arange(6.0).reshape(2, 3))
     assert tensors["count"].dtype == torch.int64
     assert list(sealed.parent.iterdir()) == [sealed]  # nothing is left of the writing aside
@@ -109,7 +110,7 @@ def test_a_torch_file_with_a_trap_does_not_run(tmp_path):
 
 def test_an_older_schema_is_named(tmp_path, monkeypatch):
     path = tmp_path / "old.safetensors"
-    monkeypatch.setattr(persistence, "SCHEMA", 0)
+    monkeypatch.setattr(files, "SCHEMA", 0)
     write_sealed(path, "model", {}, {})
     monkeypatch.undo()
     with pytest.raises(

@@ -13,7 +13,8 @@ import numpy as np
 import xarray as xr
 
 from rom.data.positions import NUMBERS, axes_of, checked_period, place_of
-from rom.reduction.spline_space import Axis, Coordinate, FunctionSpace, Positions
+from rom.reduction.spline_axis import Axis
+from rom.reduction.spline_space import Coordinate, FunctionSpace, Positions
 from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["select_space", "space_of"]

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import rom
 from rom.data.space_selection import space_of
-from rom.reduction.spline_space import Axis, FunctionSpace
+from rom.reduction.spline_axis import Axis
+from rom.reduction.spline_space import FunctionSpace
 
 BOX = Axis("x", -1.0, 2.0, 12)
 RING = Axis("x", -np.pi, np.pi, 12, periodic=True)

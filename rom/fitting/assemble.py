@@ -18,7 +18,7 @@ from rom.fitting.history import forecast_history
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.fitting.step_size import MAX_STEPS_OF_FAILED_FIT, choose_step_size
-from rom.models.build import closed_form_networks
+from rom.models.closed_form import closed_form_networks
 from rom.models.modules import DOUBLE, EXACT, ModelState
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.models.validity import fit_training_region

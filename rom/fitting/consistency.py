@@ -1,4 +1,4 @@
-"""Whether the system, the trajectories and the collocation points speak of the same dynamics."""
+"""Comparison of given trajectories and collocation points with the right-hand side of the system."""
 
 from __future__ import annotations
 
@@ -20,26 +20,52 @@ __all__ = ["warn_if_rhs_disagrees"]
 
 log = logging.getLogger("rom")
 
-LOOKED_AT = 8  # states; f may be dear
-SNAPSHOTS = 12  # of a trajectory, in a row, through which a spline is put
-MIDDLE = 5  # of these: away from the ends of the spline
-REACH = 0.1  # of a trajectory's snapshots, at first, through which that spline reaches
-STILL = 1e-2  # share of its way from the start: what moves less has settled, and the errors of its solver remain
-DIFFERENCE = 0.3  # between f and the data, relative, that is worth a warning
+COMPARED_STATES = 8  # few, because f can be expensive
+
+# A spline goes through so many equally spaced snapshots of a trajectory, and is differentiated at the one with this index, away from
+# its ends. At first it covers this share of the trajectory.
+SPLINE_SNAPSHOTS = 12
+MIDDLE = 5
+FIRST_SPAN = 0.1
+
+# A trajectory has settled where it moves less than this share of its distance from the start. Only errors of its solver would be
+# compared there.
+SETTLED_SHARE = 1e-2
+
+# Median relative difference between f and the time derivatives of the data, from which a warning is logged.
+MAX_DIFFERENCE = 0.3
 
 
 def warn_if_rhs_disagrees(
     system: systems.System, data: Sequence[Trajectories] | Collocation, layout: Layout, seed: int, clock: TimeBudget
 ) -> int:
-    """Say so where given data change in time otherwise than f says: other units, parameters, or order of components.
+    """Log a warning if the time derivatives of given data differ from f.
 
-    Returns the values of f used.
+    The usual causes are other units, other parameters or another order of components.
+
+    Parameters
+    ----------
+    system : systems.System
+        Its right-hand side f is evaluated at a few states.
+    data : sequence of Trajectories, or Collocation
+        Along trajectories, time derivatives are those of splines where these can be trusted.
+    layout : Layout
+        Labels of a state.
+    seed : int
+        Seed of the choice of states.
+    clock : TimeBudget
+        Limits the time for evaluations of f; one is always made.
+
+    Returns
+    -------
+    int
+        Number of evaluations of f.
     """
     rng = random_stream(seed, FitStream.RHS_CHECK_STATES)
     if isinstance(data, Collocation):
-        name, pairs = "collocation", data.select(rng.permutation(len(data))[:LOOKED_AT])
+        name, pairs = "collocation", data.select(rng.permutation(len(data))[:COMPARED_STATES])
     else:
-        name, pairs = "trajectories", along(data, rng)
+        name, pairs = "trajectories", pairs_along(data, rng)
     started, limit = clock.elapsed, clock.for_consistency_check()
     differences: list[float] = []
     for k in range(len(pairs)):
@@ -47,10 +73,8 @@ def warn_if_rhs_disagrees(
             break
         mu = parameters_for(system, layout, pairs.parameters[k : k + 1], pairs.inputs[k : k + 1])
         rates = system.rhs(pairs.states[k].reshape(1, *layout.shape), mu, pairs.times[k]).ravel()
-        given = pairs.time_derivatives[k]
-        size = max(np.linalg.norm(rates), np.linalg.norm(given), np.finfo(float).tiny)
-        differences.append(float(np.linalg.norm(rates - given) / size) if np.isfinite(rates).all() else 1.0)
-    if differences and np.median(differences) > DIFFERENCE:
+        differences.append(relative_difference(rates, pairs.time_derivatives[k]))
+    if differences and np.median(differences) > MAX_DIFFERENCE:
         log.warning(
             "%s: time derivatives differ from f of %s by %.0f %%; check that units of time, parameters and the order of "
             "components are the same, that snapshots are closer than a period of what oscillates, and that the data were made "
@@ -60,11 +84,19 @@ def warn_if_rhs_disagrees(
     return len(differences)
 
 
-def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocation:
-    """Single states of some trajectories that move, with the derivatives of splines, where these can be trusted."""
-    places = [(group, i) for group in groups if len(group.times) >= SNAPSHOTS for i in range(len(group))]
+def relative_difference(rates: np.ndarray, given: np.ndarray) -> float:
+    """Return |rates - given| relative to the larger of both, and 1 if `rates` are not finite."""
+    if not np.isfinite(rates).all():
+        return 1.0
+    size = max(np.linalg.norm(rates), np.linalg.norm(given), np.finfo(float).tiny)
+    return float(np.linalg.norm(rates - given) / size)
+
+
+def pairs_along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocation:
+    """Return one moving state of each of some trajectories, with the time derivative of a spline that can be trusted."""
+    places = [(group, i) for group in groups if len(group.times) >= SPLINE_SNAPSHOTS for i in range(len(group))]
     rows = []
-    for k in rng.permutation(len(places))[:LOOKED_AT]:
+    for k in rng.permutation(len(places))[:COMPARED_STATES]:
         group, i = places[k]
         found = moving_state(group, i, rng)
         if found is not None:
@@ -75,20 +107,26 @@ def along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocati
 
 
 def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int] | None:
-    """A state somewhere on the i-th trajectory, its derivative and index; None where it rests, or no spline can be trusted.
+    """Return a state at a random time of the i-th trajectory, its time derivative and its index in time.
 
-    The spline starts with distant snapshots and goes on to closer ones: between two neighbours of a fine record hardly
-    anything moves.
+    Splines through distant snapshots are tried before those through closer ones, because states hardly move between neighbouring
+    snapshots of a finely sampled trajectory.
+
+    Returns
+    -------
+    tuple or None
+        State ``(n,)``, time derivative ``(n,)`` and index. None if the state has settled, or no spline can be trusted.
     """
-    stride = max(1, int(REACH * len(group.times)) // (SNAPSHOTS - 1))
+    stride = max(1, int(FIRST_SPAN * len(group.times)) // (SPLINE_SNAPSHOTS - 1))
     where = rng.random()
     while stride:
-        start = int(where * (len(group.times) - (SNAPSHOTS - 1) * stride))
-        row = slice(start, start + (SNAPSHOTS - 1) * stride + 1, stride)
-        first, window = (snapshots(group.states, i, at) for at in (slice(0, 1), row))
-        way, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
-        rates, trusted = trusted_derivatives(group.times[row], window)
+        start = int(where * (len(group.times) - (SPLINE_SNAPSHOTS - 1) * stride))
+        rows = slice(start, start + (SPLINE_SNAPSHOTS - 1) * stride + 1, stride)
+        first, window = (snapshots(group.states, i, chosen) for chosen in (slice(0, 1), rows))
+        from_start, moved = (np.linalg.norm(part - window.mean(axis=0), axis=1).max() for part in (first, window))
+        rates, trusted = trusted_derivatives(group.times[rows], window)
         if trusted[MIDDLE]:
-            return (window[MIDDLE], rates[MIDDLE], start + MIDDLE * stride) if moved > STILL * way else None
+            moves = moved > SETTLED_SHARE * from_start
+            return (window[MIDDLE], rates[MIDDLE], start + MIDDLE * stride) if moves else None
         stride //= 2
     return None

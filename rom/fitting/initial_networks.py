@@ -9,7 +9,8 @@ from rom.fitting.autoencoder_start import AutoencoderStart, use_common_input_sca
 from rom.fitting.initial_model import InitialModel
 from rom.fitting.prepare import Prepared
 from rom.fitting.prepare_samples import PreparedSamples
-from rom.models.build import add_posterior, build_encoder_decoder, build_networks, init_from_closed_form
+from rom.models.build import add_posterior, build_encoder_decoder, build_networks
+from rom.models.closed_form import init_from_closed_form
 from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import UserModules, check_user_modules

@@ -1,7 +1,7 @@
-"""The start of an autoencoder on a curved sheet: encoder and decoder learn the coordinates that Isomap finds.
+"""Pretraining of an autoencoder on Isomap coordinates.
 
-POD looks along straight lines through such a sheet and sees its layers lie on one another; a training that begins there
-seldom gets them apart.
+POD projects a rolled-up sheet along straight lines, so that layers of it overlap. A training that starts from POD seldom separates
+them.
 """
 
 from __future__ import annotations
@@ -25,38 +25,52 @@ __all__ = ["pretrain_on_isomap"]
 
 log = logging.getLogger("rom")
 
-STEPS = 400
-RATE = 2e-3  # of Adam
+STEPS = 400  # at most
+LEARNING_RATE = 2e-3  # of Adam
 
 
 def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective, run: FitRun) -> TrainingRecord | None:
-    """Train networks, in place, towards Isomap coordinates of the training samples.
+    """Train networks to map training samples to their Isomap coordinates and back.
 
-    Networks are left unchanged if no state on the way reconstructs better, by the validation of `objective`.
+    Parameters
+    ----------
+    networks : EncoderDecoder
+        Trained in place. They stay as they are if they never reconstruct better on the way, by the validation of `objective`.
+    objective : AutoencoderObjective
+        Training samples, and the validation.
+    run : FitRun
+        Settings and time budget of the fit.
 
     Returns
     -------
     TrainingRecord or None
         None if there is no time for it.
+
+    Raises
+    ------
+    RomImportError
+        If scikit-learn is not installed.
+    RomValueError
+        If the samples do not have as many Isomap coordinates as there are latent ones.
     """
     if not run.budget.allows_isomap:
         log.warning("max_seconds leaves no time for Isomap: training starts from POD")
         return None
     samples = objective.training
-    some = random_stream(run.seed, AutoencoderStream.ISOMAP_SAMPLES).permutation(len(samples))[:MAX_SAMPLES]
-    w = samples[torch.as_tensor(some, device=samples.device)]
+    chosen = random_stream(run.seed, AutoencoderStream.ISOMAP_SAMPLES).permutation(len(samples))[:MAX_SAMPLES]
+    w = samples[torch.as_tensor(chosen, device=samples.device)]
     latent = isomap(w.double().cpu().numpy(), networks.encoder.linear.out_features)
     z = torch.from_numpy(latent / latent.std(axis=0)).to(w)
     config = replace(
         run.config,
         optimizer="adam",
-        learning_rate=RATE,
+        learning_rate=LEARNING_RATE,
         steps=min(STEPS, run.config.steps or DEFAULT_STEPS),
         patience=None,
     )
-    towards = IsomapObjective(w, z, objective.spread, config.collocation_batch, objective.validate)
+    isomap_objective = IsomapObjective(w, z, objective.spread, config.collocation_batch, objective.validate)
     pretraining = replace(run, weights=LossWeights(), config=config, checkpoint=None, callbacks=())
-    done = train(networks, towards, pretraining, seconds=run.budget.for_isomap())
-    if done.best_step == 0:
+    record = train(networks, isomap_objective, pretraining, seconds=run.budget.for_isomap())
+    if record.best_step == 0:
         log.warning("the coordinates that Isomap finds reconstruct no better than POD, from which training starts")
-    return done
+    return record

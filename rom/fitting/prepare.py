@@ -28,7 +28,7 @@ from rom.fitting.snapshots import (
     warn_of_lost_rates,
     warn_of_lost_share,
 )
-from rom.fitting.time_derivatives import derivatives_along, quotients, smooth_states
+from rom.fitting.time_derivatives import derivatives_along, difference_quotients, smooth_states
 from rom.reduction.pod import MAX_SNAPSHOTS, Projection
 from rom.training.batches import CollocationTable, Rollouts
 from rom.training.losses import LossScales
@@ -87,7 +87,7 @@ class Prepared:
             parts.append((c.coordinates, c.derivatives, c.parameters))
         for group in [] if self.exact_along_trajectories else self.training:
             if group.is_driven:
-                parts.append(quotients(group))
+                parts.append(difference_quotients(group))
                 continue
             columns = (group.coordinates, derivatives_along(group), group.parameters_at_snapshots())
             parts.append(tuple(column.flatten(0, 1) for column in columns))

@@ -16,7 +16,7 @@ import torch
 
 from rom.fitting.prepare import Prepared
 from rom.fitting.step_size import StepSize, choose_step_size
-from rom.models.build import closed_form_networks
+from rom.models.closed_form import closed_form_networks
 from rom.networks.encoder_decoder import Networks
 from rom.reduction.closed_form import ClosedForm, closed_form_models
 from rom.reduction.polynomial_regression import RIDGES

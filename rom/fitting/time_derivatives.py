@@ -1,4 +1,4 @@
-"""Time derivatives along trajectories whose f nobody was asked for: of splines through snapshots, or their quotients."""
+"""Time derivatives estimated from snapshots, where f is not evaluated."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from torch import Tensor
 from rom.training.batches import CollocationTable, Rollouts
 
 __all__ = [
-    "FEWEST_SNAPSHOTS",
+    "MIN_SNAPSHOTS",
     "derivatives_along",
-    "quotients",
+    "difference_quotients",
     "smooth_states",
     "spline_derivatives",
     "trusted_derivatives",
@@ -24,32 +24,57 @@ __all__ = [
 
 log = logging.getLogger("rom")
 
-ALIKE = 10.0  # ratio of the speeds along trajectories and at points nearby, beyond which splines are not believed
+# Derivatives of splines of two degrees are trusted where they differ by at most this share of their root mean square.
+SPLINE_DEGREES = (5, 3)
+AGREEMENT = 1e-2
 
-FEW, MANY = 256, 4096  # states and points between which neighbours are looked for
+MIN_SNAPSHOTS = max(SPLINE_DEGREES) + 1  # of a trajectory, for both splines
+
+# Share of the states of a trajectory that must be trusted. Among noisy states, some agree by chance.
+MIN_TRUSTED_SHARE = 0.5
+
+# Splines are not used if speeds along trajectories and at collocation points nearby differ by more than this factor. The speeds
+# are compared at so many states and points.
+MAX_SPEED_RATIO = 10.0
+COMPARED_STATES = 256
+COMPARED_POINTS = 4096
 
 
 def smooth_states(
     training: Sequence[Rollouts], collocation: CollocationTable, rng: np.random.Generator
 ) -> CollocationTable | None:
-    """States of the trajectories with derivatives of a spline, where these can be trusted; at most as many as points.
+    """Return states of trajectories with the time derivatives of splines, where these can be trusted.
 
-    What moves far more slowly or faster than the points nearby say is left out: snapshots that are nearly a period of an
-    oscillation apart make a smooth trajectory that is not there.
+    Trajectories that are much slower or faster than collocation points nearby are left out. If snapshots are nearly a period of an
+    oscillation apart, they lie on a smooth curve that is not the trajectory.
+
+    Parameters
+    ----------
+    training : sequence of Rollouts
+        Trajectories. Those with inputs are left out, because splines cannot follow inputs with jumps or kinks.
+    collocation : CollocationTable
+        Collocation points to compare with.
+    rng : numpy.random.Generator
+        Chooses at most as many states as there are collocation points.
+
+    Returns
+    -------
+    CollocationTable or None
+        None if no spline can be trusted.
     """
     parts = []
     for group in training:
-        if len(group.intervals) + 1 < FEWEST_SNAPSHOTS or group.is_driven:  # whose bends no spline follows
+        if len(group.intervals) + 1 < MIN_SNAPSHOTS or group.is_driven:
             continue
-        derivatives, agree = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
-        if agree.double().mean() < 0.5:  # of noisy states some agree by chance
+        derivatives, trusted = map(torch.from_numpy, trusted_derivatives(times_of(group), group.coordinates.numpy()))
+        if trusted.double().mean() < MIN_TRUSTED_SHARE:
             continue
-        ratio = speed_over_nearest(group.coordinates[agree], derivatives[agree], collocation)
-        if not 1 / ALIKE <= ratio <= ALIKE:
-            log.info("no spline through trajectories, which would be %.2g times as fast as the points nearby", ratio)
+        ratio = speed_over_nearest(group.coordinates[trusted], derivatives[trusted], collocation)
+        if not 1 / MAX_SPEED_RATIO <= ratio <= MAX_SPEED_RATIO:
+            log.info("splines through trajectories are not used: they are %.2g times as fast as points nearby", ratio)
             continue
         columns = (group.coordinates, derivatives, group.parameters_at_snapshots())
-        parts.append(CollocationTable(*(column[agree] for column in columns)))
+        parts.append(CollocationTable(*(column[trusted] for column in columns)))
     if not parts:
         return None
     table = functools.reduce(CollocationTable.joined, parts)
@@ -57,23 +82,38 @@ def smooth_states(
 
 
 def speed_over_nearest(states: Tensor, derivatives: Tensor, points: CollocationTable) -> float:
-    """The speed of some states (N, r), over that of the collocation points nearest to them."""
+    """Return the root mean square speed of some states ``(N, r)``, relative to that of the points nearest to them."""
     rng = np.random.default_rng(0)
-    few, many = (torch.from_numpy(rng.permutation(len(x))[:n]) for x, n in ((states, FEW), (points.coordinates, MANY)))
-    nearest = many[torch.cdist(states[few], points.coordinates[many]).argmin(dim=1)]
-    speed, there = derivatives[few].square().mean().sqrt(), points.derivatives[nearest].square().mean().sqrt()
-    return float(speed / there.clamp(min=1e-30))
+    chosen_states = torch.from_numpy(rng.permutation(len(states))[:COMPARED_STATES])
+    chosen_points = torch.from_numpy(rng.permutation(len(points.coordinates))[:COMPARED_POINTS])
+    distances = torch.cdist(states[chosen_states], points.coordinates[chosen_points])
+    nearest = chosen_points[distances.argmin(dim=1)]
+    speed = derivatives[chosen_states].square().mean().sqrt()
+    speed_nearby = points.derivatives[nearest].square().mean().sqrt()
+    return float(speed / speed_nearby.clamp(min=1e-30))
 
 
 def derivatives_along(group: Rollouts) -> Tensor:
-    """Time derivatives (T, N, r) along trajectories, by a spline."""
+    """Return time derivatives ``(T, N, r)`` along trajectories, from splines."""
     return torch.from_numpy(spline_derivatives(times_of(group), group.coordinates.numpy()))
 
 
-def quotients(group: Rollouts) -> tuple[Tensor, Tensor, Tensor]:
-    """States (M, r) in the middle of intervals, difference quotients (M, r) and parameters (M, p + q) there.
+def difference_quotients(group: Rollouts) -> tuple[Tensor, Tensor, Tensor]:
+    """Return central differences in the middle of all intervals, for trajectories with inputs.
 
-    Of second order however inputs bend or jump at the snapshots, through which a spline would mix what lies on both sides.
+    They are accurate to second order even if inputs have jumps or kinks at the snapshots, where a spline would mix both sides.
+
+    Parameters
+    ----------
+    group : Rollouts
+        N trajectories with T - 1 intervals; M = (T - 1) N.
+
+    Returns
+    -------
+    states, derivatives : torch.Tensor
+        ``(M, r)``.
+    parameters : torch.Tensor
+        Parameters and forcing in the middle of the intervals, ``(M, p + q)``.
     """
     x = group.coordinates
     middle, change = 0.5 * (x[1:] + x[:-1]), (x[1:] - x[:-1]) / group.intervals[:, None, None]
@@ -82,26 +122,51 @@ def quotients(group: Rollouts) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def times_of(group: Rollouts) -> np.ndarray:
+    """Return the times of the snapshots ``(T,)``, from 0."""
     return np.concatenate([[0.0], np.cumsum(group.intervals.numpy())])
 
 
-DEGREES = (5, 3)  # of splines whose derivatives are compared
-FEWEST_SNAPSHOTS = max(DEGREES) + 1
-AGREEMENT = 1e-2  # of these two, in shares of the root mean square, from which they are believed
-
-
 def spline_derivatives(times: np.ndarray, states: np.ndarray, degree: int = 5) -> np.ndarray:
-    """Time derivatives of states (T, ..., r) at `times` (T,), by a spline of the highest odd degree up to `degree`."""
+    """Differentiate an interpolating spline of the highest possible odd degree.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        ``(T,)``.
+    states : numpy.ndarray
+        ``(T, ..., r)``.
+    degree : int
+        Highest degree; lower if there are few times.
+
+    Returns
+    -------
+    numpy.ndarray
+        Time derivatives at `times`, ``(T, ..., r)``.
+    """
     degree = min(degree, len(times) - 1)
     spline = make_interp_spline(times, states, k=degree - (degree % 2 == 0), axis=0)
     return np.ascontiguousarray(spline.derivative()(times))
 
 
 def trusted_derivatives(times: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Time derivatives (T, ..., r), and where (T, ...) splines of two degrees agree about them.
+    """Differentiate splines of two degrees and compare them.
 
-    Noise, and snapshots that are too far apart, are told by their disagreement; not those that follow each other at
-    nearly a whole period of an oscillation.
+    They disagree if states are noisy or snapshots too far apart. They may agree although they are wrong if snapshots are nearly a
+    whole period of an oscillation apart.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        ``(T,)``, at least `MIN_SNAPSHOTS`.
+    states : numpy.ndarray
+        ``(T, ..., r)``.
+
+    Returns
+    -------
+    derivatives : numpy.ndarray
+        Time derivatives, ``(T, ..., r)``.
+    trusted : numpy.ndarray
+        Where the splines agree, ``(T, ...)``.
     """
-    fine, coarse = (spline_derivatives(times, states, degree) for degree in DEGREES)
+    fine, coarse = (spline_derivatives(times, states, degree) for degree in SPLINE_DEGREES)
     return fine, np.square(fine - coarse).mean(axis=-1) <= AGREEMENT**2 * np.square(fine).mean()

@@ -1,11 +1,9 @@
-"""The networks of a model: built from a configuration, initialised from a closed-form model."""
+"""Networks of a model, built from a configuration."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
@@ -17,22 +15,19 @@ from rom.networks.field_correction import FieldDecoder, FieldEncoder
 from rom.networks.geometry import geometry_of
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import MLP
-from rom.networks.quadratic import from_distinct_products, n_products
+from rom.networks.quadratic import n_products
 from rom.networks.user_modules import UserModules
-from rom.reduction.closed_form import ClosedForm
 from rom.utils.random import torch_generator
 
 __all__ = [
     "add_posterior",
     "build_encoder_decoder",
     "build_networks",
-    "closed_form_config",
-    "closed_form_networks",
-    "init_from_closed_form",
     "require_network",
 ]
 
-POSTERIOR_WIDTH = 64  # of the network for the variances, where the configuration has no layers
+# Width of the network for the variances of a Gaussian encoder, if the configuration has no hidden layers.
+POSTERIOR_WIDTH = 64
 
 
 def build_networks(
@@ -44,10 +39,29 @@ def build_networks(
     layout: Layout | None = None,
     own: UserModules | None = None,
 ) -> Networks:
-    """Networks in `config.dtype` on the CPU. Linear and quadratic parts and all corrections start at zero.
+    """Build encoder, latent dynamics and decoder on the CPU. They return zero until they are initialised.
 
-    `layout` of the states, for networks that act on fields; these also want the POD basis (`rom.networks.field_correction.attach`).
-    `own`: modules of the user in place of those of the configuration.
+    Parameters
+    ----------
+    config : FitConfig
+        Widths, activations, terms and floating-point type.
+    rank : int
+        Number of POD coordinates r.
+    latent_dim : int
+        Latent dimension d.
+    n_parameters : int
+        Number of parameters and inputs.
+    seed : int
+        Seed of the weights of hidden layers.
+    layout : Layout, optional
+        Labels of a state, for networks that act on fields. These also need the POD basis, which
+        `rom.networks.field_correction.attach` sets.
+    own : UserModules, optional
+        Encoder and decoder of the user, in place of those of the configuration.
+
+    Returns
+    -------
+    Networks
     """
     generator = torch_generator(seed)
     encoder, decoder = build_encoder_decoder(config, rank, latent_dim, generator, layout, own)
@@ -71,7 +85,7 @@ def build_encoder_decoder(
     layout: Layout | None = None,
     own: UserModules | None = None,
 ) -> tuple[Encoder, Decoder]:
-    """Encoder and decoder of a configuration, as in `build_networks`."""
+    """Build encoder and decoder as in `build_networks`, with the weights of hidden layers drawn from `generator`."""
     r, d = rank, latent_dim
     corrections = corrections_of(config, r, d, generator, layout, own)
     quadratic = zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None
@@ -79,7 +93,7 @@ def build_encoder_decoder(
 
 
 def require_network(config: FitConfig, layout: Layout) -> None:
-    """Raise what `config.network` refuses about states of this layout, such as a grid that it cannot halve."""
+    """Raise the error of `config.network` for a state that it cannot act on, such as a grid that it cannot halve."""
     if config.network is not None:
         geometry = geometry_of(layout)
         config.network.encoder(geometry, 1)
@@ -94,7 +108,7 @@ def corrections_of(
     layout: Layout | None,
     own: UserModules | None,
 ) -> tuple[Correction | None, Correction | None]:
-    """The neural parts of encoder and decoder: on fields, or on POD coordinates; None for none."""
+    """Return the neural parts of encoder and decoder, which act on fields or on POD coordinates; None for none."""
     r, d = rank, latent_dim
     if own is not None:
         geometry, modules = own.geometry, own.modules()
@@ -116,7 +130,24 @@ def corrections_of(
 
 
 def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> MLP:
-    """Make the encoder Gaussian for a training, with the same variance everywhere at its start. `samples` (N, r)."""
+    """Make the encoder Gaussian during a training, as variational autoencoders need it.
+
+    Parameters
+    ----------
+    networks : EncoderDecoder
+        Changed in place.
+    config : FitConfig
+        Widths, activation and floating-point type.
+    samples : torch.Tensor
+        POD coordinates of training states, ``(N, r)``, by which the inputs are normalised.
+    seed : int
+        Seed of the weights of hidden layers.
+
+    Returns
+    -------
+    MLP
+        The logarithm of the variances; it starts as a constant.
+    """
     rank, latent_dim = samples.shape[1], networks.encoder.linear.out_features
     widths = config.hidden or (POSTERIOR_WIDTH,)
     posterior = MLP(rank, latent_dim, widths, config.activation, generator=torch_generator(seed))
@@ -126,85 +157,8 @@ def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, 
 
 
 def zero_linear(n_in: int, n_out: int, bias: bool = True) -> nn.Linear:
+    """Return a linear layer of zeros, without drawing random numbers."""
     linear = cast(nn.Linear, skip_init(nn.Linear, n_in, n_out, bias=bias))
     for parameter in linear.parameters():
         nn.init.zeros_(parameter)
     return linear
-
-
-@torch.no_grad()
-def init_from_closed_form(
-    networks: EncoderDecoder,
-    closed_form: ClosedForm,
-    coordinates: Tensor,
-    parameters: Tensor,
-    gain: float = 1.0,
-) -> None:
-    """Make networks equal to a closed-form model, and fix the normalisation of their corrections.
-
-    Parameters
-    ----------
-    networks : EncoderDecoder
-        Changed in place. Their corrections are zero, as `build_networks` leaves them.
-    closed_form : ClosedForm
-        With dynamics if the networks have latent dynamics.
-    coordinates : torch.Tensor
-        POD coordinates of training states, ``(N, r)``.
-    parameters : torch.Tensor
-        Their parameters and forcing, ``(N, p + q)``; not used without dynamics.
-    gain : float
-        Expected size of the corrections, in units of the spread of the states.
-    """
-    manifold, dynamics = closed_form.manifold, closed_form.dynamics
-    latent = coordinates @ torch.from_numpy(closed_form.encoder).to(coordinates).T
-    assign(networks.encoder.linear, closed_form.encoder)
-    assign(networks.decoder.linear, manifold.linear, manifold.offset)
-    assign_quadratic(networks.decoder.quadratic, manifold.quadratic, closed_form.latent_dim)
-    scale_correction(networks.encoder.correction, coordinates, gain)
-    scale_correction(networks.decoder.correction, latent, gain)
-    if dynamics is not None:
-        assert isinstance(networks, Networks)
-        h = networks.latent_dynamics
-        assign(h.linear, dynamics.linear, dynamics.offset)
-        assign_quadratic(h.quadratic, dynamics.quadratic, dynamics.linear.shape[1])
-        scale_correction(h.correction, torch.cat([latent, parameters], dim=1), gain)
-
-
-def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
-    """Fix the normalisation of a correction by samples of its `inputs` ``(N, n_in)``, and its expected size `gain`."""
-    if correction is not None:
-        correction.normalise_to(inputs)
-        correction.gain.fill_(gain)
-
-
-def assign(linear: nn.Linear, weight: np.ndarray, bias: np.ndarray | None = None) -> None:
-    """Set the weight and, if given, the bias of a layer."""
-    linear.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
-    if bias is not None:
-        linear.bias.copy_(torch.from_numpy(bias))
-
-
-def assign_quadratic(linear: nn.Linear | None, coefficients: np.ndarray | None, k: int) -> None:
-    """Set the layer that acts on the `products` of k variables, if there is one, from coefficients of distinct products."""
-    if linear is None:
-        return
-    if coefficients is None:
-        nn.init.zeros_(linear.weight)
-    else:
-        assign(linear, from_distinct_products(coefficients, k))
-
-
-def closed_form_config(config: FitConfig) -> FitConfig:
-    """The configuration of the closed-form model behind `config`: no corrections."""
-    return replace(
-        config, network=None, hidden=(), latent_hidden=(), quadratic_decoder=True, latent_terms=("linear", "quadratic")
-    )
-
-
-def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks:
-    """Return the closed-form model alone, with dynamics, as networks without corrections."""
-    assert closed_form.dynamics is not None
-    r, n_parameters = closed_form.rank, closed_form.dynamics.n_parameters
-    networks = build_networks(closed_form_config(config), r, closed_form.latent_dim, n_parameters)
-    init_from_closed_form(networks, closed_form, torch.zeros(1, r), torch.zeros(1, n_parameters))
-    return networks.requires_grad_(False)

@@ -16,7 +16,7 @@ from torch import Tensor
 import systems
 from rom.data.layout import Layout, plain_names, require_same_layout
 from rom.data.trajectories import Trajectories, TrajectoriesLike
-from rom.models.build import closed_form_config
+from rom.models.closed_form import closed_form_config
 from rom.models.reduced_order_model import ReducedOrderModel
 from rom.utils.errors import RomValueError
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from rom.config import FitConfig
 from rom.data.codec import codec_type
 from rom.data.layout import Layout
-from rom.models.build import build_encoder_decoder, build_networks, closed_form_config
+from rom.models.build import build_encoder_decoder, build_networks
+from rom.models.closed_form import closed_form_config
 from rom.models.validity import TrainingRegion
 from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.networks.field_correction import attach

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 import rom
 import systems
 from rom.data.ingest import as_collocation, as_trajectories
-from rom.fitting.consistency import LOOKED_AT, SNAPSHOTS, along, warn_if_rhs_disagrees
+from rom.fitting.consistency import COMPARED_STATES, SPLINE_SNAPSHOTS, pairs_along, warn_if_rhs_disagrees
 from rom.utils.time_budget import TimeBudget
 
 
@@ -22,13 +22,13 @@ def looked(system, data, **settings):
 
 
 def test_splines_give_the_rates(linear, runs):
-    pairs = along(as_trajectories(runs)[0], np.random.default_rng(0))
-    assert len(pairs) == LOOKED_AT
+    pairs = pairs_along(as_trajectories(runs)[0], np.random.default_rng(0))
+    assert len(pairs) == COMPARED_STATES
     np.testing.assert_allclose(pairs.time_derivatives, linear.rhs(pairs.states), rtol=1e-4, atol=1e-4)
 
 
 def test_data_of_the_system_are_no_reason_to_warn(linear, runs, pairs, caplog):
-    assert looked(linear, runs) == looked(linear, pairs) == LOOKED_AT
+    assert looked(linear, runs) == looked(linear, pairs) == COMPARED_STATES
     assert not caplog.records
 
 
@@ -57,7 +57,7 @@ def test_f_that_is_not_finite_does_not_agree(runs, pairs, small, caplog, value):
         rom.fit(broken, trajectories=runs, collocation=pairs, latent_dim=3, config=small, verbose=False)
 
 
-@pytest.mark.parametrize("n_times", [SNAPSHOTS, 101, 20_001])
+@pytest.mark.parametrize("n_times", [SPLINE_SNAPSHOTS, 101, 20_001])
 def test_however_finely_a_trajectory_is_sampled_it_is_looked_at(caplog, n_times):
     t = np.linspace(0.0, 5.0, n_times)
     rate, turn = -0.3, 2.0
@@ -74,7 +74,7 @@ def test_noise_and_coarse_snapshots_say_nothing(linear, caplog):
     rough = systems.simulate(linear, 4, np.linspace(0.0, 20.0, 21), seed=1)  # seven snapshots a period
     fine = systems.simulate(linear, 4, np.linspace(0.0, 2.0, 21), seed=1)
     noisy = fine + 0.1 * np.random.default_rng(0).standard_normal(fine["state"].shape)
-    assert all(data.sizes["time"] >= SNAPSHOTS for data in (rough, noisy))
+    assert all(data.sizes["time"] >= SPLINE_SNAPSHOTS for data in (rough, noisy))
     assert looked(linear, rough) == looked(linear, noisy) == 0
     assert not caplog.records
 

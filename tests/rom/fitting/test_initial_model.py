@@ -16,7 +16,7 @@ from rom.fitting.latent_dim_search import select_latent_dim
 from rom.fitting.prepare import prepare
 from rom.fitting.ridge_search import ClosedFormCandidate, select_closed_form
 from rom.fitting.step_size import StepSize, choose_step_size
-from rom.models.build import closed_form_networks
+from rom.models.closed_form import closed_form_networks
 from rom.training.run import FitRun
 from rom.utils.time_budget import TimeBudget
 

@@ -42,7 +42,8 @@ def test_networks_start_as_the_closed_form_model(n_parameters, terms):
     import torch
 
     from rom.config import FitConfig
-    from rom.models.build import build_networks, closed_form_networks, init_from_closed_form
+    from rom.models.build import build_networks
+    from rom.models.closed_form import closed_form_networks, init_from_closed_form
 
     (closed_form,), w, mu = fitted(n_parameters, **terms)
     config = FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,))

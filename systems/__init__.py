@@ -1,11 +1,14 @@
 """Known dynamics dx/dt = f(x; mu, t): systems, samplers of states, simulation, collocation and storage."""
 
 from systems.adapters import from_dysts, from_pde, from_pymor
-from systems.catalogue.burgers import Burgers, Burgers2D, ForcedBurgers, InviscidBurgers
+from systems.catalogue.burgers import Burgers, Burgers2D
+from systems.catalogue.chaotic import Lorenz, Lorenz96, Rossler
 from systems.catalogue.diffusion import AllenCahn, FitzHughNagumo, Heat, LambdaOmega
 from systems.catalogue.fluids import Euler1D, NavierStokes2D
-from systems.catalogue.lifted import LiftedDuffing, LiftedLinear, LiftedLorenz, LiftedSystem
-from systems.catalogue.odes import Duffing, Lorenz, Lorenz96, Pendulum, Rossler, VanDerPol
+from systems.catalogue.inviscid_burgers import ForcedBurgers, InviscidBurgers
+from systems.catalogue.lifted import LiftedSystem
+from systems.catalogue.lifted_examples import LiftedDuffing, LiftedLinear, LiftedLorenz
+from systems.catalogue.oscillators import Duffing, Pendulum, VanDerPol
 from systems.catalogue.periodic import PeriodicSystem
 from systems.catalogue.waves import Advection, KortewegDeVries, KuramotoSivashinsky
 from systems.collocation import collocate

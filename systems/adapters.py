@@ -1,4 +1,4 @@
-"""Systems of other packages: dysts, py-pde and pyMOR. Their f is called as it is; nothing is written again."""
+"""Systems of the packages dysts, py-pde and pyMOR, whose functions are called as they are."""
 
 from __future__ import annotations
 
@@ -20,16 +20,47 @@ from systems.integrators import integrate
 from systems.sampling import Sampler
 from systems.system import System
 
-TURNS, PER_TURN = 50, 100  # of the orbit from which initial states of dysts are drawn
+__all__ = ["from_dysts", "from_pde", "from_pymor"]
+
+# Periods of the orbit from which initial states of dysts are drawn, and snapshots in each.
+TURNS, PER_TURN = 50, 100
 
 
 def from_dysts(flow: Any) -> System:
-    """A chaotic flow of the package dysts (Gilpin, NeurIPS Datasets and Benchmarks, 2021), or its name, such as "Rossler".
+    """Make a system from a chaotic flow of the package dysts.
 
-    Parameters are those of the flow, with ranges of 10 % on both sides of their values. Initial states lie on the
-    attractor: on the orbit of the flow's own initial state, over 50 of its periods. The time scale is its period.
+    Parameters are those of the flow, with ranges of 10 % on both sides of their values. Initial states lie on the attractor: on
+    the orbit of the flow's own initial state, over 50 of its periods. The time scale is its period.
 
-    Raises SystemsImportError without dysts, SystemsValueError for unknown names and flows with delay, SystemsTypeError.
+    Parameters
+    ----------
+    flow : dysts.base.DynSys or str
+        The flow, or its name, such as "Rossler".
+
+    Returns
+    -------
+    System
+        A black box: values of f from NumPy arrays.
+
+    Raises
+    ------
+    SystemsImportError
+        If dysts is not installed.
+    SystemsTypeError
+        If `flow` is not a flow.
+    SystemsValueError
+        If the name is unknown, or the flow has a delay.
+
+    References
+    ----------
+    W. Gilpin, "Chaos as an interpretable benchmark for forecasting and data-driven modelling", NeurIPS Datasets and Benchmarks
+    (2021).
+
+    Examples
+    --------
+    >>> import systems
+    >>> chaos = systems.from_dysts("Rossler")  # doctest: +SKIP
+    >>> runs = systems.simulate(chaos, 8)  # doctest: +SKIP
     """
     flows = _imported("dysts.flows", "dysts")
     base = _imported("dysts.base", "dysts")
@@ -60,15 +91,45 @@ def from_dysts(flow: Any) -> System:
 
 
 def from_pde(equation: Any, state: Any, *, sampler: Sampler | None = None, t: float | None = None) -> System:
-    """A partial differential equation of the package py-pde (Zwicker, JOSS 5 (2020) 2158), on the grid of `state`.
+    """Make a system from a partial differential equation of the package py-pde.
 
-    equation: a pde.PDEBase without noise. state: a field or FieldCollection of real numbers; its grid and boundary
-    conditions are used, its values are not.
-    sampler: where states come from, called as sampler(n, seed) -> (n, *state.data.shape).
-    t: the time at which an equation that depends on it is frozen.
+    Dimensions are ("component", axes of the grid), without the first for a scalar field. Fields of a collection keep their
+    labels.
 
-    Dimensions are ("component", *axes of the grid), without the first for a scalar field; fields of a collection keep
-    their labels. Raises SystemsImportError without py-pde, SystemsTypeError, SystemsValueError.
+    Parameters
+    ----------
+    equation : pde.PDEBase
+        An equation without noise.
+    state : pde field or FieldCollection
+        Real fields whose grid and boundary conditions are used; their values are not.
+    sampler : callable, optional
+        Where states come from, called as ``sampler(n, seed)``, which returns ``(n, *state.data.shape)``.
+    t : float, optional
+        The time at which an equation that depends on time is frozen.
+
+    Returns
+    -------
+    System
+        A black box: values of f from NumPy arrays.
+
+    Raises
+    ------
+    SystemsImportError
+        If py-pde is not installed.
+    SystemsTypeError
+        If `equation` or `state` is of the wrong type.
+    SystemsValueError
+        If the equation has noise, is complex, or depends on time and `t` is not given.
+
+    References
+    ----------
+    D. Zwicker, "py-pde: A Python package for solving partial differential equations", JOSS 5 (2020) 2158.
+
+    Examples
+    --------
+    >>> import pde, systems  # doctest: +SKIP
+    >>> field = pde.ScalarField.random_uniform(pde.CartesianGrid([(0, 1)], 64))  # doctest: +SKIP
+    >>> diffusion = systems.from_pde(pde.DiffusionPDE(0.1), field)  # doctest: +SKIP
     """
     pde = _imported("pde", "py-pde")
     if not isinstance(equation, pde.PDEBase):
@@ -94,16 +155,42 @@ def from_pde(equation: Any, state: Any, *, sampler: Sampler | None = None, t: fl
 
 
 def from_pymor(model: Any, parameters: Mapping[str, Any] | None = None) -> System:
-    """An instationary model of pyMOR (Milk, Rave and Schindler, SIAM J. Sci. Comput. 38 (2016) S194) in NumPy vectors.
+    """Make a system from an instationary model of pyMOR in NumPy vectors.
 
-    M dx/dt + A(x; mu) = b(mu), with M, A, b the model's `mass`, `operator` and `rhs`. Initial states are the model's own,
-    at parameters in their ranges.
+    The equation is ``M dx/dt + A(x; mu) = b(mu)``, with M, A and b the model's ``mass``, ``operator`` and ``rhs``. Initial
+    states are the model's own, at parameters in their ranges.
 
-    parameters: (default, low, high) of each of the model's parameters; one of dimension k is named name_0, ..., name_k-1.
-    A pymor ParameterSpace's `ranges` may be given, with (low, high); the default is then their mean.
+    Parameters
+    ----------
+    model : pymor.models.basic.InstationaryModel
+        The model.
+    parameters : mapping, optional
+        ``(default, low, high)`` of each of the model's parameters. A parameter of dimension k becomes name_0, ..., name_k-1.
+        The ``ranges`` of a pymor ParameterSpace can be given too, with (low, high); the default is then their mean.
 
-    Raises SystemsImportError without pyMOR, SystemsTypeError, SystemsValueError for parameters without ranges, and for a
-    right-hand side that depends on time.
+    Returns
+    -------
+    System
+        A black box: values of f from NumPy arrays.
+
+    Raises
+    ------
+    SystemsImportError
+        If pyMOR is not installed.
+    SystemsTypeError
+        If `model` is of the wrong type.
+    SystemsValueError
+        If the model does not have NumPy vectors, depends on time, or has parameters without ranges.
+
+    References
+    ----------
+    R. Milk, S. Rave and F. Schindler, SIAM J. Sci. Comput. 38 (2016) S194.
+
+    Examples
+    --------
+    >>> from pymor.models.examples import heat_equation_example  # doctest: +SKIP
+    >>> import systems
+    >>> plate = systems.from_pymor(heat_equation_example(), {"top": (1.0, 0.5, 2.0)})  # doctest: +SKIP
     """
     basic = _imported("pymor.models.basic", "pymor")
     vectors = _imported("pymor.vectorarrays.numpy", "pymor")
@@ -119,7 +206,7 @@ def from_pymor(model: Any, parameters: Mapping[str, Any] | None = None) -> Syste
         raise SystemsValueError("model has a mass matrix that depends on parameters; fix these first")
     sizes = {name: size for name, size in model.parameters.items() if name != "t"}
     ranges = _ranges(sizes, parameters or {})
-    # An identity has no matrix that is worth factorising.
+    # An identity needs no factorisation.
     mass = None if model.mass is None or type(model.mass).__name__ == "IdentityOperator" else to_matrix(model.mass)
     return from_rhs(
         _PymorRates(model, tuple(sizes.items())), model.solution_space.dim, dims=("dof",), parameters=ranges,
@@ -130,7 +217,19 @@ def from_pymor(model: Any, parameters: Mapping[str, Any] | None = None) -> Syste
 
 @dataclass(frozen=True, eq=False)
 class Orbit:
-    """States at random times of one trajectory, of `n_snapshots` over `span`, which start at `start`."""
+    """States at random times of one trajectory.
+
+    Attributes
+    ----------
+    system : System
+        The system.
+    start : numpy.ndarray
+        The first state.
+    span : float
+        The length of the trajectory.
+    n_snapshots : int
+        The number of times from which the samples are drawn.
+    """
 
     system: System
     start: np.ndarray
@@ -138,18 +237,22 @@ class Orbit:
     n_snapshots: int
 
     def __call__(self, n: int, seed: int) -> np.ndarray:
+        """Return n states (n, component)."""
         return self._states[
             np.random.default_rng(require_seed(seed)).integers(self.n_snapshots, size=require_integer("n", n, low=1))
         ]
 
     @cached_property
     def _states(self) -> np.ndarray:
+        """The states at all times."""
         t = np.linspace(0.0, self.span, self.n_snapshots)
         return integrate(self.system, self.start[None], t, rtol=1e-6, atol=1e-9)[0]
 
 
 @dataclass(frozen=True)
 class _DystsRates:
+    """The function f of a flow of dysts."""
+
     flow: Any
     names: tuple[str, ...]
 
@@ -164,13 +267,15 @@ class _DystsRates:
             flow.params = flow.params | dict(zip(self.names, mu.T, strict=True))
             flow.__dict__.update(flow.params)
             flow.param_list = [flow.params[name] for name in sorted(flow.params)]
-        # Components come first, and some are a number for all states. Where a flow takes one state only, this fails or
-        # differs for a batch, and f is asked for each state.
+        # Components come first, and some are one number for all states. If a flow takes single states only, this fails
+        # or differs for a batch, and f is then called for each state.
         return np.stack(np.broadcast_arrays(*flow.rhs(x, t)), axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
 class _PdeRates:
+    """The function f of an equation of py-pde."""
+
     equation: Any
     state: Any
     t: float
@@ -181,6 +286,7 @@ class _PdeRates:
 
     @cached_property
     def _rates(self) -> Any:
+        """The function that py-pde makes."""
         return self.equation.make_pde_rhs(self.state, backend="numpy")
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -192,7 +298,7 @@ class _PdeRates:
 
 @dataclass(frozen=True, eq=False)
 class _PymorRates:
-    """b(mu) - A(x; mu) of states (N, n) at one mu each."""
+    """The function b(mu) - A(x; mu) of a model of pyMOR, for states (N, n) with one mu each."""
 
     model: Any
     sizes: tuple[tuple[str, int], ...]
@@ -217,6 +323,8 @@ class _PymorRates:
 
 @dataclass(frozen=True, eq=False)
 class _PymorStates:
+    """The sampler of the initial states of a model of pyMOR, at parameters in their ranges."""
+
     model: Any
     sizes: tuple[tuple[str, int], ...]
     ranges: tuple[tuple[float, float], ...]
@@ -227,6 +335,7 @@ class _PymorStates:
         return np.concatenate([self._at(row) for row in low + (high - low) * uniform])
 
     def _at(self, row: np.ndarray) -> np.ndarray:
+        """Return the initial state (1, n) at a row of parameters."""
         initial = self.model.initial_data
         if hasattr(initial, "as_range_array"):
             initial = initial.as_range_array(mu=_parsed(self.model, self.sizes, row))
@@ -234,17 +343,19 @@ class _PymorStates:
 
 
 def _parsed(model: Any, sizes: Sequence[tuple[str, int]], row: np.ndarray) -> Any:
-    """One row of numbers as pyMOR's parameter values."""
+    """Return a row of numbers as pyMOR's parameter values."""
     ends = np.cumsum([size for _, size in sizes])
     values = {name: row[end - size : end] for (name, size), end in zip(sizes, ends, strict=True)}
     return model.parameters.parse(values) if values else None
 
 
 def _ranges(sizes: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, tuple[float, float, float]]:
-    """(default, low, high) of each number among the parameters, by its name."""
+    """Return (default, low, high) of each number among the parameters, by its name."""
     for name in given:
         if name not in sizes:
-            raise SystemsValueError(f"parameters has {name!r}, which the model has not; {nearest(name, list(sizes))}")
+            raise SystemsValueError(
+                f"parameters has {name!r}, which is not a parameter of the model; {nearest(name, list(sizes))}"
+            )
     result = {}
     for name, size in sizes.items():
         if name not in given:
@@ -264,6 +375,7 @@ def _ranges(sizes: Mapping[str, int], given: Mapping[str, Any]) -> dict[str, tup
 
 
 def _imported(module: str, package: str) -> Any:
+    """Return a module, or raise an error that says how to install its package."""
     try:
         return importlib.import_module(module)
     except ImportError as error:

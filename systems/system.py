@@ -65,7 +65,6 @@ class System(SystemDefinition):
     ...         return -self.rate * x
     ...     def _initial(self, n, seed):
     ...         return np.random.default_rng(seed).random((n, 4))
-    >>> Decay().verify()
     >>> Decay().rhs(np.ones(4))
     array([-1., -1., -1., -1.])
     """

@@ -16,16 +16,46 @@ from systems.integrators import Formulation
 from systems.parameter import Parameter
 from systems.system import System
 
+__all__ = ["AllenCahn", "FitzHughNagumo", "Heat", "LambdaOmega"]
+
 
 @dataclass(frozen=True)
 class Heat(System):
-    """The heat equation, u_t = diffusivity u_xx, on [0, 1] with u = 0 at both ends.
+    """The heat equation.
 
-    Linear, with the solution sum_k b_k exp(-diffusivity (k pi)^2 t) sin(k pi x): any ROM should get it right. Good values:
-    n = 128 points inside, diffusivity 0.1.
+    ``u_t = diffusivity u_xx`` on [0, 1] with u = 0 at both ends. It is linear, with the solution ``sum over k of
+    b_k exp(-diffusivity (k pi)^2 t) sin(k pi x)``, so any reduced-order model should be accurate on it. All quantities are
+    dimensionless.
 
-    Space is discretised by second differences; `simulate` integrates their eigenvectors exactly. Initial states are sums
-    of five sines with coefficients N(0, 1) / k.
+    Good values: n = 128 and diffusivity 0.1.
+
+    Parameters
+    ----------
+    n : int, default 128
+        The number of inner grid points, at least 3.
+    diffusivity : float, default 0.1
+        Above 0; sampled from [0.05, 0.2].
+
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by second differences; `simulate` integrates their eigenvectors exactly. Initial states are sums of
+    five sines with coefficients N(0, 1) / k.
+
+    References
+    ----------
+    J. Fourier, Theorie analytique de la chaleur (1822).
+
+    Examples
+    --------
+    >>> import systems
+    >>> runs = systems.simulate(systems.Heat(n=31), 3, [0.0, 0.1, 0.2])
+    >>> runs["state"].shape
+    (3, 3, 31)
     """
 
     n: int = 128
@@ -42,25 +72,29 @@ class Heat(System):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of a state."""
         return (self.n,)
 
     @property
     def coords(self) -> dict[str, np.ndarray]:
+        """Inner grid points."""
         return {"x": np.arange(1, self.n + 1) / (self.n + 1)}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Diffusivity with its range."""
         return (Parameter.around("diffusivity", self.diffusivity, 0.05, 0.2),)
 
     @property
     def default_times(self) -> np.ndarray:
+        """50 steps of 0.02."""
         return np.linspace(0.0, 1.0, 51)
 
     def _rhs(self, x, mu, t, xp):  # noqa: ARG002
         return mu[..., :1] * second_difference(x, 1 / (self.n + 1), "dirichlet", xp)
 
     def _formulation(self, mu):
-        """Sines, the eigenvectors of the second difference."""
+        """Return the formulation in sines, the eigenvectors of the second difference."""
         diffusivity = np.atleast_2d(self.parameter_values(mu))
         return Formulation(
             forward=lambda x: np.asarray(scipy.fft.dst(x, type=1, norm="ortho")),
@@ -77,15 +111,40 @@ class Heat(System):
 
 @dataclass(frozen=True)
 class AllenCahn(PeriodicSystem):
-    """The Allen-Cahn equation, u_t = width^2 u_xx + u - u^3, periodic on [-1, 1): phases that part, and fronts.
+    """The Allen-Cahn equation: phases that separate, and fronts between them.
 
-    The gradient flow of the mean of width^2 u_x^2 / 2 + (1 - u^2)^2 / 4, which never grows. Fronts have the width
-    `width`, form in about three time units and then rest for times that grow exponentially with their distance. Good
-    values: n = 256, width 0.05.
+    ``u_t = width^2 u_xx + u - u^3``, periodic on [-1, 1). It is the gradient flow of the mean of
+    ``width^2 u_x^2 / 2 + (1 - u^2)^2 / 4``, which never grows. Fronts form in about three time units and then rest for times
+    that grow exponentially with their distance. All quantities are dimensionless.
 
-    Fourier modes; u^3 is taken at the points of the grid. Initial states are random waves of eight modes of size 0.3 / k.
+    Good values: n = 256 and width 0.05.
 
-    Source: Allen and Cahn, Acta Metall. 27 (1979) 1085.
+    Parameters
+    ----------
+    n : int, default 256
+        The number of grid points, at least 4.
+    width : float, default 0.05
+        The width of fronts, > 0; sampled from [0.03, 0.1].
+
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by Fourier modes; u^3 is computed at the grid points. Initial states are random waves of eight modes
+    of size 0.3 / k.
+
+    References
+    ----------
+    S. M. Allen and J. W. Cahn, Acta Metall. 27 (1979) 1085.
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.AllenCahn(n=64).sample_initial(3).shape
+    (3, 64)
     """
 
     n: int = 256
@@ -107,6 +166,7 @@ class AllenCahn(PeriodicSystem):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Width with its range."""
         return (Parameter.around("width", self.width, 0.03, 0.1),)
 
     def _growth(self, modes, mu):
@@ -121,20 +181,47 @@ class AllenCahn(PeriodicSystem):
 
 @dataclass(frozen=True)
 class FitzHughNagumo(System):
-    """FitzHugh-Nagumo: a nerve on [0, 1] that is stimulated at its left end by `current`.
+    """FitzHugh-Nagumo: a nerve that is stimulated at its left end by `current`.
 
-    eps v_t = eps^2 v_xx + v (v - 0.1) (1 - v) - w + c, w_t = 0.5 v - gamma w + c, v_x(0) = -current, v_x(1) = 0, with
-    eps = 0.015, gamma = 2, c = 0.05. A state is (component, x): v, then w. Good values: n = 512 cells. From rest the whole
-    nerve pulses once in about two time units, without a current too (c drives it). `current` can be an input
-    (`systems.driven`); that of the source is a pulse in time, 50,000 t^3 exp(-15 t).
+    On [0, 1], ``eps v_t = eps^2 v_xx + v (v - 0.1) (1 - v) - w + c`` and ``w_t = 0.5 v - gamma w + c``, with
+    ``v_x(0) = -current``, ``v_x(1) = 0``, eps = 0.015, gamma = 2 and c = 0.05. A state is (component, x): v, then w. All
+    quantities are dimensionless.
 
-    Space is discretised by second differences in cells, whose centres are the coordinate. Stiff: diffusion has rates up
-    to 4 eps n^2, which `simulate` integrates implicitly (LSODA with a banded Jacobian).
+    Good values: n = 512. From rest the whole nerve pulses once in about two time units, also without a current, because c
+    drives it.
 
-    Initial states are smooth, random and small (the source starts at zero); collocation states are these and states along
-    flows at the default parameters.
+    Parameters
+    ----------
+    n : int, default 512
+        The number of cells, at least 3.
+    current : float, default 0.0
+        The stimulus; sampled from [0, 20]. It can be an input (`driven`): that of the source is a pulse in time,
+        50,000 t^3 exp(-15 t).
 
-    Source: Chaturantabut and Sorensen, SIAM J. Sci. Comput. 32 (2010) 2737, sec. 3.3.
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by second differences in cells, whose centres are the coordinate. The system is stiff: diffusion has
+    rates up to 4 eps n^2, which `simulate` integrates implicitly (LSODA with a banded Jacobian).
+
+    Initial states are smooth, random and small; the source starts at zero. Collocation states are these, and states on flows
+    at the default parameters.
+
+    References
+    ----------
+    S. Chaturantabut and D. C. Sorensen, SIAM J. Sci. Comput. 32 (2010) 2737, sec. 3.3.
+
+    Examples
+    --------
+    >>> import systems
+    >>> nerve = systems.driven(systems.FitzHughNagumo(n=32), "current")
+    >>> pulse = {"current": lambda t: 50_000 * t**3 * 2.718**(-15 * t)}
+    >>> systems.simulate(nerve, 1, [0.0, 0.1, 0.2], inputs=pulse)["state"].shape
+    (1, 3, 2, 32)
     """
 
     n: int = 512
@@ -158,18 +245,22 @@ class FitzHughNagumo(System):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of a state."""
         return (2, self.n)
 
     @property
     def coords(self) -> dict[str, np.ndarray]:
+        """Names of the components, and centres of the cells."""
         return {"component": np.array(["v", "w"]), "x": (np.arange(self.n) + 0.5) / self.n}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Current with its range."""
         return (Parameter.around("current", self.current, 0.0, 20.0),)
 
     @property
     def default_times(self) -> np.ndarray:
+        """160 steps of 0.05."""
         return np.linspace(0.0, 8.0, 161)
 
     def _rhs(self, x, mu, t, xp):  # noqa: ARG002
@@ -181,9 +272,9 @@ class FitzHughNagumo(System):
         return xp.stack(xp.broadcast_arrays(v_t, self.B * v - self.GAMMA * w + self.C), axis=-2)
 
     def _formulation(self, mu):
-        """v and w of a cell side by side, which are coupled to those of the two cells next to it alone.
+        """Return v and w of each cell side by side: they depend on those of the two neighbouring cells alone.
 
-        The current, which enters one cell, has all cosines: integrating these with diffusion exact takes forty times as long.
+        The current enters one cell, and so excites all cosines: integrating these with exact diffusion takes forty times as long.
         """
 
         def forward(x):
@@ -203,16 +294,43 @@ class FitzHughNagumo(System):
 
 @dataclass(frozen=True)
 class LambdaOmega(PeriodicSystem):
-    """The lambda-omega reaction-diffusion system on [-10, 10)^2, periodic: spiral waves.
+    """The lambda-omega reaction-diffusion system: spiral waves.
 
-    u_t = (1 - s) u + rotation s v + diffusion (u_xx + u_yy), v_t = (1 - s) v - rotation s u + diffusion (v_xx + v_yy),
-    s = u^2 + v^2. A state is (component, y, x). Good values: n = 64, rotation 1, diffusion 0.1; away from the cores of
-    the spirals u^2 + v^2 is about 0.9, and one turn takes about 6.9 time units: in the long run two dimensions hold it.
+    With ``s = u^2 + v^2``, ``u_t = (1 - s) u + rotation s v + diffusion (u_xx + u_yy)`` and
+    ``v_t = (1 - s) v - rotation s u + diffusion (v_xx + v_yy)``, periodic on [-10, 10)^2. A state is (component, y, x). All
+    quantities are dimensionless.
 
-    Fourier modes; the products are taken at the points of the grid. Initial states are four spirals, 10 apart, of which
-    neighbours turn in opposite senses; where they lie and their phase are random.
+    Good values: n = 64, rotation 1 and diffusion 0.1. Away from the cores of the spirals s is about 0.9, and one turn takes
+    about 6.9 time units. In the long run the states lie on a manifold of two dimensions.
 
-    Source: Champion, Lusch, Kutz and Brunton, PNAS 116 (2019) 22445, after Kopell and Howard (1973).
+    Parameters
+    ----------
+    n : int, default 64
+        The number of grid points in each direction, at least 4.
+    diffusion : float, default 0.1
+        Above 0; sampled from [0.05, 0.2].
+    rotation : float, default 1.0
+        The frequency of waves of unit size; sampled from [0.8, 1.2].
+
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by Fourier modes; products are computed at the grid points. Initial states are four spirals at a
+    distance of 10, whose neighbours turn in opposite directions. Their position and phase are random.
+
+    References
+    ----------
+    K. Champion, B. Lusch, J. N. Kutz and S. L. Brunton, PNAS 116 (2019) 22445, after N. Kopell and L. N. Howard (1973).
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.LambdaOmega(n=16).sample_initial(2).dims
+    ('trajectory', 'component', 'y', 'x')
     """
 
     n: int = 64
@@ -238,6 +356,7 @@ class LambdaOmega(PeriodicSystem):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Diffusion and rotation with their ranges."""
         return (
             Parameter.around("diffusion", self.diffusion, 0.05, 0.2),
             Parameter.around("rotation", self.rotation, 0.8, 1.2),
@@ -245,6 +364,7 @@ class LambdaOmega(PeriodicSystem):
 
     @property
     def default_times(self) -> np.ndarray:
+        """200 steps of 0.1."""
         return np.linspace(0.0, 20.0, 201)
 
     def _growth(self, modes, mu):
@@ -259,7 +379,7 @@ class LambdaOmega(PeriodicSystem):
     def _initial(self, n, seed):
         y, x = np.meshgrid(self.coords["y"], self.coords["x"], indexing="ij")
         centre, phase = np.split(np.random.default_rng(seed).random((n, 3, 1, 1)), [2], axis=1)
-        # Spirals at the four common zeros of two sines, which are periodic and change sign from one to the next.
+        # Spirals at the four common zeros of two sines, which are periodic and change sign between neighbours.
         a, b = (
             np.sin(2 * np.pi / 20 * (coordinate - 10 * (centre[:, i] - 0.5))) for i, coordinate in enumerate((x, y))
         )

@@ -1,4 +1,4 @@
-"""Fluids: the incompressible Navier-Stokes equations in two dimensions, the Euler equations in one."""
+"""Fluids: the incompressible Navier-Stokes equations in two dimensions, and the Euler equations in one."""
 
 from __future__ import annotations
 
@@ -13,20 +13,48 @@ from systems.discretisation import padded
 from systems.parameter import Parameter
 from systems.system import System
 
+__all__ = ["Euler1D", "NavierStokes2D"]
+
 
 @dataclass(frozen=True)
 class NavierStokes2D(PeriodicSystem):
-    """The incompressible Navier-Stokes equations in two dimensions as vorticity, periodic on [0, 2 pi)^2.
+    """The incompressible Navier-Stokes equations in two dimensions, as vorticity.
 
-    w_t + u w_x + v w_y = viscosity (w_xx + w_yy) - forcing k cos(k y), (u, v) = (psi_y, -psi_x), -(psi_xx + psi_yy) = w,
-    with k = 4. A state is (y, x). Good values: n = 64 and viscosity 0.01, forcing 0 (vortices that merge and decay), or
-    forcing 1, Kolmogorov flow. Without viscosity and forcing, energy and enstrophy are conserved; the mean is zero.
+    ``w_t + u w_x + v w_y = viscosity (w_xx + w_yy) - forcing k cos(k y)``, periodic on [0, 2 pi)^2, with the velocity
+    ``(u, v) = (psi_y, -psi_x)``, the stream function ``-(psi_xx + psi_yy) = w``, and k = 4. A state is (y, x). Without
+    viscosity and forcing, energy and enstrophy are conserved. The mean is zero. All quantities are dimensionless.
 
-    Fourier modes with the 2/3 rule. Initial states are random, with the energy in wavenumbers around 4 and a root mean
-    square speed of about 0.3.
+    Good values: n = 64 and viscosity 0.01, with forcing 0 (vortices that merge and decay) or 1 (Kolmogorov flow).
 
-    Source: Canuto, Hussaini, Quarteroni and Zang, Spectral Methods: Evolution to Complex Geometries and Applications to
-    Fluid Dynamics (Springer, 2007), ch. 3.
+    Parameters
+    ----------
+    n : int, default 64
+        The number of grid points in each direction, at least 19 to resolve the initial waves.
+    viscosity : float, default 0.01
+        Above 0; sampled from half to twice its value.
+    forcing : float, default 0.0
+        The strength of the Kolmogorov forcing; sampled from [0, 1].
+
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by Fourier modes with the 2/3 rule. Initial states are random, with the energy in wavenumbers around 4
+    and a root mean square speed of about 0.3.
+
+    References
+    ----------
+    C. Canuto, M. Y. Hussaini, A. Quarteroni and T. A. Zang, Spectral Methods: Evolution to Complex Geometries and Applications
+    to Fluid Dynamics (Springer, 2007), ch. 3.
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.simulate(systems.NavierStokes2D(n=32), 2, [0.0, 0.5])["state"].shape
+    (2, 2, 32, 32)
     """
 
     n: int = 64
@@ -51,6 +79,7 @@ class NavierStokes2D(PeriodicSystem):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Viscosity and forcing with their ranges."""
         return (
             Parameter("viscosity", self.viscosity, 0.5 * self.viscosity, 2 * self.viscosity),
             Parameter.around("forcing", self.forcing, 0.0, 1.0),
@@ -58,6 +87,7 @@ class NavierStokes2D(PeriodicSystem):
 
     @property
     def default_times(self) -> np.ndarray:
+        """100 steps of 0.1."""
         return np.linspace(0.0, 10.0, 101)
 
     def _growth(self, modes, mu):
@@ -66,7 +96,7 @@ class NavierStokes2D(PeriodicSystem):
     def _nonlinear(self, y, modes, mu):
         (k_y, k_x), square, xp = modes.k, modes.squared_wavenumber(), modes.xp
         y = y * modes.resolved
-        # The mean of the stream function is free: any divisor will do for it.
+        # The mean of the stream function is arbitrary, so its divisor may be anything but zero.
         stream = y / xp.where(square == 0, xp.ones_like(square), square)
         (stream_y, stream_x), (slope_y, slope_x) = modes.gradient(stream), modes.gradient(y)
         advection = modes.forward(stream_y * slope_x - stream_x * slope_y) * modes.resolved
@@ -89,19 +119,46 @@ class NavierStokes2D(PeriodicSystem):
 
 @dataclass(frozen=True)
 class Euler1D(System):
-    """The Euler equations of an ideal gas on [0, 1], gamma = 1.4: Sod's shock tube, over the state on its left.
+    """The Euler equations of an ideal gas in one dimension: Sod's shock tube.
 
-    Density, momentum and energy (component, x) are conserved up to the flow through the open ends. At t = 0 the gas
-    rests, with pressure and density (`pressure`, `density`) left of x = 0.5, and (0.1, 0.125) right of it. Good values:
-    n = 256, pressure and density 1, up to t = 0.2: a rarefaction, a contact and a shock.
+    Density, momentum and energy (component, x) on [0, 1], with gamma = 1.4, are conserved up to the flow through the open
+    ends. At t = 0 the gas rests, with the given pressure and density left of x = 0.5, and pressure 0.1 and density 0.125 right
+    of it. All quantities are dimensionless.
 
-    Finite volumes of second order: slopes limited by van Albada's function, of density, velocity and pressure; the flux
-    of Harten, Lax and van Leer, with Davis' speeds. The coordinate holds the centres of cells.
+    Good values: n = 256, pressure and density 1, for times up to 0.2: a rarefaction, a contact and a shock.
 
-    Parameters are sampled unless given; collocation states are initial states and states along flows.
+    Parameters
+    ----------
+    n : int, default 256
+        The number of cells, at least 8.
+    pressure : float, default 1.0
+        The initial pressure on the left, > 0; sampled from [0.8, 1.2].
+    density : float, default 1.0
+        The initial density on the left, > 0; sampled from [0.8, 1.2].
 
-    Source: Sod, J. Comput. Phys. 27 (1978) 1; Toro, Riemann Solvers and Numerical Methods for Fluid Dynamics (Springer,
+    Raises
+    ------
+    SystemsTypeError, SystemsValueError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Space is discretised by finite volumes of second order: the slopes of density, velocity and pressure are limited by van
+    Albada's function, and the flux is that of Harten, Lax and van Leer with Davis' speeds. The coordinate holds the centres of
+    the cells.
+
+    Parameters are sampled unless they are given. Collocation states are initial states and states on flows.
+
+    References
+    ----------
+    G. A. Sod, J. Comput. Phys. 27 (1978) 1; E. F. Toro, Riemann Solvers and Numerical Methods for Fluid Dynamics (Springer,
     3rd ed. 2009), ch. 4, 10 and 14.
+
+    Examples
+    --------
+    >>> import systems
+    >>> systems.simulate(systems.Euler1D(n=32), 2, [0.0, 0.1])["state"].shape
+    (2, 2, 3, 32)
     """
 
     n: int = 256
@@ -126,14 +183,17 @@ class Euler1D(System):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of a state."""
         return (3, self.n)
 
     @property
     def coords(self) -> dict[str, np.ndarray]:
+        """Names of the components, and centres of the cells."""
         return {"component": np.array(["density", "momentum", "energy"]), "x": (np.arange(self.n) + 0.5) / self.n}
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Pressure and density with their ranges."""
         return (
             Parameter.around("pressure", self.pressure, 0.8, 1.2),
             Parameter.around("density", self.density, 0.8, 1.2),
@@ -141,10 +201,31 @@ class Euler1D(System):
 
     @property
     def default_times(self) -> np.ndarray:
+        """50 steps of 0.004."""
         return np.linspace(0.0, 0.2, 51)
 
     def conserved(self, density: Any, velocity: Any, pressure: Any) -> np.ndarray:
-        """States (..., 3, n) of NumPy arrays of density, velocity and pressure that broadcast to (..., n)."""
+        """Return states of conserved variables.
+
+        Parameters
+        ----------
+        density, velocity, pressure : array_like
+            Values that broadcast to (..., n).
+
+        Returns
+        -------
+        numpy.ndarray
+            States (..., 3, n) of density, momentum and energy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import systems
+        >>> systems.Euler1D().conserved(np.ones(3), 0.5, 1.0)
+        array([[1.   , 1.   , 1.   ],
+               [0.5  , 0.5  , 0.5  ],
+               [2.625, 2.625, 2.625]])
+        """
         density, velocity, pressure = np.broadcast_arrays(density, velocity, pressure)
         energy = pressure / (self.GAMMA - 1) + 0.5 * density * velocity**2
         return np.stack([density, density * velocity, energy], axis=-2)
@@ -159,7 +240,7 @@ class Euler1D(System):
         return (flux[..., :-1] - flux[..., 1:]) * self.n
 
     def _flux(self, left, right, xp):
-        """Through each face, between states left and right (density, velocity, pressure) of it."""
+        """Return the flux through each face, between the states (density, velocity, pressure) left and right of it."""
         sound = [xp.sqrt(self.GAMMA * p / rho) for rho, _, p in (left, right)]
         slowest = xp.minimum(left[1] - sound[0], right[1] - sound[1])
         fastest = xp.maximum(left[1] + sound[0], right[1] + sound[1])
@@ -170,6 +251,7 @@ class Euler1D(System):
         return (f * flux_left - s * flux_right + s * f * (state_right - state_left)) / (f - s)
 
     def _state_and_flux(self, side, xp):
+        """Return conserved variables and their flux (..., 3, faces) on one side of each face."""
         density, velocity, pressure = side
         momentum = density * velocity
         energy = pressure / (self.GAMMA - 1) + 0.5 * momentum * velocity
@@ -185,10 +267,10 @@ class Euler1D(System):
 
 
 def reconstruct(u: Any, xp: Any) -> tuple[Any, Any]:
-    """Values of cells (..., n) on the two sides of each of the n + 1 faces, with open ends.
+    """Return values of cells (..., n) on the two sides of each of the n + 1 faces, with open ends.
 
-    The slope is van Albada's mean of the two differences, which is smooth: (a^2 b + b^2 a) / (a^2 + b^2) where they have
-    the same sign, else zero.
+    The slope is van Albada's mean of the two differences, which is smooth: ``(a^2 b + b^2 a) / (a^2 + b^2)`` if they have the
+    same sign, and zero otherwise.
     """
     wide = padded(padded(u, "neumann", xp), "neumann", xp)
     steps = wide[..., 1:] - wide[..., :-1]

@@ -105,7 +105,7 @@ def test_lawsons_method_converges_with_an_imaginary_linear_part():
 
 
 def test_runs_to_the_attractor_have_order_four():
-    from systems.catalogue.odes import rk4
+    from systems.catalogue.chaotic import rk4
     from systems.catalogue.periodic import lawson_steps
 
     lorenz, waves = systems.Lorenz(), systems.KuramotoSivashinsky(n=32)

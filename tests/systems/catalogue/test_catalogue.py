@@ -156,7 +156,7 @@ def test_upwind_differences_and_fluxes_are_the_same_in_the_mirror():
 
 def test_the_flux_of_a_shock_of_burgers_equation():
     """u^2 / 2 at the faces by the exact solution: shocks that move either way, a rarefaction across zero."""
-    from systems.catalogue.burgers import upwind_flux
+    from systems.catalogue.inviscid_burgers import upwind_flux
 
     left, right = np.array([2.0, 1.0, -1.0, 1.0, -2.0]), np.array([1.0, -2.0, 1.0, 3.0, -1.0])
     np.testing.assert_allclose(upwind_flux(left, right, np), [2.0, 2.0, 0.0, 0.5, 0.5])

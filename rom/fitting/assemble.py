@@ -77,9 +77,9 @@ def build_model(
         "time_scale": prepared.time_scale,
         "max_step": longest_step(networks, prepared, record, run.seed),
         "residual_spread": residual_spread(networks, prepared, target),
-        "parameter_mean": prepared.parameter_mean,
-        "parameter_spread": prepared.parameter_spread,
-        "parameter_range": prepared.parameter_range,
+        "parameter_mean": prepared.input_scaling.mean,
+        "parameter_spread": prepared.input_scaling.spread,
+        "parameter_range": prepared.input_scaling.limits,
     }
     codec = codec_type(data.layout)
     numbers |= codec.fit_buffers(data.layout, prepared.projection, prepared.states(), data.misfit)

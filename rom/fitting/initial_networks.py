@@ -53,7 +53,7 @@ def initial_networks(
         run.config,
         prepared.projection.rank,
         d,
-        len(prepared.parameter_mean),
+        len(prepared.input_scaling.mean),
         run.seed,
         layout,
         check_user_modules(modules, layout, d),

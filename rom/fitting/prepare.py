@@ -19,7 +19,7 @@ from rom.data.trajectories import Collocation, Trajectories
 from rom.dynamics.forcing import forcing_between
 from rom.fitting.collect import FitData
 from rom.fitting.evaluate_rhs import StreamingRhsSampler
-from rom.fitting.scaling import ParameterScaling, loss_scales, natural_time, parameter_scaling
+from rom.fitting.scaling import input_scaling, loss_scales, natural_time
 from rom.fitting.snapshots import (
     Snapshots,
     in_parts,
@@ -29,6 +29,7 @@ from rom.fitting.snapshots import (
     warn_of_lost_share,
 )
 from rom.fitting.time_derivatives import derivatives_along, difference_quotients, smooth_states
+from rom.models.input_scaling import InputScaling
 from rom.reduction.pod import MAX_SNAPSHOTS, Projection
 from rom.training.batches import CollocationTable, Rollouts
 from rom.training.losses import LossScales
@@ -51,9 +52,7 @@ class Prepared:
 
     projection: Projection
     time_scale: float
-    parameter_mean: np.ndarray
-    parameter_spread: np.ndarray
-    parameter_range: np.ndarray
+    input_scaling: InputScaling
     training: list[Rollouts]
     collocation: CollocationTable | None
     smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
@@ -146,7 +145,7 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
     if pairs is not None:
         warn_of_lost_rates(projection, next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large)))
     # Every state is projected once; only then the unit of time is known.
-    coordinates = Coordinates(projection, parameter_scaling(data), data.layout)
+    coordinates = Coordinates(projection, input_scaling(data), data.layout)
     training = coordinates.of_groups(kept, sampler)
     collocation, held_points = (coordinates.of_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
     if sampler is not None:
@@ -161,9 +160,7 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
     return Prepared(
         projection=projection,
         time_scale=time_scale,
-        parameter_mean=coordinates.scaling.mean,
-        parameter_spread=coordinates.scaling.spread,
-        parameter_range=coordinates.scaling.extremes,
+        input_scaling=coordinates.scaling,
         training=training,
         collocation=collocation,
         smooth=None if collocation is None or exact else smooth_states(training, collocation, rng),
@@ -197,7 +194,7 @@ class Coordinates:
     """Where data go: POD coordinates, and parameters and forcing in units of their spread. Times stay as they are."""
 
     projection: Projection
-    scaling: ParameterScaling
+    scaling: InputScaling
     layout: Layout
 
     def of_groups(self, groups: Sequence[Trajectories], passing: StreamingRhsSampler | None = None) -> list[Rollouts]:
@@ -220,8 +217,8 @@ class Coordinates:
         return Rollouts(
             intervals=torch.from_numpy(np.diff(group.times)),
             coordinates=coordinates,
-            parameters=self.scaling.of_parameters(group.parameters),
-            forcing=self.scaling.of_forcing(forcing_between(group.times, group.inputs, self.layout)),
+            parameters=self.scaling.parameters(group.parameters),
+            forcing=self.scaling.forcing(forcing_between(group.times, group.inputs, self.layout)),
         )
 
     def of_pairs(self, parts: Iterable[Collocation]) -> CollocationTable | None:
@@ -230,7 +227,7 @@ class Coordinates:
             CollocationTable(
                 coordinates=self.projection.project(torch.from_numpy(part.states)),
                 derivatives=self.projection.project_derivative(torch.from_numpy(part.time_derivatives)),
-                parameters=self.scaling.of_points(part.parameters, part.inputs, part.times, self.layout),
+                parameters=self.scaling.points(part.parameters, part.inputs, part.times),
             )
             for part in parts
         ]
@@ -240,7 +237,7 @@ class Coordinates:
         """What was collected while the trajectories passed by."""
         coordinates, derivatives, own = passing.collected()
         warn_of_lost_share(passing.kept_squares, passing.squares)
-        return CollocationTable(coordinates, derivatives, self.scaling.of_points(*own, self.layout))
+        return CollocationTable(coordinates, derivatives, self.scaling.points(*own))
 
 
 def in_time(groups: Sequence[Rollouts], time_scale: float) -> list[Rollouts]:

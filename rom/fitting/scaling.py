@@ -2,65 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from rom.data.layout import Layout
 from rom.dynamics.forcing import point_forcing
 from rom.fitting.collect import FitData
 from rom.fitting.time_derivatives import derivatives_along
+from rom.models.input_scaling import InputScaling, fit_input_scaling
 from rom.training.batches import CollocationTable, Rollouts
 from rom.training.losses import LossScales
 
-__all__ = ["ParameterScaling", "loss_scales", "natural_time", "parameter_scaling"]
+__all__ = ["input_scaling", "loss_scales", "natural_time"]
 
 
-@dataclass(frozen=True)
-class ParameterScaling:
-    """`mean`, `spread` and `extremes` (2, p + q) of the parameters mu (p,) and of the forcing (q,)."""
-
-    mean: np.ndarray
-    spread: np.ndarray
-    extremes: np.ndarray
-    n_parameters: int
-
-    def of_parameters(self, values: np.ndarray) -> Tensor:
-        """Parameters (..., p) scaled."""
-        own = slice(self.n_parameters)
-        return torch.from_numpy((values - self.mean[own]) / self.spread[own])
-
-    def of_forcing(self, values: np.ndarray) -> Tensor:
-        """Forcing (..., q) scaled."""
-        own = slice(self.n_parameters, None)
-        return torch.from_numpy((values - self.mean[own]) / self.spread[own])
-
-    def of_points(self, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray, layout: Layout) -> Tensor:
-        """(M, p + q) of single states with parameters (M, p), inputs (M, m) and times (M,)."""
-        columns = (self.of_parameters(parameters), self.of_forcing(point_forcing(inputs, times, layout)))
-        return torch.cat(columns, dim=1)
-
-
-def parameter_scaling(data: FitData) -> ParameterScaling:
-    """From all data, held-out ones included: these are no states."""
+def input_scaling(data: FitData) -> InputScaling:
+    """Return the scaling of parameters and inputs, from all data. Held-out ones are included, since these are no states."""
     groups, pairs = (*data.split.training, *data.split.held_out), data.collocation
     parameters = [group.parameters for group in groups]
     forcing = [point_forcing(group.inputs, group.times, data.layout) for group in groups]
     if pairs is not None:
         parameters.append(pairs.parameters)
         forcing.append(point_forcing(pairs.inputs, pairs.times, data.layout))
-    columns = (
-        np.concatenate(parameters),
-        np.concatenate([rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1]) for rows in forcing]),
-    )
-    mean, spread, low, high = (
-        np.concatenate([getattr(rows, what)(axis=0) for rows in columns]) for what in ("mean", "std", "min", "max")
-    )
-    return ParameterScaling(mean, np.where(spread > 0, spread, 1.0), np.stack([low, high]), columns[0].shape[1])
+    return fit_input_scaling(data.layout, parameters, forcing)
 
 
 def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | None) -> float:

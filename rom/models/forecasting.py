@@ -52,7 +52,7 @@ class Forecaster:
     layout : Layout
         Names of parameters and inputs.
     scaling : InputScaling
-        Scaling of parameters, inputs and time.
+        Scaling of parameters and inputs.
     dtype : str
         Type of the decoded values.
     """
@@ -92,12 +92,12 @@ class Forecaster:
             For parameters or inputs that cannot be used, or an unknown method.
         """
         require_choice("method", method, METHODS)
-        scaling, count = self.scaling, len(states)
+        scaling, count, time_scale = self.scaling, len(states), float(self.state.time_scale)
         parameters = scaled_parameters(mu, (count,), scaling)
-        longest_step = float(self.state.max_step) * scaling.time_scale
+        longest_step = float(self.state.max_step) * time_scale
         signals = input_signals(inputs, self.layout, times, count, longest_step)
-        forcing = forcing_over_time(signals, count, scaling)
-        scaled_times = times / scaling.time_scale
+        forcing = forcing_over_time(signals, count, scaling, time_scale)
+        scaled_times = times / time_scale
         latent, inside = self._integrate(self.state.encode(states), scaled_times, parameters, forcing, method)
         valid = inside.T.cpu().numpy() & within_training(forcing, scaled_times, scaling)
         return LatentForecast(latent.transpose(0, 1), valid)

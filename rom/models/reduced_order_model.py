@@ -18,7 +18,7 @@ from rom.models.arguments import forecast_times, initial_states, latent_states
 from rom.models.base import LatentModel
 from rom.models.file_format import MODEL_FILE
 from rom.models.forecasting import METHODS, Forecaster
-from rom.models.input_scaling import InputScaling, at_states
+from rom.models.input_scaling import InputScaling, scaled_inputs_at
 from rom.models.modules import ModelState
 from rom.networks.jvp import push_forward
 from rom.utils.checks import require_choice
@@ -116,7 +116,10 @@ class ReducedOrderModel(LatentModel[ModelState]):
         (4, 2)
         """
         latent = latent_states(z, self.latent_dim, self.codec.like)
-        rate = self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._scaling)) / self._state.time_scale
+        rate = (
+            self._rate(latent, scaled_inputs_at(mu, inputs, t, latent.shape[:-1], self._scaling))
+            / self._state.time_scale
+        )
         return self.codec.label(z, rate, ("latent",), (self.latent_dim,), ("latent",))
 
     def residual(
@@ -178,7 +181,7 @@ class ReducedOrderModel(LatentModel[ModelState]):
             projection.project(states.flat),
             projection.project_derivative(rates.flat) * self._state.time_scale,
         )
-        mismatch = velocity - self._rate(latent, at_states(mu, inputs, t, latent.shape[:-1], self._scaling))
+        mismatch = velocity - self._rate(latent, scaled_inputs_at(mu, inputs, t, latent.shape[:-1], self._scaling))
         residual = mismatch / self._state.residual_spread
         return self.codec.label(x, residual, ("latent",), (self.latent_dim,), states.dims)
 
@@ -284,13 +287,12 @@ class ReducedOrderModel(LatentModel[ModelState]):
 
     @property
     def _scaling(self) -> InputScaling:
-        """The scaling of parameters, inputs and time."""
+        """The scaling of parameters and inputs."""
         state = self._state
         return InputScaling(
             layout=self._layout,
             mean=state.parameter_mean,
             spread=state.parameter_spread,
-            extremes=state.parameter_range,
-            time_scale=float(state.time_scale),
-            kind=self.codec.like,
+            limits=state.parameter_range,
+            like=self.codec.like,
         )

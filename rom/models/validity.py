@@ -99,8 +99,7 @@ def within_training(forcing: Forcing, times: np.ndarray, scaling: InputScaling) 
     """
     if forcing.width == 0:
         return np.ones((1, len(times)), dtype=bool)
-    own = slice(len(scaling.layout.parameters), None)
-    low, high = scaling.of_forcing(scaling.extremes[:, own].cpu().numpy()).cpu()
+    low, high = scaling.forcing_limits.cpu()
     margin = RANGE_MARGIN * (high - low)
     grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
     values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)

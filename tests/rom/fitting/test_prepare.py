@@ -143,8 +143,8 @@ def test_parameters_are_scaled_to_zero_mean_and_unit_spread(waves):
     t, x = waves
     mu = np.stack([np.linspace(1e6, 2e6, 10), np.full(10, 7.0)], axis=1)
     result = prepared((t, x, mu))
-    assert result.parameter_mean.tolist() == pytest.approx([1.5e6, 7.0])
-    assert result.parameter_spread[1] == 1.0  # a parameter that never changes divides by nothing
+    assert result.input_scaling.mean.tolist() == pytest.approx([1.5e6, 7.0])
+    assert result.input_scaling.spread[1] == 1.0  # a parameter that never changes divides by nothing
     values = result.training[0].parameters
     assert values[:, 0].abs().max() < 2.0
     assert not values[:, 1].any()

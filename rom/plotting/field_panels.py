@@ -71,15 +71,16 @@ def draw_space_time(truth: xr.DataArray | None, forecast: xr.DataArray) -> tuple
     t, x = time_values(forecast), forecast[space].values
     shown = {"forecast": forecast} if truth is None else {"truth": truth, "forecast": forecast}
     scale = colour_scale(truth, forecast)
+    images = []
     for ax, (name, states) in zip(axes, shown.items(), strict=False):
-        image = ax.pcolormesh(t, x, states.values.T, **scale.of_states())
+        images.append(ax.pcolormesh(t, x, states.values.T, **scale.of_states()))
         ax.set_title(name, loc="left", fontsize="medium")
     bar: dict[str, Any] = {"pad": 0.01, "extend": scale.extend}
-    figure.colorbar(image, ax=axes[: len(shown)], label=state_label(forecast), **bar)
+    figure.colorbar(images[-1], ax=axes[: len(shown)], label=state_label(forecast), **bar)
     if truth is not None:
-        image = axes[2].pcolormesh(t, x, (forecast.values - truth.values).T, **scale.of_differences())
+        difference = axes[2].pcolormesh(t, x, (forecast.values - truth.values).T, **scale.of_differences())
         axes[2].set_title("forecast minus truth", loc="left", fontsize="medium")
-        figure.colorbar(image, ax=axes[2], label=axis_label("difference", forecast), **bar)
+        figure.colorbar(difference, ax=axes[2], label=axis_label("difference", forecast), **bar)
     for ax in axes[:3]:
         ax.set_ylabel(axis_label(space, forecast[space]))
         ax.set_facecolor(MISSING)
@@ -119,21 +120,23 @@ def draw_snapshots(truth: xr.DataArray | None, forecast: xr.DataArray, valid: np
     for i, (name, images) in enumerate(rows.items()):
         row = [figure.add_subplot(grid[i, k]) for k in range(len(chosen))]
         style = scale.of_differences() if name == "difference" else scale.of_states()
+        meshes = []
         for k, (ax, image) in enumerate(zip(row, images, strict=True)):
-            mesh = ax.pcolormesh(forecast[across].values, forecast[up].values, image, **style)
+            meshes.append(ax.pcolormesh(forecast[across].values, forecast[up].values, image, **style))
             ax.set_facecolor(MISSING)
             if to_scale:
                 ax.set_aspect("equal")
             ax.tick_params(labelleft=k == 0, labelbottom=i == len(rows) - 1)
+            if i == len(rows) - 1:
+                ax.set_xlabel(axis_label(across, forecast[across]))
             if i == 0:
                 ax.set_title(f"t = {float(forecast['time'][chosen[k]]):.4g}", fontsize="medium")
             if name == "forecast" and not valid[chosen[k]]:
                 ax.set_title("not valid", fontsize="small", loc="right")
         row[0].set_ylabel(f"{name}\n{axis_label(up, forecast[up])}")
         label = axis_label("difference", forecast) if name == "difference" else state_label(forecast)
-        figure.colorbar(mesh, ax=row, label=label, pad=0.01, extend="neither" if name == "truth" else scale.extend)
-    for ax in row:
-        ax.set_xlabel(axis_label(across, forecast[across]))
+        extend = "neither" if name == "truth" else scale.extend
+        figure.colorbar(meshes[-1], ax=row, label=label, pad=0.01, extend=extend)
     if truth is None:
         return figure, []
     errors = figure.add_subplot(grid[-1, :])

@@ -251,9 +251,10 @@ def draw_images(traversals: dict[int, xr.DataArray]) -> Figure:
         axes[0, 0].invert_yaxis()  # of all panels, which share it: images and matrices have their first row at the top
     low = min(float(states.min()) for states in traversals.values())
     high = max(float(states.max()) for states in traversals.values())
+    meshes = []
     for row, (coordinate, states) in zip(axes, traversals.items(), strict=True):
         for ax, image in zip(row, states.transpose("step", up, across).values, strict=True):
-            mesh = ax.pcolormesh(x, y, image, vmin=low, vmax=high, cmap=SEQUENTIAL, **IMAGE)
+            meshes.append(ax.pcolormesh(x, y, image, vmin=low, vmax=high, cmap=SEQUENTIAL, **IMAGE))
             if comparable:
                 ax.set_aspect("equal")
             ax.label_outer()
@@ -262,5 +263,5 @@ def draw_images(traversals: dict[int, xr.DataArray]) -> Figure:
         ax.set_title("mean" if step == 0 else f"{step:+.0f} s.d.", fontsize="medium")
     for ax in axes[-1]:
         ax.set_xlabel(axis_label(across, first[across]))
-    figure.colorbar(mesh, ax=axes, label=axis_label(str(first.name), first), pad=0.01)
+    figure.colorbar(meshes[-1], ax=axes, label=axis_label(str(first.name), first), pad=0.01)
     return figure

@@ -95,6 +95,8 @@ def fit_autoencoder(
     ------
     RomValueError, RomTypeError
         If an argument or the data cannot be used.
+    RomImportError
+        If `start` is "isomap" and scikit-learn is not installed: ``pip install latentrom[manifold]``.
     RomReadError
         If a dask computation of the data fails.
 

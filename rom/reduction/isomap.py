@@ -74,7 +74,7 @@ def isomap(samples: np.ndarray, latent_dim: int, neighbours: int = NEIGHBOURS) -
     graph = sort_graph_by_row_values(joined(graph, samples), warn_when_not_sorted=False)
     # All links of the given graph, and the dense eigensolver because the sparse one starts from random numbers.
     method = Isomap(
-        n_neighbors=None,
+        n_neighbors=None,  # pyright: ignore[reportArgumentType]
         radius=np.inf,
         n_components=min(latent_dim, count),
         metric="precomputed",

@@ -1,4 +1,4 @@
-"""Every code cell of the documentation runs, with small sizes, and makes the pictures that the page shows."""
+"""All code cells of the documentation run, with smaller sizes than on the pages, and make as many pictures."""
 
 import ast
 import io
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 DOCS = Path(__file__).parents[2] / "docs"
 CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# What makes a page short enough for a test. Each text must occur in it.
+# Replacements that make the cells of a page fast enough for a test. Each text must occur in the page.
 SHORTER = {
     "systems.md": {},
     "quickstart.md": {
@@ -86,6 +86,7 @@ SHORTER = {
         "max_seconds=40": "max_seconds=5",
     },
 }
+# Number of pictures that the cells of a page make.
 PICTURES = {
     "systems.md": 0,
     "quickstart.md": 2,
@@ -103,11 +104,12 @@ PICTURES = {
 
 
 def cells(page):
+    """Return the sources of the code cells of a page."""
     return CELL.findall((DOCS / page).read_text(encoding="utf-8"))
 
 
 def run(source, names, place):
-    """Run one cell; the value of its last expression, as a notebook shows it."""
+    """Run one cell and return the value of its last expression, which a notebook shows."""
     tree = ast.parse(source, filename=place)
     last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, place, "exec"), names)
@@ -115,7 +117,7 @@ def run(source, names, place):
 
 
 def picture(figure):
-    """The pixels (height, width, 3) of a figure, as it would be written."""
+    """Return the pixels (height, width, 3) of a figure, as they would be written to a file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="rgba", dpi=50)
     width, height = (figure.get_size_inches() * 50).astype(int)
@@ -124,7 +126,7 @@ def picture(figure):
 
 @pytest.fixture
 def pyplot():
-    """pyplot as in a notebook: without a window, and closed at the end."""
+    """Return pyplot without windows, as in a notebook. All figures are closed at the end."""
     before = mpl.get_backend()
     mpl.use("agg")
     import matplotlib.pyplot as plt
@@ -147,7 +149,7 @@ def test_every_cell_runs_and_makes_its_pictures(page, pyplot, tmp_path, monkeypa
         sources = [source.replace(text, shorter) for source in sources]
     names, figures = {}, []
     with warnings.catch_warnings():
-        # A model trained for a moment may run away far beyond its data, and says so.
+        # Models that are trained for a moment may diverge far from their data, and warn.
         warnings.filterwarnings("ignore", ".*forecasts? of t", RuntimeWarning)
         for k, source in enumerate(sources):
             shown = run(source, names, f"{page}, cell {k + 1}")

@@ -1,4 +1,4 @@
-"""The `rom` command, on tiny problems."""
+"""The `rom` command on tiny problems."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def model(folder, runs):
 
 
 def refused(capsys, *arguments):
-    """The one line on the standard error of a command that is refused."""
+    """Run a command that is refused, and return the line that it prints on the standard error."""
     try:
         status = cli.main([str(a) for a in arguments])
     except SystemExit as exit_:
@@ -144,7 +144,7 @@ def test_the_end_of_validity_is_said(model, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("always")
-def test_a_forecast_that_broke_off_is_drawn_and_saved(model, tmp_path, capsys):
+def test_a_forecast_that_diverges_is_drawn_and_saved(model, tmp_path, capsys):
     np.save(tmp_path / "x0.npy", 1e4 * systems.Burgers(n=16).sample_initial(1, seed=2).values)
     picture, output = tmp_path / "f.png", tmp_path / "f.h5"
     command = ["forecast", model, "--initial", tmp_path / "x0.npy", "--times", "0:5:6", "-o", output, "--plot", picture]

@@ -1,4 +1,4 @@
-"""Settings: frozen, through JSON unchanged, and every unusable value refused by name."""
+"""Settings are frozen, survive JSON unchanged, and refuse unusable values by name."""
 
 import copy
 import dataclasses
@@ -154,7 +154,7 @@ def test_weights_of_regularisers_are_zero_unless_they_are_given(name):
         ("conv", TypeError, "FitConfig.network must be a dictionary with its 'kind', got 'conv'"),
     ],
 )
-def test_a_network_that_json_does_not_tell_is_refused(network, error, message):
+def test_a_network_that_json_does_not_describe_is_refused(network, error, message):
     with pytest.raises(error, match=message) as caught:
         rom.FitConfig.from_dict({"network": network})
     assert isinstance(caught.value, rom.RomError)

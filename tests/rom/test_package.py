@@ -1,4 +1,4 @@
-"""The package as a whole: its face, what importing it does, and what it does when it meets another `systems`."""
+"""The package as a whole: its public names, the effects of importing it, and the conflict with another `systems`."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import rom
 
 
 def run_python(code, cwd=None):
+    """Run code in another process and return the completed process."""
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], cwd=cwd, capture_output=True, text=True, check=False
     )

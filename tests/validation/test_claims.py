@@ -1,4 +1,4 @@
-"""Scientific claims, in short versions of docs/benchmarks and with wide margins: run with `-m slow`."""
+"""Scientific claims, as short versions of docs/benchmarks with wide margins. Run them with ``-m slow``."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ import systems
 pytestmark = pytest.mark.slow
 
 
-def test_lifted_duffing_is_forecast_where_no_trajectory_went():
-    """Trajectories on the left, collocation points on the right, plain arrays: the public value is 0.05."""
+def test_lifted_duffing_is_forecast_where_there_are_no_trajectories():
+    """Trajectories lie on the left, collocation points on the right. The published error is 0.05."""
     duffing = systems.LiftedDuffing()
     rng = np.random.default_rng(41)
 
@@ -43,7 +43,7 @@ def test_burgers_beats_the_classical_model_at_the_same_dimension():
         assert fitted < 0.9 * closed_form
 
 
-def test_lifted_lorenz_is_followed_for_lyapunov_times():
+def test_lifted_lorenz_is_forecast_for_several_lyapunov_times():
     lorenz = systems.LiftedLorenz()
     model = rom.fit(lorenz, 8192, n_trajectories=48, latent_dim=3, config=rom.FitConfig(steps=800))
     initial = lorenz.sample_initial(16, seed=43)

@@ -188,7 +188,7 @@ def test_other_unusable_arguments_are_refused(tmp_path):
 
 
 def plane(n_times=9, n_trajectories=2, shift=0.0):
-    """A wave over a plane, (trajectory, time, y, x)."""
+    """Return waves over a plane, with dimensions (trajectory, time, y, x)."""
     coords = {"time": np.linspace(0, 2, n_times), "y": np.linspace(0, 1, 12), "x": np.linspace(0, 2, 20)}
     t, y, x = np.meshgrid(*coords.values(), indexing="ij")
     state = np.stack([np.sin(3 * (x - t) + k + shift) * np.cos(y) for k in range(n_trajectories)])

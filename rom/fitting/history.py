@@ -75,7 +75,7 @@ def forecast_history(
     history["window"] = ("step", [row.window for row in record.rows])
     history = history.assign_coords(latent_dim=list(start.errors))
     history["closed_form_error"] = ("latent_dim", list(start.errors.values()))
-    n_streamed, n_fresh = prepared.n_passing, objective.n_fresh_points
+    n_streamed, n_fresh = prepared.n_streamed, objective.n_fresh_points
     # Of the points evaluated while states were projected, the first are those that were asked for by their count.
     n_requested = 0 if data.rhs_request is None else min(n_streamed, data.rhs_request.asked_for)
     n_collocation = n_requested if data.collocation is None else len(data.collocation) - data.n_trajectory_points
@@ -92,7 +92,7 @@ def forecast_history(
         "n_trajectories": data.split.n_trajectories,
         "n_collocation": n_collocation,
         "n_trajectory_points": data.n_trajectory_points + n_streamed - n_requested,
-        "n_spline_points": 0 if prepared.smooth is None else len(prepared.smooth),
+        "n_spline_points": 0 if prepared.spline_points is None else len(prepared.spline_points),
         "n_fresh_points": n_fresh,
         "n_fresh_flows": sum(record.renewed),
         "f_evaluations": data.evaluations + n_streamed + n_fresh,

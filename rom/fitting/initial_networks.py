@@ -59,7 +59,7 @@ def initial_networks(
         check_user_modules(modules, layout, d),
     )
     attach(networks, prepared.projection.basis)
-    states, parameters = prepared.with_parameters()
+    states, parameters = prepared.states_and_parameters()
     init_from_closed_form(networks, start.closed_form, states, parameters, gain=expected_correction(start.error))
     if run.weights.variational > 0.0:
         add_posterior(networks, run.config, states, run.seed)

@@ -39,15 +39,42 @@ from rom.utils.random import FitStream, random_stream
 
 __all__ = ["Prepared", "prepare"]
 
-FEWEST_POINTS = 3  # of collocation, where there are no trajectories: they must have a spread
+FEWEST_POINTS = 3  # collocation points if there are no trajectories: they must have a spread
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Training and held-out data in POD coordinates and scaled time, float64 on the CPU.
 
-    Time is divided by `time_scale` and derivatives multiplied by it, so that h is of order one for networks whatever the
-    unit of time. Parameters, and after them what drives the trajectories, are shifted and divided by their spread.
+    Time is divided by `time_scale`, and derivatives are multiplied by it, so that h is of order one in any unit of time.
+    Parameters, and after them inputs and time, are shifted by their mean and divided by their spread.
+
+    Attributes
+    ----------
+    projection : Projection
+        The POD, of rank r.
+    time_scale : float
+        Natural time of the data, in their unit of time.
+    input_scaling : InputScaling
+        Scaling of parameters, inputs and time.
+    training : list of Rollouts
+        Training trajectories.
+    collocation : CollocationTable or None
+        Collocation pairs at which f was evaluated.
+    spline_points : CollocationTable or None
+        States of the trajectories with derivatives of a spline, if f was not evaluated there.
+    held_out : HeldOut
+        Data for validation.
+    loss_scales : LossScales
+        Constants by which the losses are divided.
+    rhs_known_on_trajectories : bool
+        Whether `collocation` holds states of the training trajectories.
+    n_streamed : int
+        Number of points at which f was evaluated while the trajectories were projected.
+    large : bool
+        Whether the states were read in blocks. Later steps then work in blocks as well.
+    seconds : float
+        Time that preparing the data took. What follows the training takes about half as long.
     """
 
     projection: Projection
@@ -55,36 +82,49 @@ class Prepared:
     input_scaling: InputScaling
     training: list[Rollouts]
     collocation: CollocationTable | None
-    smooth: CollocationTable | None  # states of the trajectories whose derivative a spline knows, where f was not asked
+    spline_points: CollocationTable | None
     held_out: HeldOut
-    spreads: LossScales
-    exact_along_trajectories: bool  # whether `collocation` holds states of the training trajectories
-    n_passing: int = 0  # points at which f was asked while the trajectories were projected
-    seconds: float = 0.0  # that preparing the data took: what follows the training passes over them again
-    large: bool = False  # whether the states passed in blocks: what follows then works in blocks as well
+    loss_scales: LossScales
+    rhs_known_on_trajectories: bool
+    n_streamed: int = 0
+    large: bool = False
+    seconds: float = 0.0
 
-    def points(self) -> CollocationTable | None:
-        """What the physics is trained on."""
-        if self.collocation is None or self.smooth is None:
+    def physics_points(self) -> CollocationTable | None:
+        """Return the points of the physics losses: those where f was evaluated, and those of splines."""
+        if self.collocation is None or self.spline_points is None:
             return self.collocation
-        return self.collocation.joined(self.smooth)
+        return self.collocation.joined(self.spline_points)
 
     def states(self) -> Tensor:
-        """POD coordinates (N, r) of all training states of both kinds."""
+        """Return the POD coordinates ``(N, r)`` of all training states of both kinds."""
         parts = [group.coordinates.flatten(0, 1) for group in self.training]
         return torch.cat(parts + ([self.collocation.coordinates] if self.collocation is not None else []))
 
-    def rates(self) -> tuple[Tensor, Tensor, Tensor]:
-        """States (N, r), their time derivatives (N, r) and parameters (N, p + q), for operator inference.
+    def states_and_parameters(self) -> tuple[Tensor, Tensor]:
+        """Return all training states ``(N, r)``, and their parameters ``(N, p + q)``."""
+        parts = [group.parameters_at_snapshots().flatten(0, 1) for group in self.training]
+        parts += [self.collocation.parameters] if self.collocation is not None else []
+        return self.states(), torch.cat(parts)
 
-        Derivatives along trajectories are those of a spline through the snapshots, unless f was evaluated there; along driven
-        ones difference quotients, at states in the middle of the intervals.
+    def rates(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return states, time derivatives and parameters for operator inference.
+
+        Derivatives along trajectories are those of a spline through the snapshots, unless f was evaluated there. Along
+        trajectories with inputs they are difference quotients, at states in the middle of the intervals.
+
+        Returns
+        -------
+        states, derivatives : torch.Tensor
+            Shape ``(N, r)``.
+        parameters : torch.Tensor
+            Shape ``(N, p + q)``.
         """
         parts = []
         if self.collocation is not None:
             c = self.collocation
             parts.append((c.coordinates, c.derivatives, c.parameters))
-        for group in [] if self.exact_along_trajectories else self.training:
+        for group in [] if self.rhs_known_on_trajectories else self.training:
             if group.is_driven:
                 parts.append(difference_quotients(group))
                 continue
@@ -92,12 +132,6 @@ class Prepared:
             parts.append(tuple(column.flatten(0, 1) for column in columns))
         states, derivatives, parameters = (torch.cat(p) for p in zip(*parts, strict=True))
         return states, derivatives, parameters
-
-    def with_parameters(self) -> tuple[Tensor, Tensor]:
-        """All training states (N, r), and their parameters (N, p + q)."""
-        parts = [group.parameters_at_snapshots().flatten(0, 1) for group in self.training]
-        parts += [self.collocation.parameters] if self.collocation is not None else []
-        return self.states(), torch.cat(parts)
 
 
 def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
@@ -144,42 +178,42 @@ def prepare(data: FitData, config: FitConfig, min_rank: int) -> Prepared:
         projection = pod_of_sample(snapshots, config, min_rank, rng)
     if pairs is not None:
         warn_of_lost_rates(projection, next(in_parts(pairs, rows[:MAX_SNAPSHOTS], large)))
-    # Every state is projected once; only then the unit of time is known.
-    coordinates = Coordinates(projection, input_scaling(data), data.layout)
-    training = coordinates.of_groups(kept, sampler)
-    collocation, held_points = (coordinates.of_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
+    # Every state is projected once. The natural time is known only after that.
+    projector = Projector(projection, input_scaling(data), data.layout)
+    training = projector.project_groups(kept, sampler)
+    collocation, held_points = (projector.project_pairs(in_parts(pairs, k, large)) for k in (rows, held_rows))
     if sampler is not None:
-        further = coordinates.of_passing(sampler)
+        further = projector.streamed_points(sampler)
         chosen, held_chosen = split_points(len(further), has_held, rng)
         collocation, held_points = with_rows(collocation, further, chosen), with_rows(held_points, further, held_chosen)
     time_scale = natural_time(training, collocation)
     training = in_time(training, time_scale)
-    held_groups = in_time(coordinates.of_groups(data.split.held_out), time_scale)
+    held_groups = in_time(projector.project_groups(data.split.held_out), time_scale)
     collocation, held_points = (per_time(table, time_scale) for table in (collocation, held_points))
     exact = data.n_trajectory_points > 0 or sampler is not None
     return Prepared(
         projection=projection,
         time_scale=time_scale,
-        input_scaling=coordinates.scaling,
+        input_scaling=projector.scaling,
         training=training,
         collocation=collocation,
-        smooth=None if collocation is None or exact else smooth_states(training, collocation, rng),
-        held_out=what_validates(training, collocation, held_groups, held_points),
-        spreads=loss_scales(training, collocation),
-        exact_along_trajectories=exact,
-        n_passing=0 if sampler is None else len(sampler),
+        spline_points=None if collocation is None or exact else smooth_states(training, collocation, rng),
+        held_out=validation_data(training, collocation, held_groups, held_points),
+        loss_scales=loss_scales(training, collocation),
+        rhs_known_on_trajectories=exact,
+        n_streamed=0 if sampler is None else len(sampler),
         large=large,
         seconds=time.monotonic() - started,
     )
 
 
-def what_validates(
+def validation_data(
     training: list[Rollouts],
     collocation: CollocationTable | None,
     held_groups: list[Rollouts],
     held_points: CollocationTable | None,
 ) -> HeldOut:
-    """What was held out, trajectories if there are some; or else what is trained on."""
+    """Return what was held out, trajectories if there are some; otherwise the training data."""
     if held_groups:
         return HeldOut("held-out trajectories", held_groups, held_points)
     if held_points is not None:
@@ -190,24 +224,26 @@ def what_validates(
 
 
 @dataclass(frozen=True)
-class Coordinates:
-    """Where data go: POD coordinates, and parameters and forcing in units of their spread. Times stay as they are."""
+class Projector:
+    """Projects states onto POD coordinates, and scales parameters and inputs. Times keep their unit."""
 
     projection: Projection
     scaling: InputScaling
     layout: Layout
 
-    def of_groups(self, groups: Sequence[Trajectories], passing: StreamingRhsSampler | None = None) -> list[Rollouts]:
-        """All trajectories; `passing` sees their states on the way, numbered throughout."""
+    def project_groups(
+        self, groups: Sequence[Trajectories], sampler: StreamingRhsSampler | None = None
+    ) -> list[Rollouts]:
+        """Project all trajectories; the sampler evaluates f at some of their states on the way."""
         rollouts, first = [], 0
         for group in groups:
-            visit = None if passing is None else partial(passing.visit, group, first)
-            rollouts.append(self.of_group(group, visit))
+            visit = None if sampler is None else partial(sampler.visit, group, first)
+            rollouts.append(self.project_group(group, visit))
             first += len(group) * len(group.times)
         return rollouts
 
-    def of_group(self, group: Trajectories, visit: Callable[[Block], None] | None = None) -> Rollouts:
-        """POD coordinates of all states, block by block; `visit` is shown each block."""
+    def project_group(self, group: Trajectories, visit: Callable[[Block], None] | None = None) -> Rollouts:
+        """Project the states of a group block by block, and call `visit` with each block."""
         coordinates = torch.empty(len(group.times), len(group), self.projection.rank, dtype=torch.float64)
         for block in group.blocks():
             chosen, within, states = block
@@ -221,8 +257,8 @@ class Coordinates:
             forcing=self.scaling.forcing(forcing_between(group.times, group.inputs, self.layout)),
         )
 
-    def of_pairs(self, parts: Iterable[Collocation]) -> CollocationTable | None:
-        """All pairs, some at a time; None where there are none."""
+    def project_pairs(self, parts: Iterable[Collocation]) -> CollocationTable | None:
+        """Project collocation pairs that come in parts; None if there are none."""
         tables = [
             CollocationTable(
                 coordinates=self.projection.project(torch.from_numpy(part.states)),
@@ -233,25 +269,25 @@ class Coordinates:
         ]
         return concatenated(tables) if tables else None
 
-    def of_passing(self, passing: StreamingRhsSampler) -> CollocationTable:
-        """What was collected while the trajectories passed by."""
-        coordinates, derivatives, own = passing.collected()
-        warn_of_lost_share(passing.kept_squares, passing.squares)
+    def streamed_points(self, sampler: StreamingRhsSampler) -> CollocationTable:
+        """Return the points that the sampler evaluated, and warn if f points out of the POD space."""
+        coordinates, derivatives, own = sampler.collected()
+        warn_of_lost_share(sampler.kept_squares, sampler.squares)
         return CollocationTable(coordinates, derivatives, self.scaling.points(*own))
 
 
 def in_time(groups: Sequence[Rollouts], time_scale: float) -> list[Rollouts]:
-    """Trajectories whose time is counted in units of `time_scale`."""
+    """Return trajectories with time in units of `time_scale`."""
     return [replace(group, intervals=group.intervals / time_scale) for group in groups]
 
 
 def per_time(table: CollocationTable | None, time_scale: float) -> CollocationTable | None:
-    """Points with derivatives per `time_scale`."""
+    """Return points with derivatives per `time_scale`."""
     return None if table is None else replace(table, derivatives=table.derivatives * time_scale)
 
 
 def with_rows(table: CollocationTable | None, further: CollocationTable, rows: np.ndarray) -> CollocationTable | None:
-    """`table` with these rows of a `further` one."""
+    """Return `table` with these rows of a further one added."""
     if len(rows) == 0:
         return table
     chosen = further.select(torch.from_numpy(rows))

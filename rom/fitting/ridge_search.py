@@ -111,7 +111,7 @@ def validated(model: ClosedForm, prepared: Prepared, run: FitRun) -> ClosedFormC
     """Measure the errors of a closed-form model."""
     networks = closed_form_networks(replace(run.config, dtype="float64"), model)
     step = choose_step_size(networks, prepared, run.seed)
-    error = validate(networks, into_segments(prepared.held_out), prepared.spreads, step.substeps).error
+    error = validate(networks, into_segments(prepared.held_out), prepared.loss_scales, step.substeps).error
     if error > UNRELIABLE_ERROR and step.stride > 1:  # then the dynamics do not tell how long steps may be either
         step = StepSize(step.substeps, 1, step.max_step / step.stride)
     return ClosedFormCandidate(model, error, reconstruction_error(networks, prepared), step)
@@ -124,4 +124,6 @@ def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
     # A random sample: states at equal distances could miss some trajectories.
     chosen = np.random.default_rng(0).permutation(len(states))[:RECONSTRUCTION_SAMPLE]
     states = states[torch.from_numpy(chosen)]
-    return float((networks.decoder(networks.encoder(states)) - states).square().mean()) / prepared.spreads.coordinates
+    return (
+        float((networks.decoder(networks.encoder(states)) - states).square().mean()) / prepared.loss_scales.coordinates
+    )

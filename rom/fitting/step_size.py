@@ -151,6 +151,6 @@ def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor) -> floa
 
 def sample_states(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor]:
     """Return random training states ``(N, r)`` and their parameters and forcing ``(N, p + q)``."""
-    states, parameters = prepared.with_parameters()
+    states, parameters = prepared.states_and_parameters()
     chosen = random_stream(seed, FitStream.STEP_SIZE_STATES).permutation(len(states))[:STEP_SAMPLE]
     return states[chosen], parameters[chosen]

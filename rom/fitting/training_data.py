@@ -58,7 +58,9 @@ def to_device(prepared: Prepared, start: InitialModel, run: FitRun) -> tuple[Tra
         return None if pairs is None else pairs.to(**target)
 
     snapshots = SnapshotTable.of([group.to(**target) for group in prepared.training]) if prepared.training else None
-    data = TrainingData(snapshots, table(prepared.points()), prepared.spreads, start.step.substeps, start.step.stride)
+    data = TrainingData(
+        snapshots, table(prepared.physics_points()), prepared.loss_scales, start.step.substeps, start.step.stride
+    )
     pieces = into_segments(prepared.held_out, start.step.stride)
     held_out = replace(
         pieces,

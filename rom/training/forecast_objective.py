@@ -40,7 +40,7 @@ class TrainingData:
         All snapshots of the trajectories.
     collocation : CollocationTable or None
         All collocation pairs.
-    spreads : LossScales
+    loss_scales : LossScales
         Constants that losses are divided by.
     substeps : int
         Number of Runge-Kutta steps for each interval of a window.
@@ -50,7 +50,7 @@ class TrainingData:
 
     snapshots: SnapshotTable | None
     collocation: CollocationTable | None
-    spreads: LossScales
+    loss_scales: LossScales
     substeps: int
     stride: int = 1
 
@@ -118,7 +118,7 @@ class ForecastObjective(Objective):
         self.validated_on = held_out.kind
         self.config = config
         self.sampler = sampler
-        self.regularisation = Regularisation(weights, config, data.spreads.coordinates, n_states)
+        self.regularisation = Regularisation(weights, config, data.loss_scales.coordinates, n_states)
         self.growing = GrowingData(data.collocation)
 
     def losses(self, networks: Networks, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -135,7 +135,7 @@ class ForecastObjective(Objective):
         windows = data.snapshots.draw(size, window, generator, data.stride)
         if flows is not None:
             windows = windows.beside(flows.draw(size, min(window, flows.longest_window), generator))
-        losses = data_losses(networks, windows, data.spreads, data.substeps)
+        losses = data_losses(networks, windows, data.loss_scales, data.substeps)
         states = windows.coordinates.flatten(0, 1)
         return losses | self.regularisation.losses(networks, states, generator, progress)
 
@@ -147,7 +147,7 @@ class ForecastObjective(Objective):
         if self.growing.collocation is None:
             return {}
         points = self.growing.collocation.draw(self.config.collocation_batch, generator)
-        losses = physics_losses(networks, points, self.data.spreads)
+        losses = physics_losses(networks, points, self.data.loss_scales)
         if self.data.snapshots is not None:
             return losses
         return losses | self.regularisation.losses(
@@ -156,7 +156,7 @@ class ForecastObjective(Objective):
 
     def validate(self, networks: Networks) -> ForecastScore:
         """Return the errors of rollouts and of the physics on the held-out data."""
-        return validate(networks, self.held_out, self.data.spreads, self.data.substeps)
+        return validate(networks, self.held_out, self.data.loss_scales, self.data.substeps)
 
     def warnings(self, best: Score, start: Score) -> list[str]:
         """Return what users should know, also if the best state has a larger mean square error than the closed form."""

@@ -117,7 +117,7 @@ def test_slow_trajectories_amid_fast_points_keep_their_splines():
     points = np.random.default_rng(2).uniform(-2.0, 2.0, (500, 2))
     pairs = (points, -points * np.square(points).sum(axis=1, keepdims=True))
     result = prepared((t, states), pairs)
-    assert result.smooth is not None
+    assert result.spline_points is not None
 
 
 @pytest.mark.parametrize(("n_times", "tolerance"), [(41, 1e-5), (81, 1e-6), (161, 1e-7)])
@@ -162,8 +162,8 @@ def test_spreads_are_measured_on_the_training_data(waves):
     flat = x.reshape(-1, 2)
     result = prepared((t, x), (flat, 3 * flat))
     states = result.states()
-    assert result.spreads.coordinates == pytest.approx(states.var(dim=0).mean().item())
-    assert result.spreads.derivatives == pytest.approx(result.collocation.derivatives.square().mean().item())
+    assert result.loss_scales.coordinates == pytest.approx(states.var(dim=0).mean().item())
+    assert result.loss_scales.derivatives == pytest.approx(result.collocation.derivatives.square().mean().item())
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,6 @@ def test_physics_is_trained_on_smooth_states_where_f_is_not_asked(waves):
     _, states = waves
     pairs = (states[:, ::20].reshape(-1, 2), np.stack([states[:, ::20, 1], -states[:, ::20, 0]], -1).reshape(-1, 2))
     both, alone = prepared(waves, pairs), prepared(None, pairs)
-    assert len(both.points()) == 2 * len(both.collocation)  # at most as many as there are points
-    assert len(alone.points()) == len(alone.collocation)
-    assert prepared(waves).points() is None
+    assert len(both.physics_points()) == 2 * len(both.collocation)  # at most as many as there are points
+    assert len(alone.physics_points()) == len(alone.collocation)
+    assert prepared(waves).physics_points() is None

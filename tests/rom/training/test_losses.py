@@ -46,8 +46,8 @@ def oracle(linear, prepared) -> Networks:
 def five_losses(networks, prepared) -> dict[str, torch.Tensor]:
     snapshots = SnapshotTable.of(prepared.training)
     windows = snapshots.draw(16, snapshots.longest_window, torch.Generator().manual_seed(0))
-    return data_losses(networks, windows, prepared.spreads, substeps=8) | physics_losses(
-        networks, prepared.collocation, prepared.spreads
+    return data_losses(networks, windows, prepared.loss_scales, substeps=8) | physics_losses(
+        networks, prepared.collocation, prepared.loss_scales
     )
 
 
@@ -93,7 +93,7 @@ def test_losses_in_x_are_shares_of_the_variance(oracle, prepared):
 
     states = prepared.collocation.coordinates
     points = CollocationTable.without_parameters(states - states.mean(dim=0), prepared.collocation.derivatives)
-    spreads = LossScales(states.var(dim=0, unbiased=False).mean().item(), prepared.spreads.derivatives)
+    spreads = LossScales(states.var(dim=0, unbiased=False).mean().item(), prepared.loss_scales.derivatives)
     losses = physics_losses(SimpleNamespace(**dict(oracle.named_children()) | {"decoder": mean}), points, spreads)
     assert losses["collocation_reconstruction"].item() == pytest.approx(1.0, rel=1e-12)
 
@@ -150,7 +150,7 @@ def test_gradient_of_the_physics_losses_passes_through_the_jvp(random_networks, 
         with torch.no_grad():
             for weight, along in zip(weights, direction, strict=True):
                 weight += h * along
-        value = sum(physics_losses(networks, points, prepared.spreads).values())
+        value = sum(physics_losses(networks, points, prepared.loss_scales).values())
         gradients = torch.autograd.grad(value, weights)
         with torch.no_grad():
             for weight, along in zip(weights, direction, strict=True):

@@ -33,8 +33,8 @@ class LossWeights(JsonSettings):
     """Weights of the losses that training adds up.
 
     Each weight is a finite number of at least 0, and 0 leaves a loss out. The first five losses are divided by a
-    variance, so that a weight of 1 suits each of them. The others are regularisers, which are
-    off by default and can be used with `rom.fit` and `rom.fit_autoencoder`.
+    variance, so that a weight of 1 suits each of them. The others are regularisers, which are off by default and can be
+    used with `rom.fit` and `rom.fit_autoencoder`.
 
     In the formulas, x is a state of a trajectory, x~ one of a collocation point, phi the encoder, psi the decoder, h the
     latent dynamics, z a latent state and d the latent dimension.
@@ -198,10 +198,10 @@ class FitConfig(JsonSettings):
     activation : str, default "tanh"
         Activation function: "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
     layer_norm : bool, default False
-        Whether the hidden layers of encoder and decoder are normalised [1]_. Try it with many layers.
+        Whether the hidden layers of encoder and decoder are normalised (Ba et al. 2016). Try it with many layers.
     residual : bool, default False
-        Whether a hidden layer of encoder or decoder is added to its input, if both have the same width [2]_. Try it
-        with many layers.
+        Whether a hidden layer of encoder or decoder is added to its input, if both have the same width (He et al.
+        2016). Try it with many layers.
     network : Convolutional, Graph, Implicit or None, default None
         Networks that act on fields, in place of those on POD coordinates: `rom.Convolutional(...)` on grids,
         `rom.Graph(...)` on meshes, `rom.Implicit(...)` on one set of points. Their training steps take several times as
@@ -224,7 +224,7 @@ class FitConfig(JsonSettings):
         Share of the training, from 0 to 1, in which the weight `LossWeights.variational` rises from zero. Raise it if a
         warning says that latent coordinates are not used.
     optimizer : str, default "soap"
-        "soap" [3]_ or "adam". Adam takes cheaper steps but usually needs more of them.
+        "soap" (Vyas et al. 2024) or "adam". Adam takes cheaper steps but usually needs more of them.
     learning_rate : float, default 2e-2
         Peak learning rate of the neural corrections, above 0. The closed-form parts are trained at a tenth of it. The
         rate rises briefly at the start and then decays to zero along a cosine. If the closed-form model is already
@@ -261,9 +261,9 @@ class FitConfig(JsonSettings):
 
     References
     ----------
-    .. [1] Ba, J. L., Kiros, J. R., Hinton, G. E. (2016). Layer normalization. arXiv:1607.06450.
-    .. [2] He, K., Zhang, X., Ren, S., Sun, J. (2016). Deep residual learning for image recognition. CVPR.
-    .. [3] Vyas, N. et al. (2024). SOAP: Improving and stabilizing Shampoo using Adam. arXiv:2409.11321.
+    - Ba, J. L., Kiros, J. R., Hinton, G. E. (2016). Layer normalization. arXiv:1607.06450.
+    - He, K., Zhang, X., Ren, S., Sun, J. (2016). Deep residual learning for image recognition. CVPR.
+    - Vyas, N. et al. (2024). SOAP: Improving and stabilizing Shampoo using Adam. arXiv:2409.11321.
 
     Examples
     --------
@@ -361,6 +361,12 @@ class FitConfig(JsonSettings):
         -------
         dict
             All settings by name. The entry "network" holds the class of the network as its "kind".
+
+        Examples
+        --------
+        >>> import rom
+        >>> rom.FitConfig(network=rom.Implicit()).to_dict()["network"]["kind"]
+        'Implicit'
         """
         network = None if self.network is None else {"kind": type(self.network).__name__, **self.network.to_dict()}
         return super().to_dict() | {"network": network}
@@ -384,6 +390,12 @@ class FitConfig(JsonSettings):
             If a name or the kind of a network is unknown; the message contains the nearest valid name.
         RomTypeError
             If the entry "network" is not a dictionary.
+
+        Examples
+        --------
+        >>> import rom
+        >>> rom.FitConfig.from_dict({"hidden": [64, 64]}).hidden
+        (64, 64)
         """
         network = settings.get("network")
         if network is not None:

@@ -1,5 +1,6 @@
 """The benchmarks: which solver a forecast is compared with, how results are stored, and which of them are outdated."""
 
+import importlib
 import math
 import sys
 from dataclasses import replace
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import rom
+import systems
 
 pytestmark = pytest.mark.usefixtures("benchmarks")
 
@@ -21,10 +25,80 @@ def benchmarks(monkeypatch):
     """The modules of docs/benchmarks, importable within a test."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(FOLDER))
+    for library in ("OMP", "OPENBLAS", "MKL"):  # which run.py would set for good
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     yield
     for name in set(sys.modules) - before:
         if str(FOLDER) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+# -- the benchmarks follow the package --------------------------------------------------------------------------------
+
+CASES = sorted(path.stem for path in (FOLDER / "cases").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_has_a_title_and_runs_with_names_of_their_own(name):
+    case = importlib.import_module(f"cases.{name}")
+    assert case.TITLE
+    assert case.NOTE
+    for quick in (True, False):
+        keys = [run.key for run in case.runs(quick)]
+        assert keys
+        assert len(set(keys)) == len(keys)
+
+
+def test_run_py_knows_every_case():
+    import run as program
+
+    assert sorted(program.CASES) == CASES
+
+
+def test_a_step_of_the_package_has_the_loss_of_plain_torch(tmp_path):
+    from steps import arrays, own, torch_styles
+
+    arrays.write(tmp_path / "arrays.npz", "duffing", quick=True)
+    with np.load(tmp_path / "arrays.npz") as file:
+        batch = dict(file)
+    expected = torch_styles.func_jvp(batch)()
+    assert own.ours(batch)() == pytest.approx(expected, rel=1e-5)
+    assert own.ours_full_order(batch)() == pytest.approx(expected, rel=1e-5)
+    assert math.isfinite(own.ours_in_fit(batch)())
+
+
+def test_steps_with_networks_on_fields_run(tmp_path):
+    from steps import field_step
+
+    field_step.write(tmp_path / "arrays.npz", (16, 16), d=2, rank=4, points=8, windows=2)
+    with np.load(tmp_path / "arrays.npz") as file:
+        batch = dict(file)
+    assert math.isfinite(field_step.default(batch)())
+    assert math.isfinite(field_step.convolutional(batch)())
+
+
+def test_the_exact_networks_of_the_oracle_have_no_loss():
+    from cases import oracle
+
+    losses = oracle.measure(oracle.runs(quick=True)[0], quick=True)
+    assert len(losses) == 5
+    assert max(losses.values()) < 1e-20
+
+
+def test_the_latent_rollout_is_that_of_a_forecast():
+    from cases.forecast import latent_rollout
+
+    times = np.linspace(0.0, 1.0, 5)
+    system = systems.Burgers(n=32)
+    model = rom.fit(system, 64, n_trajectories=4, latent_dim=3, config=rom.FitConfig(steps=2), verbose=False)
+    x0 = system.sample_initial(2, seed=1).values
+    rollout, n_steps = latent_rollout(model, times)
+    decoded = model.decode(rollout(model.encode(x0))[-1])
+    assert n_steps >= 1
+    np.testing.assert_allclose(decoded, model.forecast(x0, times)["state"].values[:, -1], rtol=1e-5, atol=1e-6)
+
+
+# -- full-order solvers -----------------------------------------------------------------------------------------------
 
 
 def climbed(errors, target, interpolate=lambda _: math.inf):
@@ -62,6 +136,9 @@ def test_a_setting_between_the_last_two_competes():
     row, tried = climbed({0.2: 0.45, 0.1: 0.001}, target=0.01, interpolate=lambda _: 0.005)
     assert math.sqrt(0.2 * 0.1) in tried
     assert row["error"] <= 0.01
+
+
+# -- outdated results -------------------------------------------------------------------------------------------------
 
 
 def test_results_of_other_sources_are_known_as_such():
@@ -172,8 +249,6 @@ def test_two_runs_with_one_name_are_refused(tmp_path, record):
 
 
 def test_a_run_that_fails_is_kept_with_its_error_and_repeated(tmp_path, monkeypatch):
-    for library in ("OMP", "OPENBLAS", "MKL"):  # which run.py would set for good
-        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     import run as program
     import store
     from cases import oracle
@@ -213,7 +288,7 @@ def test_the_tables_of_other_pages_say_what_is_kept():
 
 @needs_results
 def test_a_configuration_without_results_is_named():
-    import readme
+    import lookup
 
     with pytest.raises(LookupError, match=r"no results of ours with .'d': 5. in burgers"):
-        readme.of("burgers", d=5)
+        lookup.of("burgers", d=5)

@@ -30,7 +30,8 @@ from rom.fitting.initial_networks import initial_networks
 from rom.fitting.prepare import prepare
 from rom.fitting.training_data import forecast_objective
 from rom.models.reduced_order_model import ReducedOrderModel
-from rom.training.loop import expected_correction, train
+from rom.training.loop import train
+from rom.training.optimiser import expected_correction
 from rom.training.record import Progress
 
 __all__ = ["fit"]

@@ -14,7 +14,7 @@ from rom.models.closed_form import init_from_closed_form
 from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.networks.field_correction import attach
 from rom.networks.user_modules import UserModules, check_user_modules
-from rom.training.loop import expected_correction
+from rom.training.optimiser import expected_correction
 from rom.training.run import FitRun
 from rom.utils.random import torch_generator
 

@@ -6,7 +6,8 @@ from rom.fitting.autoencoder_start import set_correction_gain
 from rom.fitting.isomap_start import pretrain_on_isomap
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.training.autoencoder_objective import AutoencoderObjective
-from rom.training.loop import expected_correction, train
+from rom.training.loop import train
+from rom.training.optimiser import expected_correction
 from rom.training.record import TrainingRecord
 from rom.training.run import FitRun
 

@@ -273,7 +273,7 @@ class SnapshotTable:
         chosen = torch.randint(len(self.first), (size,), generator=generator).numpy()
         room = self.length[chosen] - n_intervals * stride  # possible starts
         offset = np.floor(torch.rand(size, generator=generator, dtype=torch.float64).numpy() * room).astype(int)
-        every = torch.from_numpy(np.arange(n_intervals * stride + 1)[:, None] + (self.first[chosen] + offset)[None, :])
+        every = torch.as_tensor(np.arange(n_intervals * stride + 1)[:, None] + (self.first[chosen] + offset)[None, :])
         every = every.to(self.coordinates.device)
         rows = every[::stride]
         intervals = self.intervals.index_select(0, every[:-1].flatten()).view(n_intervals, stride, size, 1)

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training in one sealed file, from which the same call goes on."""
+"""Checkpoints: the state of a training in one file, from which the same call continues."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,27 +24,62 @@ log = logging.getLogger("rom")
 
 
 def write(
-    path: Path, fingerprint: str, training: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
+    path: Path, fingerprint: str, record: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
 ) -> None:
-    """Write the state of a training; the `fingerprint` says of which data and settings."""
+    """Write the state of a training.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to write.
+    fingerprint : str
+        Digest of the data and settings.
+    record : TrainingRecord
+        The training so far.
+    networks : torch.nn.Module
+        The networks at its last step.
+    optimiser : torch.optim.Optimizer
+        The optimiser at its last step.
+
+    Raises
+    ------
+    RomError
+        If the file cannot be written.
+    """
     tensors: dict[str, Tensor] = {}
-    record = {f.name: getattr(training, f.name) for f in fields(training) if f.name != "rows"}
-    record |= {name: asdict(record[name]) for name in ("best", "start")}
-    if training.stopped != "finished":
-        record["stopped"] = "running"  # whoever repeats the call wants it to go on
-    state = {
-        "training": record | {"rows": [asdict(row) for row in training.rows]},
-        "networks": dict(networks.state_dict()),
-        "optimiser": optimiser.state_dict(),
-    }
-    document = {"fingerprint": fingerprint, "state": pack(state, tensors)}
-    write_sealed(path, "checkpoint", document, tensors)
+    values = {f.name: getattr(record, f.name) for f in fields(record)}
+    values |= {"best": asdict(record.best), "start": asdict(record.start), "rows": [asdict(row) for row in record.rows]}
+    if record.stopped != "finished":
+        values["stopped"] = "running"  # the same call is to continue
+    state = {"training": values, "networks": dict(networks.state_dict()), "optimiser": optimiser.state_dict()}
+    write_sealed(path, "checkpoint", {"fingerprint": fingerprint, "state": pack(state, tensors)}, tensors)
 
 
 def resume(
-    path: Path, fingerprint: str, training: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
+    path: Path, fingerprint: str, record: TrainingRecord, networks: nn.Module, optimiser: torch.optim.Optimizer
 ) -> None:
-    """Continue from the checkpoint. Raises `RomValueError` for one of another `fingerprint`."""
+    """Replace the state of a training by that of a checkpoint.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file to read.
+    fingerprint : str
+        Digest of the data and settings.
+    record : TrainingRecord
+        The record to replace.
+    networks : torch.nn.Module
+        The networks whose weights are replaced.
+    optimiser : torch.optim.Optimizer
+        The optimiser whose state is replaced.
+
+    Raises
+    ------
+    RomValueError
+        If the checkpoint has another fingerprint.
+    RomFileError
+        If the file is no checkpoint, or damaged.
+    """
     document, tensors = read_sealed(path, "checkpoint")
     if document["fingerprint"] != fingerprint:
         raise RomValueError(
@@ -52,27 +87,40 @@ def resume(
             "repeat the call that made it, or choose another path"
         )
     state = unpack(document["state"], tensors)
-    record = state["training"]
-    score = type(training.start)
-    record |= {name: score(**record[name]) for name in ("best", "start")}
-    record["rows"] = [Progress(**row) for row in record["rows"]]
-    for name, value in record.items():
-        setattr(training, name, value)
+    values: dict[str, Any] = state["training"]
+    score = type(record.start)
+    values |= {name: score(**values[name]) for name in ("best", "start")}
+    values["rows"] = [Progress(**row) for row in values["rows"]]
+    for name, value in values.items():
+        setattr(record, name, value)
     networks.load_state_dict(state["networks"])
     optimiser.load_state_dict(state["optimiser"])
-    log.info("resumed from %s at step %d", path, training.step)
+    log.info("resumed from %s at step %d", path, record.step)
 
 
-def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor] = ()) -> str:
-    """A fingerprint of `settings` in JSON types, of `tensors` by the sums of their columns, and of the values of `exact` ones.
+def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor | None] = ()) -> str:
+    """Return a digest of settings and data, by which a checkpoint is known to belong to a call.
 
-    Sums are told in few digits: those over several threads need not agree to the last bit from run to run. They would not tell one
-    signal from another that has its values at other times.
+    Parameters
+    ----------
+    settings : object
+        Values of JSON types.
+    tensors : iterable of Tensor
+        Tensors of which only sums over the first axis enter, rounded to seven digits. Sums by several threads need not
+        agree to the last bit.
+    exact : iterable of Tensor or None
+        Tensors of which all values enter. Two signals with the same values at different times have the same sums.
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal digits.
     """
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for tensor in tensors:
         digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(" ".join(f"{value:.6e}" for value in tensor.abs().sum(dim=0).flatten().tolist()).encode())
+        sums = cast(list[float], cast(Any, tensor.abs().sum(dim=0).flatten()).tolist())
+        digest.update(" ".join(f"{value:.6e}" for value in sums).encode())
     for values in exact:
-        digest.update(values.contiguous().numpy().tobytes())
+        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
     return digest.hexdigest()

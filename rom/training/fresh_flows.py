@@ -1,8 +1,8 @@
-"""Data that follow the flow: fresh points and windows for a training that is under way.
+"""Fresh collocation points and windows along the flow of the system, drawn while training goes on.
 
-Points drawn once leave gaps where trajectories go, and a network learns them by heart. Fresh ones along the true flow of
-the system, from new initial states, close both. Points along the rollouts of the model itself were worse: decoded states
-lie on the manifold of the decoder, right or wrong (measured in docs/benchmarks).
+Points that are drawn once leave gaps where trajectories go, and networks overfit them. Fresh points along the true flow,
+from new initial states, close the gaps and are new to the networks. Points along rollouts of the model itself were worse:
+decoded states lie on the manifold of the decoder, right or wrong (measured in docs/benchmarks).
 """
 
 from __future__ import annotations
@@ -26,18 +26,26 @@ __all__ = ["FreshFlowSampler", "FreshFlows"]
 
 log = logging.getLogger("rom")
 
-FEWEST_FLOWS = 8  # integrated together at first: where f is dear, they are all that there is time for
-FLOWS_AT_ONCE = 64
+FIRST_BLOCK = 8  # flows integrated together at first: with an expensive f there is no time for more
+LARGEST_BLOCK = 64  # flows integrated together later
 MOST_FLOWS = 1024  # of a renewal, however few points lie on each
-RTOL = 1e-4  # of the flows: an error moves a point, and does not make its f wrong
+RTOL = 1e-4  # of the integration: an error moves a point, but f is exact wherever it lies
 
 
 @dataclass(frozen=True)
 class FreshFlows:
-    """Pieces of trajectories, and f at their states, in POD coordinates and scaled time, float64 on the CPU."""
+    """Pieces of trajectories and f at their states, in POD coordinates and scaled time, in float64 on the CPU.
+
+    Attributes
+    ----------
+    rollouts : Rollouts
+        The pieces, without parameters.
+    derivatives : Tensor
+        f at all states, ``(T, N, r)``.
+    """
 
     rollouts: Rollouts
-    derivatives: torch.Tensor  # (T, N, r)
+    derivatives: torch.Tensor
 
     @property
     def points(self) -> CollocationTable:
@@ -49,9 +57,26 @@ class FreshFlows:
 
 @dataclass(frozen=True)
 class FreshFlowSampler:
-    """Draws fresh pieces of trajectories: `n_intervals` of length `step` each, from anywhere in the first `span` of flows.
+    """Draws pieces of trajectories that begin anywhere in the first part of flows from new initial states.
 
-    `count`: states per call. `step` and `span` are in the system's unit of time.
+    Attributes
+    ----------
+    system : systems.System
+        The known dynamics.
+    projection : Projection
+        POD of the training data.
+    time_scale : float
+        Unit of time of the model.
+    step : float
+        Length of an interval, in the system's unit of time.
+    n_intervals : int
+        Number of intervals of a piece.
+    span : float
+        Length of the flows in which pieces lie, in the system's unit of time.
+    count : int
+        Number of states to draw for each renewal.
+    seed : int
+        Seed of the fit.
     """
 
     system: systems.System
@@ -64,21 +89,36 @@ class FreshFlowSampler:
     seed: int
 
     def draw(self, k: int, max_seconds: float, enough: int = MOST_FLOWS) -> FreshFlows | None:
-        """The k-th pieces, which depend on the seed and k alone; None where there are none.
+        """Return the pieces of a renewal, which depend on the seed and its number alone.
 
-        Flows are drawn some at a time until there are `enough`, or `count` states, or the time is over.
+        Flows are integrated in blocks until there are enough of them, or `count` states, or the time is over.
+
+        Parameters
+        ----------
+        k : int
+            Number of the renewal.
+        max_seconds : float
+            Time limit; infinity for none.
+        enough : int
+            Largest number of pieces.
+
+        Returns
+        -------
+        FreshFlows or None
+            None if not a single flow could be integrated.
         """
         deadline = time.monotonic() + max_seconds
         n_flows = min(MOST_FLOWS, -(-self.count // (self.n_intervals + 1)))
         enough = min(enough, n_flows)
         blocks: list[FreshFlows] = []
         for which, size in enumerate(block_sizes(n_flows)):
-            if sum(len(block.rollouts) for block in blocks) >= enough or time.monotonic() >= deadline:
+            n_drawn = sum(len(block.rollouts) for block in blocks)
+            if n_drawn >= enough or time.monotonic() >= deadline:
                 break
             try:
                 block = self.block(k, which, size, deadline)
             except systems.SystemsError as error:
-                if not blocks:  # otherwise the time is over, and what there is counts
+                if not blocks:  # otherwise the time is over, and the blocks so far count
                     log.warning("no fresh points along flows: %s", error)
                 break
             if len(block.rollouts) == 0:
@@ -86,32 +126,31 @@ class FreshFlowSampler:
             blocks.append(block)
         if not blocks:
             return None
-        # There may be more where some flows fail, or where the time had cut a block that is whole now.
+        # There may be more than enough: if some flows fail, or if a time limit had cut short a block that is whole now.
         coordinates = torch.cat([b.rollouts.coordinates for b in blocks], dim=1)[:, :enough]
         derivatives = torch.cat([b.derivatives for b in blocks], dim=1)[:, :enough]
         return FreshFlows(Rollouts.without_parameters(blocks[0].rollouts.intervals, coordinates), derivatives)
 
     def block(self, k: int, which: int, n_flows: int, deadline: float) -> FreshFlows:
-        """Some flows of the k-th renewal, projected while they are in the processor's cache."""
+        """Return one block of flows of a renewal, with f at their states, in POD coordinates."""
         states = self.flows(n_flows, random_stream(self.seed, FitStream.FRESH_FLOWS, k, which), deadline)
         rates = self.system.rhs(states)
         usable = np.isfinite(rates).reshape(len(rates), -1).all(axis=1)
         projection, scale = self.projection, self.time_scale
-        x, f = (
-            torch.from_numpy(v[usable].reshape(int(usable.sum()), self.n_intervals + 1, -1)) for v in (states, rates)
-        )
+        shape = (int(usable.sum()), self.n_intervals + 1, -1)
+        x, f = (torch.as_tensor(values[usable].reshape(shape)) for values in (states, rates))
         intervals = torch.full((self.n_intervals,), self.step / scale, dtype=torch.float64)
         rollouts = Rollouts.without_parameters(intervals, projection.project(x).transpose(0, 1).contiguous())
         return FreshFlows(rollouts, (projection.project_derivative(f) * scale).transpose(0, 1).contiguous())
 
     def flows(self, n_flows: int, rng: np.random.Generator, deadline: float) -> np.ndarray:
-        """States (flow, time, *shape) of some flows, from a common random time on."""
+        """Return states ``(flow, time, *shape)`` of new flows, from a common random time on."""
         initial = self.system.sample_initial(n_flows, int(rng.integers(2**31)))
         start = rng.uniform(0.0, max(self.span - self.n_intervals * self.step, self.step))
         times = np.concatenate([[0.0], start + self.step * np.arange(self.n_intervals + 1)])
         limit = None if deadline == math.inf else max(deadline - time.monotonic(), 1e-3)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", systems.IntegrationWarning)  # what cannot be integrated is left out
+            warnings.simplefilter("ignore", systems.IntegrationWarning)  # flows that cannot be integrated are left out
             runs = systems.simulate(
                 self.system, initial=initial, t=times, rtol=RTOL, atol=0.1 * RTOL, max_seconds=limit, verbose=False
             )
@@ -119,11 +158,14 @@ class FreshFlowSampler:
 
 
 def block_sizes(n_flows: int) -> Iterator[int]:
-    """How many flows are integrated together: few at first, in case f is dear; n_flows in all, and then as many as fail."""
-    size = FEWEST_FLOWS
+    """Yield the numbers of flows to integrate together.
+
+    They are small at first, in case f is expensive. Their sum is `n_flows`; further blocks replace flows that fail.
+    """
+    size = FIRST_BLOCK
     while n_flows > 0:
         yield min(size, n_flows)
         n_flows -= size
-        size = min(2 * size, FLOWS_AT_ONCE)
+        size = min(2 * size, LARGEST_BLOCK)
     while True:
-        yield FEWEST_FLOWS
+        yield FIRST_BLOCK

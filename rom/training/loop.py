@@ -1,4 +1,4 @@
-"""The training loop, whatever its objective: optimiser, schedule, best state, recovery from divergence, callbacks."""
+"""The training loop: steps, validation, the best state, recovery from divergence, callbacks and checkpoints."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from tqdm import tqdm
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.training.checkpoint import resume, write
 from rom.training.objective import Objective
-from rom.training.optimiser import make_optimiser, rate_factor
+from rom.training.optimiser import make_optimiser, peak_learning_rate, rate_factor
 from rom.training.record import Progress, TrainingRecord
 from rom.training.run import FitRun
 from rom.utils.random import step_generator
 
-__all__ = ["DEFAULT_STEPS", "Schedule", "expected_correction", "train"]
+__all__ = ["DEFAULT_STEPS", "Schedule", "train"]
 
 log = logging.getLogger("rom")
 
-DEFAULT_STEPS = 2000
-LARGE_CORRECTION = 0.25  # of the spread of the states: from here on training takes the whole learning rate
-MAX_RECOVERIES = 5
-PATIENT_STEPS = 3  # steps in a row without a finite gradient before the best state is taken back
+DEFAULT_STEPS = 2000  # if neither steps nor a time limit are given
+MAX_RECOVERIES = 5  # returns to the best state, after which training ends
+MAX_FAILURES = 3  # steps in a row without a finite gradient, after which training returns to the best state
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,6 @@ class Schedule:
         by_steps = step / steps if steps else 0.0
         by_clock = seconds / self.seconds if self.seconds else 0.0
         return max(by_steps, by_clock)
-
-
-def expected_correction(error: float) -> float:
-    """The size of the corrections that networks must learn: some times the relative error of the closed form.
-
-    `error` is its mean square in shares of the variance. Corrections start at this size, and for small ones the learning rate is
-    smaller: a good start is not shaken to pieces.
-    """
-    return min(1.0, 3.0 * math.sqrt(error))
 
 
 def train(
@@ -101,7 +91,7 @@ def train(
     RomValueError
         If the checkpoint was made from other data or settings.
     """
-    rate = min(1.0, correction / LARGE_CORRECTION) * run.config.learning_rate
+    rate = peak_learning_rate(run.config.learning_rate, correction)
     optimiser = make_optimiser(networks, run.config.optimizer, rate)
     start = objective.validate(networks)
     record = TrainingRecord(copy_of_weights(networks), best=start, start=start, peak_rate=rate)
@@ -123,7 +113,25 @@ def train(
 
 @dataclass
 class TrainingLoop:
-    """A training under way: what it works on, and its record and optimiser, which change."""
+    """A training under way.
+
+    Attributes
+    ----------
+    networks : EncoderDecoder
+        The networks, trained in place.
+    objective : Objective
+        The losses to minimise, and the validation.
+    run : FitRun
+        Settings of the fit.
+    schedule : Schedule
+        When the training ends.
+    fingerprint : str
+        Digest of data and settings, for the checkpoint.
+    record : TrainingRecord
+        The state of the training, which changes.
+    optimiser : torch.optim.Optimizer
+        The optimiser. A recovery replaces it.
+    """
 
     networks: EncoderDecoder
     objective: Objective
@@ -160,7 +168,7 @@ class TrainingLoop:
                     record.renewed.append(n_flows)
                 losses = self.objective.losses(self.networks, step_generator(self.run.seed, record.step), begun)
                 failures = 0 if self.take_step(losses) else failures + 1
-                if failures >= PATIENT_STEPS:
+                if failures >= MAX_FAILURES:
                     self.recover()
                     failures = 0
                 record.step += 1
@@ -191,7 +199,7 @@ class TrainingLoop:
         if not terms:
             return True
         self.optimiser.zero_grad()
-        torch.stack(terms).sum().backward()
+        torch.autograd.backward(torch.stack(terms).sum())
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.run.config.gradient_clip)
         if not torch.isfinite(norm):
             return False

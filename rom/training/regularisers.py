@@ -1,10 +1,12 @@
-"""What an autoencoder is asked for beside small errors: pure functions that return unweighted scalars.
+"""Regularisers of encoder and decoder: pure functions that return unweighted scalars.
 
-Notation as in `rom/training/losses.py`: POD coordinates w (B, r), z = phi(w) (B, d), psi the decoder; `spread` is the mean variance of
-a coordinate of w over the training data (`LossScales.coordinates`). An autoencoder is free to write z in another unit, c phi(w)
-and psi(z / c), and means the same. So does every function here, but for the Kullback-Leibler divergence, whose purpose is to
-fix that unit: sizes in z are measured by the batch, and that measure is part of the graph. Otherwise training would lower a
-penalty by shrinking the latent space, and nothing would be gained.
+Notation as in `rom/training/losses.py`: w are POD coordinates ``(B, r)``, z = phi(w) latent states ``(B, d)``, psi is the
+decoder. `spread` is the mean variance of a coordinate of w over the training data (`LossScales.coordinates`).
+
+An autoencoder may write z in another unit, as c phi(w) and psi(z / c), without any change of its reconstructions. No
+regulariser depends on that unit, except the Kullback-Leibler divergence, whose purpose is to fix it. Sizes in z are
+divided by those of the batch, and the divisor is part of the graph: otherwise training could lower a penalty by shrinking
+the latent space.
 """
 
 from __future__ import annotations
@@ -33,36 +35,62 @@ __all__ = [
     "sparse_l1",
 ]
 
-Map = Callable[[Tensor], Tensor]
-
 EXACT_UP_TO = 4  # latent states, for which the Frobenius norm costs no more than a few vector-Jacobian products
 FIRST_LOG_VARIANCE = -4.0  # of the Gaussian encoder: a standard deviation of about an eighth of the prior's
 FLOOR = 1e-12  # of a mean square: keeps roots and quotients differentiable on a batch that does not vary
 
+Map = Callable[[Tensor], Tensor]
+
 
 def denoising(encoder: Map, decoder: Map, w: Tensor, noise: Tensor, spread: float) -> Tensor:
-    """|psi(phi(w + noise)) - w|^2 in shares of the variance: the autoencoder is to find back to the data.
+    """Compute ``|psi(phi(w + noise)) - w|^2`` as a share of the variance.
 
-    w, noise: (B, r). For noise of a small variance s^2, and small errors, this is the reconstruction plus
-    s^2 |d(psi phi)/dw|^2: a penalty on what the autoencoder lets through that the data do not need, across their manifold.
+    For noise of a small variance s^2 and small errors, this is the reconstruction error plus
+    ``s^2 |d(psi phi)/dw|^2``: a penalty on directions that the autoencoder preserves although the data do not need them.
 
-    Vincent, Larochelle, Bengio & Manzagol 2008, ICML; the expansion is that of Bishop 1995, Neural Comput. 7.
+    Parameters
+    ----------
+    encoder, decoder : callable
+        phi and psi.
+    w : Tensor
+        POD coordinates ``(B, r)``.
+    noise : Tensor
+        Noise ``(B, r)`` in the unit of w.
+    spread : float
+        Mean variance of a coordinate of w.
+
+    References
+    ----------
+    Vincent, Larochelle, Bengio & Manzagol 2008, ICML. The expansion is that of Bishop 1995, Neural Comput. 7.
     """
     return (decoder(encoder(w + noise)) - w).square().mean() / spread
 
 
 def contractive(encoder: Map, w: Tensor, spread: float, probes: Tensor | None = None) -> Tensor:
-    """|dphi/dw|_F^2, mean over the batch, times `spread` over the variance of z summed over its coordinates.
+    """Compute the batch mean of ``|dphi/dw|_F^2``, relative to the variance of z.
 
-    w: (B, r). probes: (B, r), independent numbers of mean 0 and variance 1, one jvp along which gives an unbiased estimate of
-    the norm: that by random signs varies least (Hutchinson 1990, Commun. Stat. 19). None: the exact norm by one vjp for each
-    latent coordinate, in arrays (B, d, r); the better choice up to d = 4 or so.
+    The norm is multiplied by `spread` and divided by the variance of z summed over its coordinates. For w normally
+    distributed with covariance C, the variance of any function is at most the mean of ``grad^T C grad`` (Poincare's
+    inequality). The result is therefore at least `spread` over the largest eigenvalue of C. Linear encoders of the
+    leading POD coordinate attain this minimum, and curved encoders lie above it.
 
-    It has a least value, and that is no collapse: for w normally distributed with covariance C, the variance of any
-    function is at most the mean of grad^T C grad (Poincare's inequality), so this is at least `spread` over the largest
-    eigenvalue of C, and linear encoders of the leading POD coordinate attain it. Bends of the encoder lie above.
+    Parameters
+    ----------
+    encoder : callable
+        phi.
+    w : Tensor
+        POD coordinates ``(B, r)``.
+    spread : float
+        Mean variance of a coordinate of w.
+    probes : Tensor or None
+        Independent numbers ``(B, r)`` of mean 0 and variance 1, which give an unbiased estimate by one Jacobian-vector
+        product. Random signs give the smallest variance (Hutchinson 1990, Commun. Stat. 19). None for the exact norm by
+        one vector-Jacobian product for each latent coordinate, in arrays ``(B, d, r)``, which is better up to about
+        d = 4.
 
-    Rifai, Vincent, Muller, Glorot & Bengio 2011, ICML, eq. 3; there z is bounded by a sigmoid, here by the quotient.
+    References
+    ----------
+    Rifai, Vincent, Muller, Glorot & Bengio 2011, ICML, eq. 3, where z is bounded by a sigmoid in place of the quotient.
     """
     if probes is None:
         latent, pull_back = torch.func.vjp(encoder, w)[:2]
@@ -77,26 +105,40 @@ def contractive(encoder: Map, w: Tensor, spread: float, probes: Tensor | None = 
 
 
 def sparse_l1(z: Tensor) -> Tensor:
-    """The mean of |z| over its root mean square, z (B, d): 1 where all have one size, less the fewer differ from zero.
+    """Compute the mean of ``|z|`` over the root mean square of z, of shape ``(B, d)``.
 
-    If a share p of the numbers is of one size and the others are zero, this is sqrt(p); of a normal distribution,
-    sqrt(2 / pi). A plain |z| is lowered by shrinking z; the quotient is that of the sparseness of Hoyer 2004,
-    J. Mach. Learn. Res. 5, sec. 3.1, taken over coordinates and batch at once, so that a coordinate may also fall silent.
+    The result is 1 if all numbers have the same size, and smaller the fewer of them differ from zero: sqrt(p) if a share p
+    has one size and the others are zero, and sqrt(2 / pi) for normally distributed numbers. The mean of ``|z|`` alone
+    could be lowered by shrinking z. The mean is over coordinates and batch, so a coordinate may also become zero
+    throughout.
+
+    References
+    ----------
+    Hoyer 2004, J. Mach. Learn. Res. 5, sec. 3.1.
     """
     return z.abs().mean() / root_mean_square(z, dim=None)
 
 
 def sparse_kl(z: Tensor, target: float) -> Tensor:
-    """KL(target || mean activation over the batch), mean over the latent coordinates of z (B, d).
+    """Compute the divergence of the mean activation of each latent coordinate from a target, mean over coordinates.
 
-    target: share of the states at which a coordinate is to be active, 0 < target < 1/2.
+    A sparse autoencoder has sigmoids as latent states, and the divergence
+    ``KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q))`` holds the mean q of each at the target p. Here z is not
+    bounded. Its activation is ``a = s^2 / (1 + s^2)`` with ``s = z_k / rms(z_k)``: zero at z = 0, one half at the root
+    mean square, and one far beyond. Since s has mean square 1, the mean of a depends on the shape of the distribution
+    alone: it is near 0 if few states hold all of it, 0.344 for a normal distribution, and 1/2, the largest value, if
+    ``|z_k|`` is constant. Shrinking a coordinate does not lower its activation.
 
-    A sparse autoencoder (Ng 2011, CS294A lecture notes) has sigmoids as latent states, in [0, 1] with 0 for inactive, and
-    KL(p || q) = p log(p / q) + (1 - p) log((1 - p) / (1 - q)) holds the mean of each at the target. Unbounded latent states
-    become such activations by a = s^2 / (1 + s^2), s = z_k / rms(z_k): zero at z = 0, even, one half at the root mean square
-    and one far beyond. Since s has mean square 1 whatever the unit of z_k, the mean of a tells the shape of its distribution:
-    near 0 where few states hold all of it, 0.344 for a normal one, and 1/2, the most by Jensen's inequality, where |z_k| is
-    constant. No coordinate can be silenced by shrinking it.
+    Parameters
+    ----------
+    z : Tensor
+        Latent states ``(B, d)``.
+    target : float
+        Share of the states at which a coordinate is to be active, above 0 and below 1/2.
+
+    References
+    ----------
+    Ng 2011, CS294A lecture notes: sparse autoencoder.
     """
     square = (z / root_mean_square(z, dim=0)).square()
     active = (square / (1.0 + square)).mean(dim=0)
@@ -106,46 +148,82 @@ def sparse_kl(z: Tensor, target: float) -> Tensor:
 
 
 def reparametrised(mean: Tensor, log_variance: Tensor, standard_normal: Tensor) -> Tensor:
-    """Samples mean + sigma epsilon of a Gaussian encoder, all (B, d): gradients reach mean and variance.
+    """Return samples of a Gaussian encoder, whose gradients reach its mean and variance; all arrays are ``(B, d)``.
 
+    References
+    ----------
     Kingma & Welling 2014, ICLR, sec. 2.4.
     """
     return mean + (0.5 * log_variance).exp() * standard_normal
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, sigma^2) || N(0, 1)), mean over batch and latent coordinates, of means and log-variances (B, d).
+    """Compute ``KL(N(mean, sigma^2) || N(0, 1))``, mean over batch and latent coordinates.
 
-    -1/2 (1 + log sigma^2 - mean^2 - sigma^2) for each coordinate (Kingma & Welling 2014, ICLR, appendix B). Unlike the others
-    it fixes the unit of z: that of the prior.
+    It is ``-1/2 (1 + log sigma^2 - mean^2 - sigma^2)`` for each coordinate, and fixes the unit of z.
 
-    In front of a reconstruction in shares of the variance, |w - psi(z)|^2 / (r spread), it belongs with the weight
-    beta = 2 (noise / spread) (d / r): then both together are the negative evidence lower bound, times 2 noise / (r spread), of
-    w = psi(z) + Gaussian noise of variance `noise` in each of the r coordinates. The most likely noise is the error
-    that remains (Rybkin, Daniilidis & Levine 2021, ICML, sec. 3), so a reconstruction expected at the share R asks for
-    beta = 2 R d / r. More trades accuracy for order in z (Higgins et al. 2017, ICLR).
+    Parameters
+    ----------
+    mean, log_variance : Tensor
+        Of a Gaussian encoder, both ``(B, d)``.
+
+    Notes
+    -----
+    Beside a reconstruction ``|w - psi(z)|^2 / (r spread)``, take the weight ``beta = 2 (noise / spread) (d / r)``. Both
+    together are then the negative evidence lower bound, times ``2 noise / (r spread)``, of w = psi(z) + Gaussian noise of
+    variance `noise` in each of the r coordinates. The most likely noise is the remaining error (Rybkin, Daniilidis &
+    Levine 2021, ICML, sec. 3), so an expected reconstruction error R, as a share of the variance, gives
+    ``beta = 2 R d / r``. A larger weight makes z more orderly and reconstructions less accurate (Higgins et al. 2017,
+    ICLR).
+
+    References
+    ----------
+    Kingma & Welling 2014, ICLR, appendix B.
     """
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).mean()
 
 
 def beta_factor(progress: float, warm_up: float) -> float:
-    """The share of beta that counts when the share `progress` of the training is over: from 0, linearly, to 1 at `warm_up`.
+    """Return the share of the weight beta that counts: it grows linearly from 0 to 1.
 
-    With all of beta from the start, the latent states follow the prior before the decoder has learned to use them, and
-    stay there (Bowman et al. 2016, CoNLL, sec. 3.1; Sonderby et al. 2016, NeurIPS). A `warm_up` of 0 is none.
+    With all of beta from the start, latent states would follow the prior before the decoder has learned to use them, and
+    would stay there.
+
+    Parameters
+    ----------
+    progress : float
+        Progress of the training, from 0 to 1.
+    warm_up : float
+        Progress at which the share is 1; 0 for no warm-up.
+
+    References
+    ----------
+    Bowman et al. 2016, CoNLL, sec. 3.1. Sonderby et al. 2016, NeurIPS.
     """
     return min(1.0, progress / warm_up) if warm_up > 0.0 else 1.0
 
 
 def smoothness(decoder: Map, z: Tensor, directions: Tensor, spread: float) -> Tensor:
-    """Mean square of the second derivative of psi along `directions`, in shares of the variance of w.
+    """Compute the mean square second derivative of psi along random directions, as a share of the variance of w.
 
-    z: (B, d). directions: (B, d), standard normal numbers; they are taken in units of the standard deviation of each
-    coordinate of z over the batch, so this is the change of slope over the width of the data. Zero for a linear decoder,
-    and where there is none a decoder's gradient says as much about neighbours as about the state that it was taken at.
-    By a jvp of a jvp, exact and without a Hessian.
+    It is zero for a linear decoder. Directions are scaled by the standard deviation of each coordinate of z over the
+    batch, so the result is the change of slope over the width of the data. It is computed by a Jacobian-vector product of
+    a Jacobian-vector product, exactly and without a Hessian.
 
-    Second derivatives along random directions as a penalty: Rifai et al. 2011, ECML PKDD (of the encoder, by differences).
+    Parameters
+    ----------
+    decoder : callable
+        psi.
+    z : Tensor
+        Latent states ``(B, d)``.
+    directions : Tensor
+        Standard normal numbers ``(B, d)``.
+    spread : float
+        Mean variance of a coordinate of w.
+
+    References
+    ----------
+    Rifai et al. 2011, ECML PKDD: second derivatives of the encoder along random directions, by differences.
     """
     along = directions * (z.var(dim=0, unbiased=False) + FLOOR).sqrt()
 
@@ -156,6 +234,7 @@ def smoothness(decoder: Map, z: Tensor, directions: Tensor, spread: float) -> Te
 
 
 def root_mean_square(z: Tensor, dim: int | None) -> Tensor:
+    """Return the root mean square along an axis, or of all numbers; never zero."""
     return (z.square().mean(dim=dim) + FLOOR).sqrt()
 
 
@@ -235,13 +314,14 @@ class Regularisation:
 
 
 def component_spread(spread: float, rank: int, n_states: int) -> float:
-    """Root mean square spread of a component of the state, in units of POD coordinates, whose mean variance is `spread`.
+    """Return the root mean square standard deviation of a component of the state, in the unit of POD coordinates.
 
-    The r coordinates hold the variance of all n components; and noise that is alike in these is alike in every coordinate.
+    The r coordinates hold the variance of all n components. Noise of equal size in all components has the same size in
+    every coordinate.
     """
     return (spread * rank / n_states) ** 0.5
 
 
 def normal_like(values: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers, drawn on the CPU."""
+    """Return standard normal numbers, drawn on the CPU, in the shape, type and place of `values`."""
     return torch.randn(values.shape, generator=generator).to(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Self
+from typing import Any
 
 __all__ = ["AutoencoderScore", "ForecastScore", "Score"]
 
@@ -32,8 +32,16 @@ class Score(ABC):
         """Typical error relative to the standard deviation of the data; 1 for a model that returns their mean."""
 
     @abstractmethod
-    def beats(self, best: Self, start: Self) -> bool:
-        """Return whether this is better than the best score so far, given the score of the closed form."""
+    def beats(self, best: Any, start: Any) -> bool:
+        """Return whether this is better than the best score so far.
+
+        Parameters
+        ----------
+        best : Score
+            The best score so far, of the same class.
+        start : Score
+            That of the closed form, of the same class.
+        """
 
     @property
     def useless(self) -> bool:
@@ -75,7 +83,7 @@ class ForecastScore(Score):
         """
         return self.typical * math.sqrt(self.physics)
 
-    def beats(self, best: Self, start: Self) -> bool:
+    def beats(self, best: ForecastScore, start: ForecastScore) -> bool:
         """Return whether this is better than the best score so far.
 
         A state that forecasts worse than the closed form does not count unless its physics is much better. The held-out
@@ -104,6 +112,6 @@ class AutoencoderScore(Score):
         """Root mean square error of reconstructions, relative to the standard deviation of the data."""
         return math.sqrt(self.reconstruction)
 
-    def beats(self, best: Self, start: Self) -> bool:  # noqa: ARG002
+    def beats(self, best: AutoencoderScore, start: AutoencoderScore) -> bool:  # noqa: ARG002
         """Return whether the weighted sum of the losses is lower than the best one so far."""
         return self.error < best.error

@@ -45,7 +45,7 @@ def make(arrays: Arrays, looks: int | None = None) -> Callable:
 
     networks = networks_of(arrays)
     states = tensor(arrays["windows"])
-    losses.LOOKS = looks or len(states) - 1
+    losses.STATES_PER_WINDOW = looks or len(states) - 1
     intervals = torch.full((len(states) - 1, states.shape[1], 1), float(arrays["interval"]))
     windows = Windows.without_parameters(states, intervals)
     points = CollocationTable.without_parameters(tensor(arrays["points"]), tensor(arrays["derivatives"]))
@@ -69,7 +69,7 @@ def ours(arrays: Arrays) -> Callable:
 
 def ours_in_fit(arrays: Arrays) -> Callable:
     """Return the step as `rom.fit` takes it, with losses at few states of a window."""
-    return make(in_pod_coordinates(arrays), looks=losses.LOOKS)
+    return make(in_pod_coordinates(arrays), looks=losses.STATES_PER_WINDOW)
 
 
 def ours_full_order(arrays: Arrays) -> Callable:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from rom.networks.geometry import Geometry
 from rom.networks.mlp import ACTIVATIONS, activate, blank_linear, uniform_, zero_
 from rom.utils.checks import require_choice, require_widths
-from rom.utils.errors import RomImportError, RomTypeError, RomValueError
+from rom.utils.errors import RomTypeError, RomValueError
+from rom.utils.optional import require_package
 from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["Graph", "edges_of"]
@@ -152,14 +153,9 @@ def convolution_on(
     settings: Graph, geometry: Geometry, generator: torch.Generator | None
 ) -> Callable[[int, int], nn.Module]:
     """A maker of convolutions on the mesh: (n_in, n_out) to a module. Raises `RomValueError` for edges that do not fit."""
-    try:
-        from rom.networks.message_passing import DirectionalConv
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "torch_geometric":
-            raise
-        raise RomImportError(
-            "rom.networks.graph.Graph needs PyTorch Geometric, which is not installed: pip install latentrom[graph]"
-        ) from error
+    require_package("torch_geometric.nn", "PyTorch Geometric", "graph", "rom.networks.graph.Graph")
+    from rom.networks.message_passing import DirectionalConv
+
     edges, n = np.array(settings.edges, dtype=np.int64).reshape(-1, 2), geometry.n_points
     if n < 2:
         raise RomValueError(f"Graph needs a mesh of at least two nodes, and the field has {n}")

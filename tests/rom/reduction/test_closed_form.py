@@ -28,41 +28,6 @@ def test_a_stronger_ridge_gives_smaller_operators():
     assert [m.ridge for m in models] == [1e-6, 1e-2, 1.0]
 
 
-@pytest.mark.parametrize(
-    "terms",
-    [
-        {},
-        {"quadratic": False},
-        {"linear": False},
-        {"quadratic_decoder": False},
-    ],
-)
-@pytest.mark.parametrize("n_parameters", [0, 1])
-def test_networks_start_as_the_closed_form_model(n_parameters, terms):
-    import torch
-
-    from rom.config import FitConfig
-    from rom.models.build import build_networks
-    from rom.models.closed_form import closed_form_networks, init_from_closed_form
-
-    (closed_form,), w, mu = fitted(n_parameters, **terms)
-    config = FitConfig(dtype="float64", hidden=(8,), latent_hidden=(8,))
-    networks = build_networks(config, 5, 2, n_parameters)
-    tensors = torch.from_numpy(w), torch.from_numpy(mu)
-    init_from_closed_form(networks, closed_form, *tensors)
-    for candidate in (networks, closed_form_networks(config, closed_form)):
-        z = candidate.encoder(tensors[0])
-        np.testing.assert_allclose(z.detach(), w[:, :2], atol=1e-14)
-        np.testing.assert_allclose(candidate.decoder(z).detach(), closed_form.manifold.decode(w[:, :2]), atol=1e-13)
-        velocity = candidate.latent_dynamics(z, tensors[1]).detach()
-        if closed_form.dynamics.quadratic is not None:
-            np.testing.assert_allclose(velocity, rate(closed_form, w[:, :2], mu), atol=1e-13)
-        else:
-            y = np.concatenate([w[:, :2], mu], axis=1)
-            expected = closed_form.dynamics.offset + y @ closed_form.dynamics.linear.T
-            np.testing.assert_allclose(velocity, expected, atol=1e-13)
-
-
 @pytest.mark.parametrize("n_parameters", [0, 2])
 def test_more_latent_coordinates_than_data_span_change_nothing(n_parameters):
     """They follow the others: h(E w) = E h(w) for the extended encoder E, and psi(E w) = psi(w)."""

@@ -21,9 +21,12 @@ from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 
+# Valid values of settings
 LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
+
+# Settings of networks on fields
 Network = Convolutional | Graph | Implicit
 NETWORKS = {kind.__name__: kind for kind in (Convolutional, Graph, Implicit)}  # by the name that JSON holds
 

@@ -19,8 +19,8 @@ from rom.networks.geometry import Geometry
 from rom.networks.mlp import ACTIVATIONS, activate, blank_linear, uniform_, zero_
 from rom.utils.checks import require_choice, require_widths
 from rom.utils.errors import RomTypeError, RomValueError
-from rom.utils.optional import require_package
 from rom.utils.json_dataclass import JsonSettings
+from rom.utils.optional import require_package
 
 __all__ = ["Graph", "edges_of"]
 

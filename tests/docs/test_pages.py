@@ -16,6 +16,7 @@ PAGES = [path for path in DOCS.rglob("*.md") if "_build" not in path.parts]
 PAGES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 PATH = re.compile(r"`((?:rom|systems|docs|tests|\.ci)/[\w./-]*)`")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAME = re.compile(r"`([\w.]+)` in `((?:rom|systems)/[\w/]+\.py)`")
 MEASUREMENT = re.compile(r"`python docs/benchmarks/run\.py ([a-z][\w\s]*)`")
 
 
@@ -43,6 +44,14 @@ def test_files_and_folders_that_pages_name_exist():
     named = {(page.name, path) for page in PAGES for path in PATH.findall(page.read_text(encoding="utf-8"))}
     assert len(named) >= 30
     assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_functions_and_classes_that_pages_name_are_in_their_files():
+    named = {found for page in PAGES for found in NAME.findall(page.read_text(encoding="utf-8"))}
+    assert len(named) >= 5
+    for name, path in sorted(named):
+        last = name.rpartition(".")[2]
+        assert re.search(rf"(?:def|class) {last}\b", (ROOT / path).read_text(encoding="utf-8")), f"{path} has no {name}"
 
 
 def test_benchmarks_that_pages_name_exist():

@@ -155,7 +155,7 @@ def test_a_periodic_f_is_forecast_beyond_the_training(tmp_path):
 def test_collocation_arrays_of_an_f_that_depends_on_time_must_tell_the_times():
     system = systems.from_rhs(forced, 12, sampler=states)
     x = states(50, 0)
-    with pytest.raises(rom.RomValueError, match="depends on time, so tell the times"):
+    with pytest.raises(rom.RomValueError, match="depends on time, so the times are needed"):
         rom.fit(system, collocation=(x, forced(0.3, x)), latent_dim=2, config=SMALL)
 
 

@@ -8,7 +8,7 @@ import torch
 
 import rom
 import systems
-from rom.models.reduced_order_model import EXACT
+from rom.models.modules import EXACT
 
 CLOSED_FORM = 1e-3  # seconds: no time for training, so the result is the closed-form model
 

@@ -1,4 +1,4 @@
-"""Tables of kept results: one row a configuration, medians over seeds with their range."""
+"""Tables of results: one row for each configuration, with medians and ranges over seeds."""
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""Run benchmark cases, keep the results as tables, and write the report.
+"""Run benchmark cases, store the results as tables, and write the report.
 
-    python docs/benchmarks/run.py                              # every run of every case that is not there yet
-    python docs/benchmarks/run.py burgers --only d16 galerkin  # runs whose key contains one of the texts
-    python docs/benchmarks/run.py burgers --list               # the runs, and which of them are there
-    python docs/benchmarks/run.py burgers --again              # measure again what is there
-    python docs/benchmarks/run.py --quick                      # small and short, printed but not kept
-    python docs/benchmarks/run.py --table                      # only draw RESULTS.md, the plots and README's table
+    python docs/benchmarks/run.py                              # all runs of all cases that are not stored yet
+    python docs/benchmarks/run.py burgers --only d16 galerkin  # runs whose name contains one of the texts
+    python docs/benchmarks/run.py burgers --list               # the runs, and which of them are stored
+    python docs/benchmarks/run.py burgers --again              # measure stored runs again
+    python docs/benchmarks/run.py --quick                      # small and short; printed, not stored
+    python docs/benchmarks/run.py --table                      # only write RESULTS.md, the plots and tables of pages
 
-A case is a module in cases/ with `TITLE`, `NOTE`, `runs(quick) -> list[Run]` and `measure(run, quick) -> dict` of numbers
-and lists; if the general table does not suit it, `report(records) -> str`, and `plots(records, folder)`, with records a
-dictionary from runs to figures. A run is kept in results/CASE/KEY.json and skipped from then on, unless the sources that
-made it have changed; runs of our own method depend on the whole package, and are repeated on demand only. Everything runs
-in one thread, or in as many as OMP_NUM_THREADS says.
+A case is a module in cases/ with `TITLE`, `NOTE`, `runs(quick)`, which returns a list of `Run`, and `measure(run, quick)`, which
+returns numbers, texts and arrays by name. It may have `report(records)`, which returns its tables, and `plots(records, folder)`;
+records are a dictionary from runs to figures. Results are stored in results/CASE/ and not measured again, unless the sources
+that made them have changed. Runs of our own method depend on the whole package and are repeated only with --again. Everything
+runs in one thread, or in as many as OMP_NUM_THREADS says.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def main() -> None:
     """Read the command line and do what it asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"some of {', '.join(CASES)}; all without any")
-    parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose key contains one of these")
-    parser.add_argument("--again", action="store_true", help="measure again what is there")
-    parser.add_argument("--quick", action="store_true", help="small and short, to see that everything runs; not kept")
+    parser.add_argument("--only", nargs="+", metavar="TEXT", default=[""], help="runs whose name contains one of these")
+    parser.add_argument("--again", action="store_true", help="measure stored runs again")
+    parser.add_argument("--quick", action="store_true", help="small and short, to see that everything runs; not stored")
     parser.add_argument(
         "--table",
         action="store_true",
-        help="only draw RESULTS.md, the plots and other pages' tables",
+        help="only write RESULTS.md, the plots and the tables of other pages",
     )
     parser.add_argument("--list", action="store_true", help="only list the runs")
     arguments = parser.parse_args()
@@ -108,8 +108,8 @@ def list_runs(name: str, only: list[str]) -> None:
     there = {record.run: record for record in store.load(name)}
     for run in chosen(name, only, quick=False):
         record = there.get(run)
-        state = "to do" if record is None else "failed" if record.figures is None else "kept"
-        if state == "kept" and not is_up_to_date(record, digest(name, run.method)):
+        state = "to do" if record is None else "failed" if record.figures is None else "stored"
+        if state == "stored" and not is_up_to_date(record, digest(name, run.method)):
             state = "outdated"
         print(f"{state:9} {name}/{run.key}")
 

@@ -1,4 +1,4 @@
-"""Arrays that a plot draws, reduced to the points that it needs."""
+"""Reduce arrays to the points that a plot needs."""
 
 from __future__ import annotations
 

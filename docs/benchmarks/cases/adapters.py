@@ -1,4 +1,4 @@
-"""Systems of other packages, fitted through the adapters without a line of f written again."""
+"""Fits of systems of other packages, which adapters turn into systems without rewriting f."""
 
 from __future__ import annotations
 

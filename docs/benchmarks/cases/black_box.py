@@ -1,4 +1,4 @@
-"""A right-hand side that torch cannot differentiate, against its built-in twin."""
+"""Fit of a right-hand side that torch cannot differentiate, compared with the same built-in system."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Burgers, harmonic initial states: errors of every method at the same dimension, with the same data."""
+"""Burgers' equation with harmonic initial states: errors of every method at equal dimension and with equal data."""
 
 from __future__ import annotations
 

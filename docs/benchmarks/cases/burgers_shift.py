@@ -1,4 +1,4 @@
-"""Burgers trained on trajectories of one family of initial states, tested on another that only the physics knows."""
+"""Burgers' equation tested on initial states of another family than the training trajectories."""
 
 from __future__ import annotations
 

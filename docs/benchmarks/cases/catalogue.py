@@ -1,4 +1,4 @@
-"""The built-in systems against references that do not use their code."""
+"""Built-in systems compared with references that do not use their code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handwritten digits: reconstruction, noise, what is unlike the training, new samples, and the way between two."""
+"""Autoencoders of handwritten digits: reconstruction, denoising, anomaly detection, sampling and interpolation."""
 
 from __future__ import annotations
 

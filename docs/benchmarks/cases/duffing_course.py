@@ -1,4 +1,4 @@
-"""Lifted Duffing, course variant: plain arrays, trajectories on one side, collocation points on the other."""
+"""Lifted Duffing oscillator as in a public course: trajectories on one side, collocation points on the other."""
 
 from __future__ import annotations
 

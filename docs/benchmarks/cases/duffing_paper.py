@@ -1,4 +1,4 @@
-"""Lifted Duffing, paper variant: trajectories of one basin, physics in the others, forecasts to ten training horizons."""
+"""Lifted Duffing oscillator as in the paper: trajectories of one basin, collocation points in the others."""
 
 from __future__ import annotations
 

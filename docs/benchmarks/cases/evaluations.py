@@ -1,4 +1,4 @@
-"""Error against the number of values of f, for collocation points that are chosen in different ways."""
+"""Error against the number of evaluations of f, for different choices of collocation points."""
 
 from __future__ import annotations
 

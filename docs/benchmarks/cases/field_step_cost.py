@@ -1,4 +1,4 @@
-"""Cost of one training step with convolutions, beside that with the default network on the same batch."""
+"""Cost of a training step with convolutions, compared with the default network on the same batch."""
 
 from __future__ import annotations
 

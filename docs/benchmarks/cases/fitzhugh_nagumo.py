@@ -1,4 +1,4 @@
-"""FitzHugh-Nagumo, driven at one end: forecasts under signals of another kind than those of the training."""
+"""FitzHugh-Nagumo driven at one end: forecasts for input signals unlike those of the training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forecast against the fastest full-order solver that is as accurate."""
+"""Speed of a forecast compared with the fastest full-order solver of equal accuracy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model for data on three grids, asked between their points."""
+"""One model of data on three grids, evaluated between their points."""
 
 from __future__ import annotations
 

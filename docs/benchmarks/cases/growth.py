@@ -1,4 +1,4 @@
-"""How the cost of a fit grows with the size of a state, and with the number of trajectories."""
+"""Growth of the cost of a fit with the number of states and of trajectories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""1-D inviscid Burgers over a grid of parameters of its initial state."""
+"""Inviscid Burgers' equation over a grid of parameters of its initial state."""
 
 from __future__ import annotations
 

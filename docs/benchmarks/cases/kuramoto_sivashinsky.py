@@ -1,4 +1,4 @@
-"""Kuramoto-Sivashinsky on its attractor, d = 8: how long a forecast holds, and whether its statistics are the true ones."""
+"""Kuramoto-Sivashinsky with d = 8: valid prediction time and long-time statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear autoencoder is principal component analysis: against the truncated SVD of the samples that it was given."""
+"""The linear autoencoder compared with the truncated SVD of the same samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts over 10 and 50 training horizons: do they stay, and how wrong are they?"""
+"""Stability and errors of forecasts over 10 and 50 training horizons."""
 
 from __future__ import annotations
 

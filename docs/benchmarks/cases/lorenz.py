@@ -1,4 +1,4 @@
-"""Lorenz-63 lifted to 128 states, d = 3: how long a forecast holds, and whether its attractor is the true one."""
+"""Lorenz-63 lifted to 128 states, d = 3: valid prediction time and statistics of the attractor."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The README's main job as its reader runs it: the script in a process of its own."""
+"""The README's first script, run in a process of its own."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A circle and a Swiss roll: are known manifolds found, and does the latent space fold?"""
+"""Autoencoders of a circle and a Swiss roll: errors, and folds of the latent space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory and passes of a fit whose data are larger than memory, on disk and computed on demand."""
+"""Memory of a fit to data larger than memory, and how often it reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The heat equation on a mesh of triangles: a graph network beside the default network."""
+"""Heat equation on a mesh of triangles: a graph network compared with the default network."""
 
 from __future__ import annotations
 

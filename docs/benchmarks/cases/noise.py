@@ -1,4 +1,4 @@
-"""Noise on the training trajectories: with physics and without the trajectories."""
+"""Noise on the training trajectories, with and without physics."""
 
 from __future__ import annotations
 

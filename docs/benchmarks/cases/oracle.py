@@ -1,4 +1,4 @@
-"""A lifted linear system with its exact encoder, dynamics and decoder: every loss must vanish."""
+"""A lifted linear system with its exact encoder, dynamics and decoder, for which every loss must vanish."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Magnitudes of stars in five bands: are the parameters found, is noise removed, do quasars stand out?"""
+"""Autoencoders of stellar magnitudes in five bands: parameters, denoising, and detection of quasars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lambda-omega spirals: a convolutional network beside the default network, at fixed and at random centres."""
+"""Spirals of the lambda-omega system: a convolutional network compared with the default network."""
 
 from __future__ import annotations
 

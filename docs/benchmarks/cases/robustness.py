@@ -1,4 +1,4 @@
-"""What generation of trajectories and their files withstand: kills, flipped bytes, disks that refuse."""
+"""Generation of trajectories under kills, changed bytes and disks that refuse to write."""
 
 from __future__ import annotations
 

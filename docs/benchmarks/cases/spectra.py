@@ -1,4 +1,4 @@
-"""Spectra at wavelengths of their own, some of which cover a part of the range: an autoencoder of functions beside interpolation."""
+"""Autoencoder of spectra at irregular wavelengths, compared with interpolation to a grid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cost of one training step: the same mathematics in several styles, and where the time of our own goes."""
+"""Cost of a training step in several styles of code, and a profile of our own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Physics only, data only, both: the same Burgers problem with each supply of information."""
+"""Fits to physics alone, to data alone, and to both."""
 
 import numpy as np
 

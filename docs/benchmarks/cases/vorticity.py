@@ -1,4 +1,4 @@
-"""Three vortices that move, merge and decay: a convolutional network beside the default network."""
+"""Vortices that move, merge and decay: a convolutional network compared with the default network."""
 
 from __future__ import annotations
 

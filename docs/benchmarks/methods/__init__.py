@@ -1,4 +1,4 @@
-"""The methods of the benchmark, one module each: `fit(problem, latent_dim, seconds, seed) -> Forecaster`."""
+"""The methods that are compared: one module each, with ``fit(problem, latent_dim, seconds, seed) -> Forecaster``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Autoencoder with a latent neural ODE in plain torch: what the trained peers share. Nothing here comes from the package.
+"""Autoencoder with a latent neural ODE in plain torch, shared by the trained methods for comparison.
 
-Encoder and decoder have two hidden layers of 512, the latent network two of 256. A step takes 64 whole trajectories and,
-where the recipe does not say otherwise, as many collocation points as make an epoch pass over both. Losses are plain mean
-squares with weight 1: reconstruction and prediction of the trajectories, and at the points dphi/dx f(x) - h(phi(x)). Rollouts:
-torchdiffeq, rk4, one step an interval.
+Encoder and decoder have two hidden layers of 512, the latent network two of 256. A step uses 64 whole trajectories. Unless the
+recipe sets another number, it uses so many collocation points that an epoch passes over all trajectories and all points. Losses
+are mean squares with weight 1: reconstruction and prediction of the trajectories, and dphi/dx f(x) - h(phi(x)) at the points.
+Rollouts use `rk4` of torchdiffeq with one step per interval. No code of the package is used.
 """
 
 from __future__ import annotations

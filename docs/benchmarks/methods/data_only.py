@@ -1,4 +1,4 @@
-"""A neural ODE in an autoencoder that sees trajectories alone, with the fast settings of today.
+"""A neural ODE in an autoencoder, trained on trajectories alone.
 
 The networks of `published` with tanh, float32, normalised states, and Adam at 1e-3 with a cosine decay.
 """

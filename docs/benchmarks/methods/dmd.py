@@ -1,4 +1,4 @@
-"""Dynamic mode decomposition by PyDMD, on pairs of successive snapshots; no pair crosses from one trajectory to another."""
+"""Dynamic mode decomposition by PyDMD, on pairs of successive snapshots of the same trajectory."""
 
 from __future__ import annotations
 

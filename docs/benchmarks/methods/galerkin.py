@@ -1,6 +1,6 @@
-"""POD-Galerkin: the true f, projected on POD modes of the training trajectories; dz/dt = V^T f(mean + V z).
+"""POD-Galerkin: the true f projected on POD modes, dz/dt = V^T f(mean + V z).
 
-It evaluates f at every stage of every forecast, so it saves nothing unless f is reduced further.
+It evaluates f at every stage of every forecast, so it saves no time unless f is reduced further.
 """
 
 from __future__ import annotations

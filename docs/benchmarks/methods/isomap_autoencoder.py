@@ -1,4 +1,4 @@
-"""The plain autoencoder from an Isomap start: its encoder first learns the Isomap coordinates, its decoder the way back."""
+"""The plain autoencoder, trained at first on Isomap coordinates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recipe of `published`, with linear latent dynamics dz/dt = K z, and dphi/dx f by forward mode: a Koopman model."""
+"""The recipe of `published` with linear latent dynamics dz/dt = K z: a Koopman model."""
 
 from __future__ import annotations
 

@@ -1,9 +1,11 @@
-"""POD and quadratic operator inference with a linear decoder, written from its description, apart from the package.
+"""POD and quadratic operator inference with a linear decoder, written without code of the package.
 
-dz/dt = c + A z + H (z kron z), by ridge regression on f at all snapshots of the training trajectories and at all collocation
-points; the ridge by rollouts on a tenth of the trajectories, held out. Sources: Peherstorfer & Willcox 2016; McQuarrie, Huang
-& Willcox 2021. z is divided by one number, not component by component: a ridge on features of equal size would let the
-coefficients of small modes grow, and models with d = 64 blow up.
+The model dz/dt = c + A z + H (z kron z) is fitted by ridge regression to f at all snapshots of the training trajectories and
+at all collocation points. The ridge is the one whose rollouts are best on a held-out tenth of the trajectories. All components
+of z are divided by the same number. With a number for each component, coefficients of small modes would grow, and models with
+d = 64 would diverge.
+
+References: Peherstorfer & Willcox 2016; McQuarrie, Huang & Willcox 2021.
 """
 
 from __future__ import annotations

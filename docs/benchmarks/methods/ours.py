@@ -1,4 +1,4 @@
-"""rom.fit as its user would call it; nothing here depends on the problem."""
+"""`rom.fit` with its defaults; nothing here depends on the problem."""
 
 from __future__ import annotations
 

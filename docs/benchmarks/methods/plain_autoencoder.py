@@ -1,4 +1,4 @@
-"""An autoencoder as tutorials write it: two tanh networks from a random start, by Adam on standardised samples."""
+"""An autoencoder as in tutorials: two tanh networks, trained by Adam on standardised samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error of the best linear subspace of the training data: the truth at every time, projected. It forecasts nothing."""
+"""Projection of the true states on a linear subspace: the smallest error of any linear model. It forecasts nothing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,9 @@
-"""Physics-informed neural ODE (PINODE) after its description: Sholokhov, Liu, Mansour & Nabi, Sci. Rep. 13 (2023) 10166.
+"""Physics-informed neural ODE (PINODE), written from its description.
 
-ReLU, Adam at 1e-4, float64, the full Jacobian of the encoder at every collocation point; no schedule, so one run shows
-the result of every budget. Written from the description, not the authors' code.
+Activations are ReLU, the optimiser is Adam with a learning rate of 1e-4, numbers are float64, and the full Jacobian of the
+encoder is formed at every collocation point. The learning rate is constant, so one run gives the result of every budget.
+
+Reference: Sholokhov, Liu, Mansour & Nabi, Sci. Rep. 13 (2023) 10166. The authors' code is not used.
 """
 
 from __future__ import annotations

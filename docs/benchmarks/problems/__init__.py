@@ -1,4 +1,4 @@
-"""The problems of the benchmark: arrays to learn from, arrays to test on, and the system behind both."""
+"""Problems of the benchmark: training data, test data and the system that made them."""
 
 from __future__ import annotations
 

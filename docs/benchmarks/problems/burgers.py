@@ -1,4 +1,4 @@
-"""Burgers, 128 points, nu = 0.01: trained on harmonic initial states, or on bumps and tested on harmonic ones."""
+"""Burgers' equation, 128 points, nu = 0.01, with harmonic initial states or sums of two bumps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handwritten digits, 8 x 8 pixels of 0 to 16: the test set of the UCI Optical Recognition data, as scikit-learn brings it."""
+"""Handwritten digits, 8 x 8 pixels of 0 to 16: the test set of the UCI Optical Recognition data in scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lifted Duffing oscillator, x = A z^3 with 128 components, as a course and as a paper set it."""
+"""The lifted Duffing oscillator, x = A z^3 with 128 components, as in a course and as in a paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Periodic fields with all that their fastest solvers need: f, its sparse Jacobian, and f in Fourier space.
+"""Periodic fields with f, its sparse Jacobian and f in Fourier space, as their fastest solvers need them.
 
 Every equation is x' = L x + N(x) with a linear part L that Fourier modes make diagonal. Discretisations: Fourier modes
 (`burgers`, that of `systems.Burgers`) or second-order central differences (the others). Sources: the two-dimensional

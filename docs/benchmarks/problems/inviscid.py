@@ -1,8 +1,8 @@
-"""1-D inviscid Burgers over two parameters of its initial state, as the papers on latent-space dynamics set it.
+"""Inviscid Burgers' equation over two parameters of its initial state, as in papers on latent-space dynamics.
 
 u_t + u u_x = 0 on [-3, 3), periodic; u(x, 0) = a exp(-x^2 / (2 w^2)), a in [0.7, 0.9], w in [0.9, 1.1]. Space: first-order
-upwind, u_i (u_i - u_{i-1}) / dx; time: 1,000 steps of backward Euler to t = 1. The 1,001 points of the source hold both
-ends of the period; here are the 1,000 that differ. Source: He, Choi, Fries, Belof & Chen, J. Comput. Phys. 489 (2023)
+upwind, u_i (u_i - u_{i-1}) / dx; time: 1,000 steps of backward Euler to t = 1. The source has 1,001 points, with
+both ends of the period; here are the 1,000 points that differ. Reference: He, Choi, Fries, Belof & Chen, J. Comput. Phys. 489 (2023)
 112267, and its public code.
 """
 

@@ -1,4 +1,4 @@
-"""Heat from a hot spot on a disc with a cooled hole, by linear finite elements on a mesh of triangles."""
+"""Heat from a hot spot on a disc with a cold hole, by linear finite elements on a mesh of triangles."""
 
 from __future__ import annotations
 

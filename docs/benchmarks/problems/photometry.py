@@ -1,6 +1,6 @@
-"""Magnitudes of stars in five bands, made from two or three parameters, and of quasars, which have another spectral shape.
+"""Synthetic magnitudes of stars in five bands, and of quasars, whose spectra have another shape.
 
-No catalogue: black bodies with the strongest features of real stars, so that the true parameters and magnitudes are known.
+The spectra are black bodies with the strongest features of real stars. So the true parameters and magnitudes are known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spirals of the lambda-omega system: at fixed centres, with random phases, or at random centres as well."""
+"""Spirals of the lambda-omega system with random phases, at fixed or at random centres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three vortices in a periodic box, of which two turn one way and one the other: they move, merge and decay."""
+"""Three vortices in a periodic box, two of one sign and one of the other."""
 
 from __future__ import annotations
 

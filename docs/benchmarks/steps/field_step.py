@@ -1,4 +1,4 @@
-"""One training step by the package's own losses with a network on fields, or with the default one, on the same batch."""
+"""One training step with the package's losses, with a network on fields or with the default network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step in JAX, jitted, float32, networks on full states: rollout by diffrax, or by a scan written out."""
+"""One training step in JAX, jitted, in float32, on full states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fit of trajectories on disk, or in a dask array, in a process of its own: `python -m steps.memory_fit '{...}'`.
+"""One fit to trajectories on disk or in a dask array: ``python -m steps.memory_fit '{...}'``.
 
 Prints figures as JSON: peak memory above what the process held before the fit, and how often the data were read.
 """

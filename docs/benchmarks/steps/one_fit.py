@@ -1,4 +1,4 @@
-"""One fit in a process of its own, for its peak memory: `python -m steps.one_fit '{"n": 128, ...}'` prints figures as JSON."""
+"""One fit in a process of its own, which prints figures as JSON: ``python -m steps.one_fit '{"n": 128, ...}'``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step by the package's own networks and losses, on POD coordinates or on full states."""
+"""One training step with the package's networks and losses, on POD coordinates or on full states."""
 
 from __future__ import annotations
 

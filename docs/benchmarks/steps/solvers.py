@@ -1,4 +1,4 @@
-"""Full-order solvers, each with a ladder of settings from coarse to fine, as opponents of a forecast.
+"""Full-order solvers that a forecast is compared with, each with settings from coarse to fine.
 
 A solver is called as solver(field, x0, times, setting) with x0 (N, *shape) and returns states (N, T, *shape). Those with
 fixed steps take `setting` as their longest step, the others as their relative tolerance.

@@ -1,4 +1,4 @@
-"""One training step as it is usually written in torch: networks on full states, torchdiffeq for the rollout."""
+"""One training step in plain torch, with networks on full states and rollouts by torchdiffeq."""
 
 from __future__ import annotations
 

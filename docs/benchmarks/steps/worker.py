@@ -1,4 +1,4 @@
-"""A process that holds one variant of a training step and takes steps on demand.
+"""A process that takes training steps of one variant on demand.
 
     python -m steps.worker MODULE VARIANT ARRAYS.npz
 

@@ -1,4 +1,4 @@
-"""Units in which networks see parameters, forcing and time, and by which losses are divided: measured on the data."""
+"""Scales measured on the data of a fit: of parameters and inputs, of time, and of the losses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["input_scaling", "loss_scales", "natural_time"]
 
 
 def input_scaling(data: FitData) -> InputScaling:
-    """Return the scaling of parameters and inputs, from all data. Held-out ones are included, since these are no states."""
+    """Return the scaling of parameters and inputs over all data, held-out data included."""
     groups, pairs = (*data.split.training, *data.split.held_out), data.collocation
     parameters = [group.parameters for group in groups]
     forcing = [point_forcing(group.inputs, group.times, data.layout) for group in groups]
@@ -29,7 +29,11 @@ def input_scaling(data: FitData) -> InputScaling:
 
 
 def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | None) -> float:
-    """The time in which a state changes by its own spread: the ratio of their root mean squares."""
+    """Return the time in which a state changes by its own spread.
+
+    It is the ratio of the spread of the states and the root mean square of the time derivatives, in the unit of time of
+    the data; 1 if one of both vanishes.
+    """
     if collocation is not None:
         states, derivatives = collocation.coordinates, collocation.derivatives
     else:
@@ -41,7 +45,7 @@ def natural_time(training: Sequence[Rollouts], collocation: CollocationTable | N
 
 
 def loss_scales(training: Sequence[Rollouts], collocation: CollocationTable | None) -> LossScales:
-    """The constants by which losses are divided, from all training data."""
+    """Return the constants by which losses are divided, from all training data."""
     states = [group.coordinates.flatten(0, 1) for group in training]
     derivatives = 1.0
     if collocation is not None:

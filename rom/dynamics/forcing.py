@@ -1,8 +1,9 @@
-"""What drives a latent ODE from outside: inputs u(t), and time itself where f depends on it.
+"""Forcing of the latent ODE: inputs u(t), and time itself if f depends on it.
 
-Both are parameters that change along a trajectory, y = (z, mu, u). On each interval in time they are known at its start, in
-its middle and at its end, and are the parabola through these in between: exactly so where they are linear or held, and to
-third order where they are functions of time. Time enters as (cos, sin) of its phase where f is periodic, otherwise as it is.
+The latent dynamics take forcing as parameters that change along a trajectory, y = (z, mu, u). It is known at the start, in
+the middle and at the end of each interval in time. In between it is the parabola through these values, which is exact for
+inputs that are linear or constant on the interval, and of third order for other functions of time. If f is periodic in
+time, time enters as the cosine and the sine of its phase.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Forcing:
 
 
 def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:
-    """What the dynamics are told of `times` (...): (..., k), with k = 0 where they do not depend on time."""
+    """Return the time features (..., k) of `times` (...): none, time itself, or cosine and sine of its phase."""
     if not layout.depends_on_time:
         return np.zeros((*np.shape(times), 0))
     if layout.period is None:
@@ -70,27 +71,42 @@ def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def point_forcing(inputs: np.ndarray, times: np.ndarray, layout: Layout) -> np.ndarray:
-    """Forcing (..., q) of states with inputs (..., m) at `times`, which broadcast to (...)."""
+    """Return the forcing (..., q) of single states with `inputs` (..., m) at `times`, which broadcast to (...)."""
     features = time_features(np.broadcast_to(times, inputs.shape[:-1]), layout)
     return np.concatenate([inputs, features], axis=-1)
 
 
 def forcing_between(times: np.ndarray, inputs: np.ndarray, layout: Layout) -> np.ndarray:
-    """Forcing (T - 1, 3, N, q) at the start, middle and end of the intervals between `times` (T,), with inputs (N, T, m)."""
+    """Return the forcing on the intervals between snapshots.
+
+    Parameters
+    ----------
+    times : numpy.ndarray, shape (T,)
+        Times of the snapshots.
+    inputs : numpy.ndarray, shape (N, T, m)
+        Inputs of N trajectories at these times, with m = 0 if there are none.
+    layout : Layout
+        Says whether inputs are held between snapshots or linear, and how the dynamics depend on time.
+
+    Returns
+    -------
+    numpy.ndarray, shape (T - 1, 3, N, q)
+        Forcing at the start, in the middle and at the end of each interval.
+    """
     first, last = inputs[:, :-1], inputs[:, :-1] if layout.held_inputs else inputs[:, 1:]
     return stacked(times, (first, 0.5 * (first + last), last), layout)
 
 
 def forcing_of_signals(edges: np.ndarray, signals: systems.Signals, layout: Layout) -> np.ndarray:
-    """Forcing (K, 3, N, q) on the steps between `edges` (K + 1,), none of which reaches across a knot of the signals."""
+    """Return the forcing (K, 3, N, q) on steps between `edges` (K + 1,), none of which crosses a knot of `signals`."""
     middle = signals.at(0.5 * (edges[:-1] + edges[1:]))
-    if signals.held:  # what is held on a step is that in its middle, where no rounding of its ends can tell otherwise
+    if signals.held:  # at the ends of a step, rounding could choose the value of a neighbour
         return stacked(edges, (middle, middle, middle), layout)
     return stacked(edges, (signals.at(edges[:-1]), middle, signals.at(edges[1:])), layout)
 
 
 def stacked(edges: np.ndarray, inputs: tuple[np.ndarray, np.ndarray, np.ndarray], layout: Layout) -> np.ndarray:
-    """Forcing (K, 3, N, q) of inputs (N, K, m) at the start, middle and end of the intervals between `edges`."""
+    """Return the forcing (K, 3, N, q) of `inputs` (N, K, m) at start, middle and end of the intervals between `edges`."""
     times = (edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
     stages = [point_forcing(u, at, layout) for u, at in zip(inputs, times, strict=True)]
     return np.ascontiguousarray(np.moveaxis(np.stack(stages), (2, 0), (0, 1)))

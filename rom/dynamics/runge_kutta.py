@@ -1,12 +1,12 @@
-"""Integration of the latent ODE: differentiable fixed steps and dense output here, torchdiffeq for adaptive steps.
+"""Integration of the latent ODE: differentiable fixed steps, dense output, and adaptive steps by torchdiffeq.
 
-Training backpropagates through the steps themselves: the adjoint method integrates a dissipative system backwards in
-time and loses all accuracy there.
+Training backpropagates through the steps themselves. The adjoint method would integrate a dissipative system backwards
+in time, where it loses all accuracy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +23,7 @@ def interpolate_forcing(forcing: Tensor, fractions: Tensor) -> Tensor:
     return (2 * s - 1) * (s - 1) * start + 4 * s * (1 - s) * middle + s * (2 * s - 1) * end
 
 
-def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, forcing: Tensor, k1: Tensor | None = None) -> Tensor:
+def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, forcing: Sequence[Tensor] | Tensor, k1: Tensor | None = None) -> Tensor:
     """Take one step of the classical fourth-order Runge-Kutta method.
 
     Parameters
@@ -34,7 +34,7 @@ def rk4_step(rhs: Rhs, z: Tensor, dt: Tensor, forcing: Tensor, k1: Tensor | None
         Latent states at the start of the step.
     dt : torch.Tensor
         Length of the step, which broadcasts against `z`.
-    forcing : torch.Tensor, shape (3, ..., q)
+    forcing : three torch.Tensor, shape (..., q)
         Forcing at the start, in the middle and at the end of the step; q = 0 without forcing.
     k1 : torch.Tensor, shape (..., d), optional
         dz/dt at the start of the step, if it is known.
@@ -98,10 +98,27 @@ def split_intervals(forcing: Tensor, substeps: int) -> Tensor:
 
 
 def hermite(fraction: Tensor, dt: Tensor | float, z0: Tensor, z1: Tensor, rate0: Tensor, rate1: Tensor) -> Tensor:
-    """States within steps from z0 to z1 (..., d) of length dt with rates dz/dt at both ends: cubic, of fourth order in dt.
+    """Interpolate states within steps by cubic Hermite polynomials, of fourth order in the step.
 
-    `fraction` of the step, from 0 to 1, broadcasts against the states. At 0 and 1 it gives z0 and z1 to the last bit.
-    Hairer, Norsett & Wanner (1993), Solving Ordinary Differential Equations I, sec. II.6.
+    Parameters
+    ----------
+    fraction : torch.Tensor
+        Position within the step, from 0 to 1. At 0 and 1 the result equals `z0` and `z1` to the last bit.
+    dt : torch.Tensor or float
+        Length of the step.
+    z0, z1 : torch.Tensor, shape (..., d)
+        States at both ends of the step.
+    rate0, rate1 : torch.Tensor, shape (..., d)
+        dz/dt at both ends of the step.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., d)
+        States at `fraction`, which broadcasts against the states as `dt` does.
+
+    References
+    ----------
+    Hairer, Norsett & Wanner 1993, Solving Ordinary Differential Equations I, sec. II.6.
     """
     rest = 1.0 - fraction
     bend = (rest - fraction) * (z1 - z0) + dt * (fraction * rate1 - rest * rate0)
@@ -111,9 +128,25 @@ def hermite(fraction: Tensor, dt: Tensor | float, z0: Tensor, z1: Tensor, rate0:
 def adaptive_rollout(
     rhs: Rhs, z0: Tensor, times: Tensor, rtol: float = 1e-6, atol: float = 1e-8, knots: Tensor | None = None
 ) -> Tensor:
-    """Latent states (T, ..., d) of dz/dt = rhs(t, z) at increasing `times` (T,) by torchdiffeq's Dormand-Prince 5(4).
+    """Integrate dz/dt = rhs(t, z) by the adaptive method of Dormand and Prince, of order 5(4), in torchdiffeq.
 
-    Steps end at `knots` (K,), where rhs bends or jumps; otherwise they could pass by what happens between two of them.
+    Parameters
+    ----------
+    rhs : Callable
+        Function of a time and of latent states (..., d) to dz/dt (..., d).
+    z0 : torch.Tensor, shape (..., d)
+        Initial latent states.
+    times : torch.Tensor, shape (T,)
+        Output times, which increase; the first is that of `z0`.
+    rtol, atol : float
+        Relative and absolute tolerance of the error of a step.
+    knots : torch.Tensor, shape (K,), optional
+        Times at which `rhs` bends or jumps. Steps end there, because longer ones could miss what lies between two knots.
+
+    Returns
+    -------
+    torch.Tensor, shape (T, ..., d)
+        Latent states at the output times.
     """
     from torchdiffeq import odeint
 

@@ -63,8 +63,14 @@ class LatentDynamics(CorrectedModule):
             bias = bias + offset
         output = torch.cat(weights, dim=1)
 
+        # Most models have neither parameters nor inputs. A concatenation would cost time though it adds no column.
+        present = [values for values in parameters if values.shape[-1]]
+
         def rhs(latent: Tensor, *forcing: Tensor) -> Tensor:
-            y = append_columns(latent, *parameters, *forcing)
+            y = latent
+            for values in (*present, *forcing):
+                if values.shape[-1]:
+                    y = torch.cat([y, values.expand(*y.shape[:-1], -1)], dim=-1)
             features = [y]
             if self.quadratic is not None:
                 features.append(products(y))
@@ -75,10 +81,3 @@ class LatentDynamics(CorrectedModule):
             return functional.linear(torch.cat(features, dim=-1), output, bias)
 
         return rhs
-
-
-def append_columns(latent: Tensor, *others: Tensor) -> Tensor:
-    """Return y = (z, mu, u) of z (..., d) and other arrays, which broadcast against z except along the last axis."""
-    # Most models have neither parameters nor inputs, and a concatenation costs time even if it adds no column.
-    columns = [other.expand(*latent.shape[:-1], -1) for other in others if other.shape[-1]]
-    return torch.cat([latent, *columns], dim=-1) if columns else latent

@@ -143,18 +143,3 @@ def test_forecast_steps_end_at_knots_and_agree_with_the_full_order_model(n, held
         forcing.of_trajectory(0),
     )
     torch.testing.assert_close(alone, found[:, :1])
-
-
-def test_numpy_and_torch_march_alike_with_forcing(monkeypatch, normal):
-    made = systems.Signals(("u",), T, np.random.default_rng(1).standard_normal((4, len(T), 1)), False)
-    forcing = Forcing(
-        1,
-        T,
-        lambda edges: torch.from_numpy(forcing_of_signals(edges, made, layout(inputs=("u",)))),
-        lambda _t: torch.zeros(4, 1),
-    )
-    z0, everywhere = normal(4, 2), lambda z: torch.ones(z.shape[:-1], dtype=torch.bool)
-    ours, _ = roll_out(linear_dynamics(), z0, T, torch.zeros(4, 0), 0.03, everywhere, forcing)
-    monkeypatch.setattr("rom.dynamics.rollout.runs_in_numpy", lambda _z: False)
-    theirs, _ = roll_out(linear_dynamics(), z0, T, torch.zeros(4, 0), 0.03, everywhere, forcing)
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)

@@ -10,8 +10,8 @@ from torch import nn
 
 from rom.dynamics import rollout
 from rom.dynamics.forcing import Forcing
-from rom.dynamics.numpy_rhs import NumpyLatentRhs
-from rom.dynamics.steppers import rk4_numpy, rk4_torch, uniform_grid
+from rom.dynamics.numpy_stepper import NumpyLatentRhs, rk4_numpy
+from rom.dynamics.step_grid import make_step_grid
 from rom.networks.latent_dynamics import LatentDynamics
 from rom.networks.mlp import ACTIVATIONS
 
@@ -123,8 +123,9 @@ def test_the_number_of_steps_depends_on_the_span_alone(normal, monkeypatch, n_ti
 def test_times_at_the_ends_of_steps_give_the_states_there(normal):
     z0 = normal(2, 3)
     times = np.linspace(0.0, 1.0, 9)
-    march = rk4_numpy(flow_of(MATRIX), torch.zeros(2, 0), z0, uniform_grid(times, 0.125))
-    torch.testing.assert_close(states_at(flow_of(MATRIX), z0, times, 0.125), march(z0, slice(0, 8))[0], rtol=0, atol=0)
+    grid, none = make_step_grid(times, 0.125, np.zeros(0)), Forcing.none(2)
+    ends = rk4_numpy(flow_of(MATRIX), torch.zeros(2, 0), z0, grid, none)(z0, slice(0, 8))[0]
+    torch.testing.assert_close(states_at(flow_of(MATRIX), z0, times, 0.125), ends, rtol=0, atol=0)
 
 
 def test_one_time_takes_no_step(normal, monkeypatch):
@@ -138,7 +139,7 @@ def test_one_time_takes_no_step(normal, monkeypatch):
 def test_blocks_of_steps_change_nothing(dynamics, normal, monkeypatch):
     arguments = (dynamics(), normal(3, 3), TIMES, 0.07, lambda z: z[..., 0] < 0.5)
     whole = roll_out(*arguments)
-    monkeypatch.setattr(rollout, "KEPT", 40)  # four steps
+    monkeypatch.setattr(rollout, "BLOCK_SIZE", 40)  # four steps
     for one, other in zip(roll_out(*arguments), whole, strict=True):
         assert torch.equal(one, other)
 
@@ -176,25 +177,6 @@ def test_compiled_rates_leave_the_networks_alone(dynamics, normal):
     states_at(h, normal(2, 3), TIMES, 0.1)
     for name, value in h.state_dict().items():
         assert torch.equal(value, before[name])
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_numpy_and_torch_march_alike(dynamics, normal, dtype):
-    h, z0, mu = dynamics(2).to(dtype), normal(5, 3, dtype=dtype), normal(5, 2, seed=3, dtype=dtype)
-    grid = uniform_grid(np.array([0.0, 1.0]), 0.05)
-    ours, theirs = (make(h, mu, z0, grid)(z0, slice(0, 20)) for make in (rk4_numpy, rk4_torch))
-    for a, b, count in zip(ours, theirs, (21, 20, 20), strict=True):
-        assert a.dtype == b.dtype == dtype
-        assert a.shape == b.shape == (count, 5, 3)
-        torch.testing.assert_close(a, b)
-
-
-def test_rates_of_a_march_are_h_of_its_states(dynamics, normal):
-    h, z0 = dynamics(), normal(2, 3)
-    grid = uniform_grid(np.array([0.0, 0.5]), 0.05)
-    states, *rates = rk4_numpy(h, torch.zeros(2, 0), z0, grid)(z0, slice(0, 10))
-    for rate, ends in zip(rates, (states[:-1], states[1:]), strict=True):
-        torch.testing.assert_close(rate, h(ends), rtol=1e-13, atol=1e-13)
 
 
 def test_many_states_and_each_alone_agree(dynamics, normal):

@@ -23,7 +23,7 @@ MEASUREMENT = re.compile(r"`python docs/benchmarks/run\.py ([a-z][\w\s]*)`")
 @pytest.mark.parametrize("module", [rom, systems, rom.plotting])
 def test_every_public_name_is_on_a_page_of_names(module):
     text = "\n".join(path.read_text(encoding="utf-8") for path in (DOCS / "api").glob("*.rst"))
-    names = set(re.findall(r"^\.\. auto(?:function|class|exception):: (\w+)$", text, re.MULTILINE))
+    names = set(re.findall(r"^\.\. (?:auto(?:function|class|exception)|py:data):: (\w+)$", text, re.MULTILINE))
     assert set(module.__all__) - names - {"DISTRIBUTION", "plotting"} == set()
 
 

@@ -1,4 +1,4 @@
-"""Where the training of an autoencoder starts: POD and a quadratic manifold, in closed form."""
+"""Where the training of an autoencoder starts, in closed form."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ class AutoencoderStart:
 
 
 def drop_costly_quadratic_path(config: FitConfig, latent_dim: int) -> FitConfig:
-    """Return `config` without the quadratic decoder if that would take longer to fit than everything else."""
+    """Return `config` without a quadratic decoder that is costly to fit.
+
+    It is dropped if it would take longer than everything else.
+    """
     if not config.quadratic_decoder or n_products(latent_dim) <= MAX_PRODUCTS:
         return config
     log.info(
@@ -72,15 +75,17 @@ def drop_costly_quadratic_path(config: FitConfig, latent_dim: int) -> FitConfig:
 def choose_autoencoder_start(
     training: Tensor, validating: Tensor, latent_dim: int, config: FitConfig, seed: int
 ) -> AutoencoderStart:
-    """Return POD with a quadratic manifold, or POD alone, at the ridge with the lowest validation error.
+    """Return the closed-form autoencoder with the lowest validation error.
+
+    It is POD with a quadratic manifold, or POD alone. The ridge is chosen.
 
     Parameters
     ----------
     training, validating : torch.Tensor
         POD coordinates of samples, ``(N, r)``.
     latent_dim : int
-        Latent dimension d. If it is larger than r, the latent coordinates beyond r are random linear combinations of the
-        others, which the decoder does not use yet.
+        Latent dimension d. If it is larger than r, the latent coordinates beyond r are random linear combinations of
+        the others, which the decoder does not use yet.
     config : FitConfig
         Says whether the decoder is quadratic.
     seed : int
@@ -104,7 +109,10 @@ def choose_autoencoder_start(
 
 
 def regression_samples(samples: np.ndarray, latent_dim: int, config: FitConfig, seed: int) -> np.ndarray:
-    """Return a random part of the samples ``(N, r)``, enough for the coefficients of a quadratic manifold."""
+    """Return as many random samples as a quadratic manifold needs.
+
+    The samples have the shape ``(N, r)``.
+    """
     enough = max(MIN_REGRESSION_SAMPLES, SAMPLES_PER_PRODUCT * n_products(latent_dim))
     if not config.quadratic_decoder or len(samples) <= enough:  # POD alone costs nothing, and is exact with all samples
         return samples
@@ -112,14 +120,14 @@ def regression_samples(samples: np.ndarray, latent_dim: int, config: FitConfig, 
 
 
 def set_correction_gain(networks: EncoderDecoder, gain: float) -> None:
-    """Set the expected size of the corrections of encoder and decoder, while these are still zero."""
+    """Set the expected size of corrections that are still zero."""
     for part in (networks.encoder, networks.decoder):
         if part.correction is not None:
             part.correction.gain.fill_(gain)
 
 
 def use_common_input_scale(networks: EncoderDecoder, samples: Tensor) -> None:
-    """Divide all POD coordinates by the same number on their way into the perceptrons of the encoder.
+    """Divide all inputs of the encoder's perceptrons by the same number.
 
     With a divisor of its own for each coordinate, as for states of known dynamics, the small coordinates would look as
     large as the others. In measured samples these are mostly noise.

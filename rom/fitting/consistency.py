@@ -1,4 +1,4 @@
-"""Comparison of given trajectories and collocation points with the right-hand side of the system."""
+"""Comparison of given data with the right-hand side of the system."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ log = logging.getLogger("rom")
 
 COMPARED_STATES = 8  # few, because f can be expensive
 
-# A spline goes through so many equally spaced snapshots of a trajectory, and is differentiated at the one with this index, away from
-# its ends. At first it covers this share of the trajectory.
+# A spline goes through so many equally spaced snapshots of a trajectory, and is differentiated at the one with this
+# index, away from its ends. At first it covers this share of the trajectory.
 SPLINE_SNAPSHOTS = 12
 MIDDLE = 5
 FIRST_SPAN = 0.1
 
-# A trajectory has settled where it moves less than this share of its distance from the start. Only errors of its solver would be
-# compared there.
+# A trajectory has settled where it moves less than this share of its distance from the start. Only errors of its solver
+# would be compared there.
 SETTLED_SHARE = 1e-2
 
 # Median relative difference between f and the time derivatives of the data, from which a warning is logged.
@@ -85,7 +85,10 @@ def warn_if_rhs_disagrees(
 
 
 def relative_difference(rates: np.ndarray, given: np.ndarray) -> float:
-    """Return |rates - given| relative to the larger of both, and 1 if `rates` are not finite."""
+    """Return |rates - given| relative to the larger of both.
+
+    It is 1 if `rates` are not finite.
+    """
     if not np.isfinite(rates).all():
         return 1.0
     size = max(np.linalg.norm(rates), np.linalg.norm(given), np.finfo(float).tiny)
@@ -93,7 +96,10 @@ def relative_difference(rates: np.ndarray, given: np.ndarray) -> float:
 
 
 def pairs_along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Collocation:
-    """Return one moving state of each of some trajectories, with the time derivative of a spline that can be trusted."""
+    """Return one moving state of each of some trajectories.
+
+    Their time derivatives are those of splines that can be trusted.
+    """
     places = [(group, i) for group in groups if len(group.times) >= SPLINE_SNAPSHOTS for i in range(len(group))]
     rows = []
     for k in rng.permutation(len(places))[:COMPARED_STATES]:
@@ -107,10 +113,10 @@ def pairs_along(groups: Sequence[Trajectories], rng: np.random.Generator) -> Col
 
 
 def moving_state(group: Trajectories, i: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, int] | None:
-    """Return a state at a random time of the i-th trajectory, its time derivative and its index in time.
+    """Return a state of the i-th trajectory with its time derivative.
 
-    Splines through distant snapshots are tried before those through closer ones, because states hardly move between neighbouring
-    snapshots of a finely sampled trajectory.
+    Its time is random. Splines through distant snapshots are tried before those through closer ones, because states
+    hardly move between neighbouring snapshots of a finely sampled trajectory.
 
     Returns
     -------

@@ -41,15 +41,17 @@ class InitialModel:
 
 
 def choose_initial_model(prepared: Prepared, latent_dim: int | None, run: FitRun) -> InitialModel:
-    """Choose the ridge, the Runge-Kutta step and, if it is not given, the latent dimension on held-out data.
+    """Choose the initial model on held-out data.
+
+    These decide the ridge, the Runge-Kutta step and, if it is not given, the latent dimension.
 
     Parameters
     ----------
     prepared : Prepared
         Training and held-out data.
     latent_dim : int or None
-        Latent dimension; None to choose it. It is lowered to the POD rank, unless the latent states are to be sparse. Latent
-        states beyond the rank are random linear combinations of the others.
+        Latent dimension; None to choose it. It is lowered to the POD rank, unless the latent states are to be sparse.
+        Latent states beyond the rank are random linear combinations of the others.
     run : FitRun
         Settings and time budget.
 

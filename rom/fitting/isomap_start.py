@@ -1,7 +1,7 @@
 """Pretraining of an autoencoder on Isomap coordinates.
 
-POD projects a rolled-up sheet along straight lines, so that layers of it overlap. A training that starts from POD seldom separates
-them.
+POD projects a rolled-up sheet along straight lines, so that layers of it overlap. A training that starts from POD
+seldom separates them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective
     Parameters
     ----------
     networks : EncoderDecoder
-        Trained in place. They stay as they are if they never reconstruct better on the way, by the validation of `objective`.
+        Trained in place. They stay as they are if they never reconstruct better on the way, by the validation of
+        `objective`.
     objective : AutoencoderObjective
         Training samples, and the validation.
     run : FitRun

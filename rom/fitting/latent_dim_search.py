@@ -23,11 +23,11 @@ FACTOR_OF_BEST = 1.2
 
 
 def select_latent_dim(prepared: Prepared, run: FitRun) -> tuple[ClosedFormCandidate, dict[int, float]]:
-    """Return the smallest closed-form model that is accurate enough or close to the best.
+    """Return the smallest closed-form model that is accurate enough.
 
-    If none of them forecasts, their forecast errors do not tell how many latent states the data need. The choice then follows
-    from the reconstruction errors, and training is left to find the dynamics. Once the time for the selection is over, no further
-    dimension is tried.
+    A model close to the best is accurate enough as well. If none of them forecasts, their forecast errors do not tell
+    how many latent states the data need. The choice then follows from the reconstruction errors, and training is left
+    to find the dynamics. Once the time for the selection is over, no further dimension is tried.
 
     Parameters
     ----------
@@ -65,6 +65,9 @@ def select_latent_dim(prepared: Prepared, run: FitRun) -> tuple[ClosedFormCandid
 
 
 def smallest_sufficient(errors: dict[int, float], sufficient: float) -> int:
-    """Return the smallest dimension whose error is at most `sufficient` or close to the lowest."""
+    """Return the smallest dimension with a sufficient error.
+
+    An error close to the lowest is sufficient as well.
+    """
     bound = max(sufficient, FACTOR_OF_BEST * min(errors.values()))
     return next(d for d, error in errors.items() if error <= bound)

@@ -55,9 +55,10 @@ class ClosedFormCandidate:
 
 
 def select_closed_form(prepared: Prepared, latent_dim: int, run: FitRun) -> ClosedFormCandidate:
-    """Return the closed-form model of one latent dimension with the lowest validation error.
+    """Return the closed-form model with the lowest validation error.
 
-    If quadratic dynamics forecast worse than a constant, as they do when they blow up, linear ones are tried as well.
+    The latent dimension is given. If quadratic dynamics forecast worse than a constant, as they do when they blow up,
+    linear ones are tried as well.
 
     Parameters
     ----------
@@ -119,7 +120,10 @@ def validated(model: ClosedForm, prepared: Prepared, run: FitRun) -> ClosedFormC
 
 @torch.no_grad()
 def reconstruction_error(networks: Networks, prepared: Prepared) -> float:
-    """Return the mean square of psi(phi(w)) - w over training states, in shares of their variance."""
+    """Return the mean square of psi(phi(w)) - w over training states.
+
+    It is in shares of their variance.
+    """
     states = prepared.states()
     # A random sample: states at equal distances could miss some trajectories.
     chosen = np.random.default_rng(0).permutation(len(states))[:RECONSTRUCTION_SAMPLE]

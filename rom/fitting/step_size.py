@@ -1,4 +1,4 @@
-"""The Runge-Kutta step of the latent dynamics: accurate along training states, and stable."""
+"""The Runge-Kutta step of the latent dynamics."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from rom.utils.random import FitStream, random_stream
 
 __all__ = ["MAX_STEPS_OF_FAILED_FIT", "StepSize", "choose_step_size"]
 
-# Largest |dt lambda| accepted. The classical Runge-Kutta method is stable up to 2.78 on the negative real axis and up to
-# 2.82 on the imaginary axis (Hairer & Wanner 1996, Solving Ordinary Differential Equations II, sec. IV.2).
+# Largest |dt lambda| accepted. The classical Runge-Kutta method is stable up to 2.78 on the negative real axis and up
+# to 2.82 on the imaginary axis (Hairer & Wanner 1996, Solving Ordinary Differential Equations II, sec. IV.2).
 STABILITY_LIMIT = 2.5
 
-# Largest accepted change of z when the step is halved, in shares of the spread of z, and the quantile of training states
-# at which it is read. The closed-form model may be far off at a few states, where it is of no use anyway.
+# Largest accepted change of z when the step is halved, in shares of the spread of z, and the quantile of training
+# states at which it is read. The closed-form model may be far off at a few states, where it is of no use anyway.
 STEP_TOLERANCE = 1e-4
 STEP_QUANTILE = 0.98
 
@@ -42,7 +42,9 @@ TINY = 1e-30  # keeps divisors positive
 
 @dataclass(frozen=True)
 class StepSize:
-    """Runge-Kutta steps relative to the intervals between snapshots. At most one of `substeps` and `stride` exceeds 1.
+    """Runge-Kutta steps relative to the intervals between snapshots.
+
+    At most one of `substeps` and `stride` exceeds 1.
 
     Attributes
     ----------
@@ -63,10 +65,11 @@ class StepSize:
 def choose_step_size(
     networks: Networks, prepared: Prepared, seed: int, max_steps_per_interval: float = math.inf
 ) -> StepSize:
-    """Return the longest step, by factors of two, that is accurate along training states and stable at them.
+    """Return the longest step that is accurate and stable at training states.
 
-    A step is accurate if halving it changes little after one interval. Stability is required as well, because fast modes that
-    have died out in the training states do not show in the accuracy, but would blow up in a forecast.
+    Steps are tried by factors of two. A step is accurate if halving it changes little after one interval. Stability is
+    required as well, because fast modes that have died out in the training states do not show in the accuracy, but
+    would blow up in a forecast.
 
     Parameters
     ----------
@@ -107,7 +110,10 @@ def longest_interval(training: Sequence[Rollouts]) -> float:
 
 
 def longest_stride(training: Sequence[Rollouts]) -> int:
-    """Return the largest number of intervals that one step may cover: 1 with inputs, which can change at each snapshot."""
+    """Return the largest number of intervals that one step may cover.
+
+    It is 1 with inputs, because these can change at each snapshot.
+    """
     if any(group.is_driven for group in training):
         return 1
     shortest = min((len(group.intervals) for group in training), default=1)
@@ -115,7 +121,9 @@ def longest_stride(training: Sequence[Rollouts]) -> int:
 
 
 def step_error(h: Callable[..., Tensor], latent: Tensor, duration: float, steps: int) -> float:
-    """Return a high quantile of the change of z after `duration` when the number of steps is doubled.
+    """Return the change of z when the number of steps is doubled.
+
+    It is a high quantile over latent states.
 
     Parameters
     ----------
@@ -141,7 +149,10 @@ def step_error(h: Callable[..., Tensor], latent: Tensor, duration: float, steps:
 
 
 def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor) -> float:
-    """Return the root mean square over latent states ``(N, d)`` of the largest |lambda| of dh/dz."""
+    """Return the largest |lambda| of dh/dz, as a root mean square over states.
+
+    The latent states have the shape ``(N, d)``.
+    """
     h = networks.latent_dynamics.as_function(parameters[: len(latent)])
     directions = torch.eye(latent.shape[1], dtype=latent.dtype)
     columns = [push_forward(h, latent, direction.expand_as(latent))[1] for direction in directions]
@@ -150,7 +161,10 @@ def fastest_rate(networks: Networks, latent: Tensor, parameters: Tensor) -> floa
 
 
 def sample_states(prepared: Prepared, seed: int) -> tuple[Tensor, Tensor]:
-    """Return random training states ``(N, r)`` and their parameters and forcing ``(N, p + q)``."""
+    """Return random training states with their parameters and forcing.
+
+    The shapes are ``(N, r)`` and ``(N, p + q)``.
+    """
     states, parameters = prepared.states_and_parameters()
     chosen = random_stream(seed, FitStream.STEP_SIZE_STATES).permutation(len(states))[:STEP_SAMPLE]
     return states[chosen], parameters[chosen]

@@ -33,8 +33,8 @@ MIN_SNAPSHOTS = max(SPLINE_DEGREES) + 1  # of a trajectory, for both splines
 # Share of the states of a trajectory that must be trusted. Among noisy states, some agree by chance.
 MIN_TRUSTED_SHARE = 0.5
 
-# Splines are not used if speeds along trajectories and at collocation points nearby differ by more than this factor. The speeds
-# are compared at so many states and points.
+# Splines are not used if speeds along trajectories and at collocation points nearby differ by more than this factor.
+# The speeds are compared at so many states and points.
 MAX_SPEED_RATIO = 10.0
 COMPARED_STATES = 256
 COMPARED_POINTS = 4096
@@ -43,10 +43,10 @@ COMPARED_POINTS = 4096
 def smooth_states(
     training: Sequence[Rollouts], collocation: CollocationTable, rng: np.random.Generator
 ) -> CollocationTable | None:
-    """Return states of trajectories with the time derivatives of splines, where these can be trusted.
+    """Return states of trajectories with trusted derivatives of splines.
 
-    Trajectories that are much slower or faster than collocation points nearby are left out. If snapshots are nearly a period of an
-    oscillation apart, they lie on a smooth curve that is not the trajectory.
+    Trajectories that are much slower or faster than collocation points nearby are left out. If snapshots are nearly a
+    period of an oscillation apart, they lie on a smooth curve that is not the trajectory.
 
     Parameters
     ----------
@@ -82,7 +82,10 @@ def smooth_states(
 
 
 def speed_over_nearest(states: Tensor, derivatives: Tensor, points: CollocationTable) -> float:
-    """Return the root mean square speed of some states ``(N, r)``, relative to that of the points nearest to them."""
+    """Return the speed of states relative to that of the nearest points.
+
+    Speeds are root mean squares over some of the states ``(N, r)``.
+    """
     rng = np.random.default_rng(0)
     chosen_states = torch.from_numpy(rng.permutation(len(states))[:COMPARED_STATES])
     chosen_points = torch.from_numpy(rng.permutation(len(points.coordinates))[:COMPARED_POINTS])
@@ -99,9 +102,10 @@ def derivatives_along(group: Rollouts) -> Tensor:
 
 
 def difference_quotients(group: Rollouts) -> tuple[Tensor, Tensor, Tensor]:
-    """Return central differences in the middle of all intervals, for trajectories with inputs.
+    """Return central differences in the middle of all intervals.
 
-    They are accurate to second order even if inputs have jumps or kinks at the snapshots, where a spline would mix both sides.
+    They are meant for trajectories with inputs. They are accurate to second order even if inputs have jumps or kinks at
+    the snapshots, where a spline would mix both sides.
 
     Parameters
     ----------
@@ -151,8 +155,8 @@ def spline_derivatives(times: np.ndarray, states: np.ndarray, degree: int = 5) -
 def trusted_derivatives(times: np.ndarray, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Differentiate splines of two degrees and compare them.
 
-    They disagree if states are noisy or snapshots too far apart. They may agree although they are wrong if snapshots are nearly a
-    whole period of an oscillation apart.
+    They disagree if states are noisy or snapshots too far apart. They may agree although they are wrong if snapshots
+    are nearly a whole period of an oscillation apart.
 
     Parameters
     ----------

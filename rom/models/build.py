@@ -39,7 +39,9 @@ def build_networks(
     layout: Layout | None = None,
     own: UserModules | None = None,
 ) -> Networks:
-    """Build encoder, latent dynamics and decoder on the CPU. They return zero until they are initialised.
+    """Build encoder, latent dynamics and decoder on the CPU.
+
+    They return zero until they are initialised.
 
     Parameters
     ----------
@@ -85,7 +87,10 @@ def build_encoder_decoder(
     layout: Layout | None = None,
     own: UserModules | None = None,
 ) -> tuple[Encoder, Decoder]:
-    """Build encoder and decoder as in `build_networks`, with the weights of hidden layers drawn from `generator`."""
+    """Build encoder and decoder as in `build_networks`.
+
+    The weights of hidden layers are drawn from `generator`.
+    """
     r, d = rank, latent_dim
     corrections = corrections_of(config, r, d, generator, layout, own)
     quadratic = zero_linear(n_products(d), r, bias=False) if config.quadratic_decoder else None
@@ -93,7 +98,10 @@ def build_encoder_decoder(
 
 
 def require_network(config: FitConfig, layout: Layout) -> None:
-    """Raise the error of `config.network` for a state that it cannot act on, such as a grid that it cannot halve."""
+    """Raise the error of `config.network` for a state that it cannot act on.
+
+    An example is a grid that it cannot halve.
+    """
     if config.network is not None:
         geometry = geometry_of(layout)
         config.network.encoder(geometry, 1)
@@ -108,7 +116,10 @@ def corrections_of(
     layout: Layout | None,
     own: UserModules | None,
 ) -> tuple[Correction | None, Correction | None]:
-    """Return the neural parts of encoder and decoder, which act on fields or on POD coordinates; None for none."""
+    """Return the neural parts of encoder and decoder; None for none.
+
+    They act on fields or on POD coordinates.
+    """
     r, d = rank, latent_dim
     if own is not None:
         geometry, modules = own.geometry, own.modules()
@@ -130,7 +141,9 @@ def corrections_of(
 
 
 def add_posterior(networks: EncoderDecoder, config: FitConfig, samples: Tensor, seed: int) -> MLP:
-    """Make the encoder Gaussian during a training, as variational autoencoders need it.
+    """Make the encoder Gaussian during a training.
+
+    Variational autoencoders need it.
 
     Parameters
     ----------

@@ -25,7 +25,9 @@ def init_from_closed_form(
     parameters: Tensor,
     gain: float = 1.0,
 ) -> None:
-    """Make networks equal to a closed-form model, and fix the normalisation of their corrections.
+    """Make networks equal to a closed-form model.
+
+    The normalisation of their corrections is fixed as well.
 
     Parameters
     ----------
@@ -56,7 +58,10 @@ def init_from_closed_form(
 
 
 def scale_correction(correction: Correction | None, inputs: Tensor, gain: float) -> None:
-    """Fix the normalisation of a correction by samples of its `inputs` ``(N, n_in)``, and its expected size `gain`."""
+    """Fix the normalisation of a correction, and its expected size `gain`.
+
+    `inputs` are samples of what it is applied to, ``(N, n_in)``.
+    """
     if correction is not None:
         correction.normalise_to(inputs)
         correction.gain.fill_(gain)
@@ -70,7 +75,10 @@ def assign(linear: nn.Linear, weight: np.ndarray, bias: np.ndarray | None = None
 
 
 def assign_quadratic(linear: nn.Linear | None, coefficients: np.ndarray | None, k: int) -> None:
-    """Set the layer that acts on the `products` of k variables, if there is one, from coefficients of distinct products."""
+    """Set the layer that acts on the `products` of k variables, if there is one.
+
+    `coefficients` are those of the distinct products; None stands for zeros.
+    """
     if linear is None:
         return
     if coefficients is None:
@@ -80,14 +88,14 @@ def assign_quadratic(linear: nn.Linear | None, coefficients: np.ndarray | None, 
 
 
 def closed_form_config(config: FitConfig) -> FitConfig:
-    """Return the configuration of the closed-form model of a fit: as `config`, without corrections."""
+    """Return the configuration of a closed-form model: without corrections."""
     return replace(
         config, network=None, hidden=(), latent_hidden=(), quadratic_decoder=True, latent_terms=("linear", "quadratic")
     )
 
 
 def closed_form_networks(config: FitConfig, closed_form: ClosedForm) -> Networks:
-    """Return the closed-form model alone, with dynamics, as networks without corrections."""
+    """Return a closed-form model with dynamics as networks."""
     assert closed_form.dynamics is not None
     r, n_parameters = closed_form.rank, closed_form.dynamics.n_parameters
     networks = build_networks(closed_form_config(config), r, closed_form.latent_dim, n_parameters)

@@ -1,7 +1,7 @@
-"""How good a latent space is: whether it uses every coordinate, folds or tears, and how evenly it can be decoded.
+"""Quality of a latent space: unused coordinates, folds, tears, conditioning.
 
-Everything is measured through the decoder. The unit of a latent coordinate has no meaning, so no figure but the variance
-changes when a coordinate is scaled.
+Everything is measured through the decoder. The unit of a latent coordinate has no meaning, so no figure but the
+variance changes when a coordinate is scaled.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ MAX_SAMPLED_NUMBERS = 2**27
 MAX_JACOBIAN_NUMBERS = 2**22  # of the Jacobians that are computed at a time
 NEIGHBOURS = 10  # of each state, for trustworthiness and continuity
 
-# A coordinate is used if replacing it by its mean changes the decoded states by more than this share of the reconstruction
-# error, and by more than what float32 leaves uncertain. The second is a share of the variance of the states.
+# A coordinate is used if replacing it by its mean changes the decoded states by more than this share of the
+# reconstruction error, and by more than what float32 leaves uncertain. The second is a share of the variance of the
+# states.
 USED_SHARE_OF_ERROR = 0.01
 USED_SHARE_OF_VARIANCE = 1e-12
 
@@ -39,7 +40,7 @@ FOLDED_BELOW = 0.9  # trustworthiness
 
 
 class EncodesAndDecodes(Protocol):
-    """A `rom.ReducedOrderModel`, a `rom.Autoencoder`, or an object of your own with the same two methods."""
+    """A model of this package, or an object of your own with these two methods."""
 
     def encode(self, x: Any, /) -> Any:
         """Map states ``(N, *shape)`` to latent states ``(N, d)``, both NumPy arrays."""
@@ -56,42 +57,43 @@ class EncodesAndDecodes(Protocol):
 def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
     """Measure how good the latent space of a model is.
 
-    Fields in different units count alike. Of a model with `FitConfig.space`, states are values at any positions, and are
-    compared by their coefficients.
+    Fields in different units count alike. Of a model with `FitConfig.space`, states are values at any positions, and
+    are compared by their coefficients.
 
     Parameters
     ----------
     model : ReducedOrderModel, Autoencoder or object
-        An object of your own needs two methods: `encode` takes NumPy arrays ``(N, *shape)`` and returns ``(N, d)``, `decode`
-        takes torch tensors ``(N, d)``, returns ``(N, *shape)``, and is differentiable in forward mode.
+        An object of your own needs two methods: `encode` takes NumPy arrays ``(N, *shape)`` and returns ``(N, d)``,
+        `decode` takes torch tensors ``(N, d)``, returns ``(N, *shape)``, and is differentiable in forward mode.
     states : array-like or xarray.Dataset
-        At least 10 states ``(..., *shape)``, as `model.encode` takes them, or a Dataset of trajectories. States that were not
-        used in training say most.
+        At least 10 states ``(..., *shape)``, as `model.encode` takes them, or a Dataset of trajectories. States that
+        were not used in training say most.
 
     Returns
     -------
     xarray.Dataset
-        Variables over `latent`, `latent_other` and `sample`. The coordinate `sample` holds positions of at most 1000 randomly
-        chosen states, with all leading axes flattened.
+        Variables over `latent`, `latent_other` and `sample`. The coordinate `sample` holds positions of at most 1000
+        randomly chosen states, with all leading axes flattened.
 
         - `variance` (latent): of each coordinate over the states, in the unit of the coordinate.
         - `importance` (latent): mean square change of the decoded states when a coordinate is replaced by its mean, in
           shares of the variance of the states.
-        - `active` (latent): whether that is more than a hundredth of the reconstruction error. (Burda et al. 2016, sec. 5,
-          use the variance of a coordinate instead, where a prior fixes its unit.)
+        - `active` (latent): whether that is more than a hundredth of the reconstruction error. (Burda et al. 2016,
+          sec. 5, use the variance of a coordinate instead, where a prior fixes its unit.)
         - `correlation` (latent, latent_other): between coordinates.
-        - `condition` (sample): condition number of dpsi/dz, with each column times the standard deviation of its coordinate.
-          It says how unevenly small changes of z move the decoded state, and is inf where one moves nothing.
+        - `condition` (sample): condition number of dpsi/dz, with each column times the standard deviation of its
+          coordinate. It says how unevenly small changes of z move the decoded state, and is inf where one moves
+          nothing.
 
         Its attributes are:
 
         - `reconstruction`: mean square error of psi(phi(x)), in shares of the variance of the states.
-        - `effective_dimension`: (sum l)^2 / sum l^2 over the eigenvalues l of C G, with the covariance C of z and the mean G
-          of (dpsi/dz)^T dpsi/dz. It lies between 1 and d, and linear changes of z do not alter it.
+        - `effective_dimension`: (sum l)^2 / sum l^2 over the eigenvalues l of C G, with the covariance C of z and the
+          mean G of (dpsi/dz)^T dpsi/dz. It lies between 1 and d, and linear changes of z do not alter it.
         - `condition_median`, `condition_max`.
-        - `trustworthiness`, `continuity`: of ten neighbours, with distances in z measured by G (Venna & Kaski 2006, eqs. 1
-          and 2). 1 is perfect; random places give about 1/2. Trustworthiness is low if the encoder folds, so that distant
-          states share a place; continuity is low if it tears, so that close states do not.
+        - `trustworthiness`, `continuity`: of ten neighbours, with distances in z measured by G (Venna & Kaski 2006,
+          eqs. 1 and 2). 1 is perfect; random places give about 1/2. Trustworthiness is low if the encoder folds, so
+          that distant states share a place; continuity is low if it tears, so that close states do not.
 
     Warns
     -----
@@ -130,7 +132,10 @@ def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
 
 
 def measure_latent_quality(model: EncodesAndDecodes, states: Any, neighbours: bool = True) -> xr.Dataset:
-    """Return the figures of `latent_quality`; without `neighbours`, leave out those that need scikit-learn."""
+    """Return the figures of `latent_quality`.
+
+    Without `neighbours`, those that need scikit-learn are left out.
+    """
     latent = finite_latent_states(model, states)
     n_states, d = latent.shape
     centre, spread = latent.mean(axis=0), latent.std(axis=0)
@@ -168,7 +173,10 @@ def measure_latent_quality(model: EncodesAndDecodes, states: Any, neighbours: bo
 
 
 def finite_latent_states(model: EncodesAndDecodes, states: Any) -> np.ndarray:
-    """Return the latent states ``(N, d)`` in float64; refuse too few of them, and any that are not finite."""
+    """Return the latent states ``(N, d)`` in float64.
+
+    Too few of them, and any that are not finite, raise `RomValueError`.
+    """
     latent = as_array(model.encode(states)).astype(np.float64)
     latent = latent.reshape(-1, latent.shape[-1])
     if len(latent) < MIN_STATES:
@@ -234,7 +242,10 @@ def as_array(values: Any) -> np.ndarray:
 
 
 def flattened(model: Any, states: Any, n_states: int) -> tuple[np.ndarray, Sequence[Sequence[slice]]]:
-    """Return states ``(N, n)`` in the order of the model's components, and the groups of components that share a unit."""
+    """Return states ``(N, n)`` in the order of the model's components.
+
+    The groups of components that share a unit are returned as well.
+    """
     codec = getattr(model, "codec", None)
     if codec is None:
         return as_array(states).reshape(n_states, -1).astype(np.float64), ((slice(None),),)
@@ -252,7 +263,10 @@ def sample_positions(n_states: int, size: int) -> np.ndarray:
 
 
 def units_of(flat: np.ndarray, groups: Sequence[Sequence[slice]]) -> np.ndarray:
-    """Return units ``(n,)`` of the components of states ``(N, n)``: in each group, the root of its mean variance."""
+    """Return units ``(n,)`` of the components of states ``(N, n)``.
+
+    In each group, the unit is the root of the mean variance.
+    """
     variance, unit = flat.var(axis=0), np.ones(flat.shape[1])
     for group in groups:
         mean = np.concatenate([variance[where] for where in group]).mean()
@@ -281,7 +295,10 @@ class DecoderFigures:
 
 
 def flat_decoder(model: Any) -> Callable[[Tensor], Tensor]:
-    """Return the decoder from latent states ``(B, d)`` to flat states ``(B, n)``, which are coefficients with `FitConfig.space`."""
+    """Return the decoder from ``(B, d)`` to flat states ``(B, n)``.
+
+    With `FitConfig.space`, flat states are coefficients.
+    """
     decode_flat = getattr(model, "decode_flat", None)
     return decode_flat or (lambda latent: model.decode(latent).reshape(len(latent), -1))
 
@@ -296,7 +313,9 @@ def in_units(decode: Callable[[Tensor], Tensor], unit: np.ndarray) -> Callable[[
 def measure_decoder(
     decode: Callable[[Tensor], Tensor], latent: np.ndarray, centre: np.ndarray, spread: np.ndarray, exact: np.ndarray
 ) -> DecoderFigures:
-    """Decode latent states, once with each coordinate at its mean, and differentiate along each coordinate.
+    """Measure the decoder at latent states.
+
+    They are decoded, once with each coordinate at its mean, and differentiated along each coordinate.
 
     Parameters
     ----------
@@ -336,7 +355,10 @@ def measure_decoder(
 
 
 def condition_numbers(metric: np.ndarray) -> np.ndarray:
-    """Return condition numbers ``(S,)`` of Jacobians from their Gram matrices ``(S, d, d)``; inf for a singular one."""
+    """Return condition numbers ``(S,)`` of Jacobians.
+
+    `metric` are their Gram matrices, ``(S, d, d)``. A singular one gives inf.
+    """
     square = np.linalg.eigvalsh(metric)
     least, most = square[:, 0], square[:, -1]
     lost = least <= len(metric[0]) * np.finfo(float).eps * most
@@ -350,5 +372,5 @@ def square_root(matrix: np.ndarray) -> np.ndarray:
 
 
 def at_least_tiny(values: Any) -> Any:
-    """Return values that can be divided by, zeros replaced by the smallest normal number."""
+    """Return values with zeros replaced by the smallest normal number."""
     return np.maximum(values, np.finfo(float).tiny)

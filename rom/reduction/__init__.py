@@ -1,1 +1,1 @@
-"""Classical reduction: POD, operator inference, quadratic manifolds, splines, Isomap."""
+"""Classical reduction: POD, operator inference, manifolds, splines, Isomap."""

@@ -1,4 +1,6 @@
-"""The closed-form model that training starts from: POD, a quadratic manifold and operator inference.
+"""The closed-form model: POD, a quadratic manifold and operator inference.
+
+Training starts from it.
 
 References
 ----------
@@ -22,7 +24,9 @@ __all__ = ["ClosedForm", "closed_form_models", "pad_latent_dim", "scale_latent"]
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """A classical reduced-order model in POD coordinates w, with latent state z = encoder w.
+    """A classical reduced-order model in POD coordinates w.
+
+    Its latent state is z = encoder w.
 
     Attributes
     ----------
@@ -98,7 +102,7 @@ def closed_form_models(
 
 
 def scale_latent(model: ClosedForm, spread: np.ndarray) -> ClosedForm:
-    """Divide each latent coordinate by a positive number, for a model without dynamics.
+    """Divide each latent coordinate by a number, for a model without dynamics.
 
     Parameters
     ----------
@@ -155,7 +159,10 @@ def pad_latent_dim(model: ClosedForm, mixtures: np.ndarray) -> ClosedForm:
 
 
 def pad_dynamics(dynamics: QuadraticDynamics, extend: np.ndarray) -> QuadraticDynamics:
-    """Return the dynamics of latent states `extend` z, with `extend` of shape ``(padded, d)`` and z its first d entries."""
+    """Return the dynamics of the latent states `extend` z.
+
+    `extend` has the shape ``(padded, d)``; z are the first d entries of `extend` z.
+    """
     padded, d = extend.shape
     kept = np.concatenate([np.arange(d), padded + np.arange(dynamics.n_parameters)])  # z and mu among the new y
     n_variables = padded + dynamics.n_parameters
@@ -169,14 +176,20 @@ def pad_dynamics(dynamics: QuadraticDynamics, extend: np.ndarray) -> QuadraticDy
 
 
 def insert_columns(matrix: np.ndarray, kept: np.ndarray, n_columns: int) -> np.ndarray:
-    """Return zeros ``(m, n_columns)`` with the columns of `matrix` at the indices `kept`."""
+    """Return zeros with the columns of `matrix` at the indices `kept`.
+
+    The shape is ``(m, n_columns)``.
+    """
     wide = np.zeros((len(matrix), n_columns))
     wide[:, kept] = matrix
     return wide
 
 
 def insert_products(matrix: np.ndarray | None, kept: np.ndarray, n_variables: int) -> np.ndarray | None:
-    """Return coefficients of the products of `n_variables`, where `matrix` holds those of the variables `kept`."""
+    """Return coefficients of the products of more variables.
+
+    `matrix` holds the coefficients for the variables at the indices `kept`; all others are zero.
+    """
     if matrix is None:
         return None
     i, j = np.triu_indices(len(kept))

@@ -1,4 +1,6 @@
-"""Least squares from values at positions to coefficients, with a penalty on roughness if positions leave gaps.
+"""Least squares from values at positions to coefficients.
+
+If positions leave gaps, roughness is penalised.
 
 References
 ----------
@@ -24,15 +26,15 @@ __all__ = [
     "smooth_least_squares",
 ]
 
-# Condition number up to which least squares need no penalty. Beyond it, some coefficients amplify errors of the values more
-# than tenfold.
+# Condition number up to which least squares need no penalty. Beyond it, some coefficients amplify errors of the values
+# more than tenfold.
 GOOD_CONDITION = 10.0
 
 # Condition number with the penalty, beyond which neither values nor smoothness determine some function.
 WORST_CONDITION = 1e3
 
-# Weight of the penalty on the roughest function, relative to the mean eigenvalue. A function of half its wave number is damped
-# 64 times less, because roughness is a sum of squares of third derivatives.
+# Weight of the penalty on the roughest function, relative to the mean eigenvalue. A function of half its wave number is
+# damped 64 times less, because roughness is a sum of squares of third derivatives.
 DAMPING = 0.1
 
 
@@ -45,7 +47,9 @@ def kronecker(factors: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
-    """Apply a matrix along each axis of flattened arrays, like their Kronecker product but without forming it.
+    """Apply a matrix along each axis of flattened arrays.
+
+    The result is that of the Kronecker product of the matrices, which is not formed.
 
     Parameters
     ----------
@@ -70,7 +74,10 @@ def along_axes(matrices: Sequence[Any], arrays: Any) -> Any:
 
 
 def condition(factor: np.ndarray) -> float:
-    """Return the condition number of a matrix ``(P, n)``; infinity if it has fewer rows than columns."""
+    """Return the condition number of a matrix ``(P, n)``.
+
+    It is infinite if there are fewer rows than columns.
+    """
     if factor.shape[0] < factor.shape[1]:
         return math.inf
     squares = np.linalg.eigvalsh(factor.T @ factor)
@@ -78,7 +85,7 @@ def condition(factor: np.ndarray) -> float:
 
 
 def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarray | None:
-    """Return the map from values to coefficients, with a penalty on roughness if positions leave gaps.
+    """Return the map from values to coefficients, smoothed over gaps.
 
     Parameters
     ----------
@@ -90,8 +97,8 @@ def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarra
     Returns
     -------
     numpy.ndarray or None
-        ``(n, P)``. None if there are fewer positions than functions, if gaps are too wide to be filled, or if points lie along
-        few lines, where the slope across the lines is not determined.
+        ``(n, P)``. None if there are fewer positions than functions, if gaps are too wide to be filled, or if points
+        lie along few lines, where the slope across the lines is not determined.
     """
     if factor.shape[0] < factor.shape[1]:
         return None
@@ -106,10 +113,10 @@ def smooth_least_squares(factor: np.ndarray, roughness: np.ndarray) -> np.ndarra
 
 
 def least_squares(factor: np.ndarray) -> np.ndarray | None:
-    """Return the pseudo-inverse ``(n, P)`` of a matrix ``(P, n)``; None if its condition number exceeds `GOOD_CONDITION`.
+    """Return the pseudo-inverse ``(n, P)`` of a well-conditioned matrix ``(P, n)``.
 
-    The normal equations are accurate to fourteen digits up to that condition number, and cost a third of a singular value
-    decomposition.
+    The result is None if the condition number exceeds `GOOD_CONDITION`. The normal equations are accurate to fourteen
+    digits up to that condition number, and cost a third of a singular value decomposition.
     """
     if factor.shape[0] < factor.shape[1]:
         return None

@@ -1,4 +1,4 @@
-"""Operator inference: quadratic dynamics of latent states, regressed on states and their time derivatives.
+"""Operator inference: regression of quadratic latent dynamics.
 
 References
 ----------
@@ -53,7 +53,7 @@ def infer_operators(
     quadratic: bool = True,
     rows: int | None = None,
 ) -> Callable[[float], QuadraticDynamics]:
-    """Regress time derivatives of latent states on these states and parameters (Peherstorfer & Willcox 2016).
+    """Regress time derivatives of latent states (Peherstorfer & Willcox 2016).
 
     Parameters
     ----------

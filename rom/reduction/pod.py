@@ -1,13 +1,13 @@
 """Centring, scaling and proper orthogonal decomposition (POD) of states.
 
-States are mapped to r POD coordinates w = V^T ((x - mean) / unit) / scale, and time derivatives to V^T ((dx/dt) / unit) / scale,
-without the mean. The unit of a component is 1, or the spread of its field, so that pascals do not outweigh kelvins. All networks
-act on r numbers instead of n, so that the cost of a training step does not grow with n.
+States are mapped to r POD coordinates w = V^T ((x - mean) / unit) / scale, and time derivatives to V^T ((dx/dt) / unit)
+/ scale, without the mean. The unit of a component is 1, or the spread of its field, so that pascals do not outweigh
+kelvins. All networks act on r numbers instead of n, so that the cost of a training step does not grow with n.
 
 References
 ----------
-P. Benner, S. Gugercin, K. Willcox, "A survey of projection-based model reduction methods for parametric dynamical systems",
-SIAM Rev. 57 (2015) 483-531.
+P. Benner, S. Gugercin, K. Willcox, "A survey of projection-based model reduction methods for parametric dynamical
+systems", SIAM Rev. 57 (2015) 483-531.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ MAX_SNAPSHOTS = 4096
 
 
 class Projection(nn.Module):
-    """The affine map between flat states x ``(..., n)`` and POD coordinates w ``(..., r)``.
+    """The affine map between flat states and POD coordinates.
+
+    States x have the shape ``(..., n)``, POD coordinates w ``(..., r)``.
 
     Attributes
     ----------
@@ -84,22 +86,28 @@ class Projection(nn.Module):
         return self.mean + self.unit * (self.scale * (coordinates @ self.basis.T))
 
     def share_kept(self, time_derivatives: Tensor) -> tuple[float, float]:
-        """Return the sum of squares of derivatives ``(m, n)`` in units of their components: the part in the span of V, and all."""
+        """Return the sum of squares of derivatives in the span of V, and of all.
+
+        The derivatives ``(m, n)`` are taken in units of their components.
+        """
         kept = torch.linalg.vector_norm(self.project_derivative(time_derivatives)) * self.scale
         return float(kept) ** 2, float(torch.linalg.vector_norm(time_derivatives / self.unit)) ** 2
 
     def of_units(self, unit: np.ndarray) -> Projection:
-        """Return the projection of states x, where this one is that of x / `unit`, with `unit` of shape ``(n,)``."""
+        """Return the projection of states x, where this one is that of x / `unit`.
+
+        `unit` has the shape ``(n,)``.
+        """
         own = torch.from_numpy(unit)
         return Projection(self.mean * own, self.basis, self.scale, self.lost_energy, unit=own)
 
 
 def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_rank: int) -> Projection:
-    """Compute the POD of snapshots, with the smallest rank that loses at most a given share of their variance.
+    """Compute the POD of snapshots with the smallest sufficient rank.
 
-    It is computed in float64 from the smaller of the two Gram matrices. If all n coordinates are asked for, the basis is the
-    identity, because a rotation would only cost time. If there are fewer latent states than n, it is a rotation even at rank n:
-    the encoder starts from the first d coordinates, which must hold the most energy.
+    It is computed in float64 from the smaller of the two Gram matrices. If all n coordinates are asked for, the basis
+    is the identity, because a rotation would only cost time. If there are fewer latent states than n, it is a rotation
+    even at rank n: the encoder starts from the first d coordinates, which must hold the most energy.
 
     Parameters
     ----------
@@ -108,8 +116,8 @@ def fit_projection(snapshots: np.ndarray, tolerance: float, min_rank: int, max_r
     tolerance : float
         Share of the variance that may be lost.
     min_rank, max_rank : int
-        Bounds of the rank. `min_rank` is the latent dimension. The rank never exceeds min(N, n) or the number of dimensions that
-        the data span.
+        Bounds of the rank. `min_rank` is the latent dimension. The rank never exceeds min(N, n) or the number of
+        dimensions that the data span.
 
     Returns
     -------
@@ -132,7 +140,9 @@ def truncated(
     min_rank: int,
     max_rank: int,
 ) -> Projection:
-    """Return the projection onto the first of the principal directions, with a rank as in `fit_projection`.
+    """Return the projection onto the first of the principal directions.
+
+    The rank follows the rules of `fit_projection`.
 
     Parameters
     ----------
@@ -171,8 +181,8 @@ def principal_directions(centred: np.ndarray, most: int) -> tuple[np.ndarray, np
     centred : numpy.ndarray
         ``(N, n)``.
     most : int
-        Number of directions that are needed. Further ones are left out if n > N, because making thousands of them orthogonal
-        would take most of the time.
+        Number of directions that are needed. Further ones are left out if n > N, because making thousands of them
+        orthogonal would take most of the time.
 
     Returns
     -------

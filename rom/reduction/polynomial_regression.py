@@ -1,4 +1,7 @@
-"""Ridge regression on polynomials of degree two, whose quadratic terms are the distinct products."""
+"""Ridge regression on polynomials of degree two.
+
+Their quadratic terms are the distinct products of the variables.
+"""
 
 from __future__ import annotations
 
@@ -29,19 +32,25 @@ def n_distinct_products(k: int) -> int:
 
 
 def distinct_products(y: np.ndarray) -> np.ndarray:
-    """Return the products y_i y_j with i <= j, of shape ``(N, k (k + 1) / 2)``, for `y` of shape ``(N, k)``."""
+    """Return the products y_i y_j with i <= j.
+
+    The shapes are ``(N, k)`` for `y` and ``(N, k (k + 1) / 2)`` for the products.
+    """
     i, j = np.triu_indices(y.shape[1])
     return y[:, i] * y[:, j]
 
 
 def product_index(i: np.ndarray, j: np.ndarray, k: int) -> np.ndarray:
-    """Return the position of the product of variables `i` and `j`, in either order, among the distinct ones of `k`."""
+    """Return the position of the product of variables `i` and `j`.
+
+    The position is that among the distinct products of `k` variables. `i` and `j` can be in either order.
+    """
     low, high = np.minimum(i, j), np.maximum(i, j)
     return low * k - low * (low - 1) // 2 + high - low
 
 
 def polynomial_features(y: np.ndarray, linear: bool, quadratic: bool) -> np.ndarray:
-    """Return a constant and, where asked for, the columns of `y` and their distinct products.
+    """Return a constant, the columns of `y` and their distinct products.
 
     Parameters
     ----------
@@ -64,8 +73,8 @@ def ridge_regression(
 ) -> Callable[[float], np.ndarray]:
     """Regress `targets` on features of `inputs`, for a ridge to be chosen later.
 
-    Features are scaled to unit mean square, so that a ridge of the same strength acts alike on all of them. A feature that
-    vanishes on all samples gets the coefficient zero.
+    Features are scaled to unit mean square, so that a ridge of the same strength acts alike on all of them. A feature
+    that vanishes on all samples gets the coefficient zero.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ __all__ = ["QuadraticManifold", "fit_quadratic_manifold"]
 
 @dataclass(frozen=True)
 class QuadraticManifold:
-    """The map w = offset + linear z + quadratic p(z) from latent states to POD coordinates.
+    """The map w = offset + linear z + quadratic p(z) to POD coordinates.
 
     p(z) are the distinct products z_i z_j with i <= j.
 
@@ -50,9 +50,10 @@ class QuadraticManifold:
 def fit_quadratic_manifold(
     coordinates: np.ndarray, latent_dim: int, quadratic: bool = True, rows: int | None = None
 ) -> Callable[[float], QuadraticManifold]:
-    """Fit a manifold through states whose latent state is the first d of their POD coordinates.
+    """Fit a quadratic manifold to POD coordinates of states.
 
-    The other coordinates are regressed on a constant and on products of the first (Geelen, Wright & Willcox 2023).
+    The latent state is the first d of the POD coordinates. The other coordinates are regressed on a constant and on
+    products of the first (Geelen, Wright & Willcox 2023).
 
     Parameters
     ----------

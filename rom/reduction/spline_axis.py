@@ -60,7 +60,9 @@ class Axis:
         return self.high - self.low
 
     def inside(self, x: np.ndarray) -> np.ndarray:
-        """Return coordinates of any shape within [low, high], wrapped if the axis is periodic.
+        """Return coordinates within [low, high], wrapped if the axis is periodic.
+
+        They can have any shape.
 
         Raises
         ------
@@ -83,8 +85,8 @@ class Axis:
     def breaks(self, degree: int) -> np.ndarray:
         """Return the positions where polynomials meet, both ends included.
 
-        They are equally spaced, but those next to the ends of a bounded axis are left out ("not a knot"; de Boor 2001, ch. IV).
-        With knots there, points nearby would not determine all splines.
+        They are equally spaced, but those next to the ends of a bounded axis are left out ("not a knot"; de Boor 2001,
+        ch. IV). With knots there, points nearby would not determine all splines.
         """
         if self.periodic:
             return np.linspace(self.low, self.high, self.n + 1)
@@ -121,12 +123,18 @@ class Axis:
         return folded
 
     def mixing(self, degree: int) -> np.ndarray:
-        """Return the symmetric matrix ``(n, n)`` that makes the splines orthonormal in L2, the inverse root of their Gram matrix."""
+        """Return the matrix that makes the splines orthonormal in L2.
+
+        It has the shape ``(n, n)``, and is the symmetric inverse root of the Gram matrix.
+        """
         squares, rotation = np.linalg.eigh(self.inner_products(degree, 0))
         return rotation / np.sqrt(squares) @ rotation.T
 
     def inner_products(self, degree: int, derivative: int) -> np.ndarray:
-        """Return the integrals ``(n, n)`` of products of the B-splines, or of their derivatives."""
+        """Return the L2 inner products of the splines, or of their derivatives.
+
+        The shape is ``(n, n)``.
+        """
         breaks = self.breaks(degree)
         nodes, weights = np.polynomial.legendre.leggauss(degree + 1)  # exact for products of two splines
         half = 0.5 * np.diff(breaks)[:, None]
@@ -136,7 +144,10 @@ class Axis:
 
 
 def evaluate_splines(knots: np.ndarray, x: np.ndarray, degree: int, derivative: int) -> np.ndarray:
-    """Return the values ``(P, K)`` at coordinates ``(P,)`` of all B-splines on `knots`, or of their derivatives."""
+    """Return values or derivatives of all B-splines on `knots`.
+
+    The coordinates have shape ``(P,)``, the result ``(P, K)``.
+    """
     if derivative == 0:
         return BSpline.design_matrix(x, knots, degree).toarray()
     return BSpline(knots, np.eye(len(knots) - degree - 1), degree)(x, nu=derivative)

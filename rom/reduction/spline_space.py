@@ -1,9 +1,9 @@
-"""Spaces of spline functions, which represent fields on differing grids or at scattered points by coefficients.
+"""Spaces of spline functions, for fields on any grid or at scattered points.
 
-A field u on a box is u(x) = sum_k c_k phi_k(x), with tensor products of B-splines that are orthonormal in L2. The coefficients c
-of a field do not depend on the positions at which its values are known. Sums of their squares are integrals of u^2, the POD of
-coefficients is the POD in L2 of the domain, and a field can be evaluated at any position. The map from values to coefficients is
-linear, so that it maps time derivatives as well.
+A field u on a box is u(x) = sum_k c_k phi_k(x), with tensor products of B-splines that are orthonormal in L2. The
+coefficients c of a field do not depend on the positions at which its values are known. Sums of their squares are
+integrals of u^2, the POD of coefficients is the POD in L2 of the domain, and a field can be evaluated at any position.
+The map from values to coefficients is linear, so that it maps time derivatives as well.
 
 References
 ----------
@@ -43,35 +43,38 @@ FUNCTION = "function"  # name of the dimension of coefficients
 # Order of the derivative whose square, integrated, is the roughness; less for splines of a lower degree.
 ROUGHNESS_DERIVATIVE = 3
 
-# Share of a value, or of all values, that is left by the functions. With less, the values determine some function alone.
+# Share of a value, or of all values, that is left by the functions. With less, the values determine some function
+# alone.
 MIN_FREEDOM = 1e-6
 
-# Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid with P = P_1 P_2 ... P_k positions, the last running fastest.
+# Points (P, k), or the k coordinates (P_1,), ..., (P_k,) of a grid with P = P_1 P_2 ... P_k positions, the last running
+# fastest.
 Positions = np.ndarray | tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
 class Coordinate(JsonSettings):
-    """Setting of `FitConfig.space` for data at differing, moving or scattered positions.
+    """Setting of `FitConfig.space` for data at differing or moving positions.
 
-    Fields become coefficients in a space of splines on the box around all positions. One model serves all positions: decoded
-    fields are functions x = psi(z, position) that can be evaluated anywhere in the box.
+    Fields become coefficients in a space of splines on the box around all positions. One model serves all positions:
+    decoded fields are functions x = psi(z, position) that can be evaluated anywhere in the box.
 
     The data need positions, as coordinates of Datasets, or of DataArrays for an autoencoder:
 
     - on grids, fields (trajectory, time, y, x) with coordinates y(y) and x(x);
-    - at points, fields (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) if points move.
+    - at points, fields (trajectory, time, point) with x(point) and y(point), or x(trajectory, time, point) if points
+      move.
 
-    A coordinate with the attribute `period` is periodic. With the attribute `valid_range`, (low, high), the domain extends that
-    far.
+    A coordinate with the attribute `period` is periodic. With the attribute `valid_range`, (low, high), the domain
+    extends that far.
 
     Parameters
     ----------
     n_functions : int or tuple of int, optional
-        Number of splines along each axis, at least `degree` + 1: one number for all axes, or one for each. Fewer functions
-        average more of the noise of the values. By default three for every four points of the coarsest grid, and fewer if the
-        grid is uneven. For scattered points, half as many functions in total as the fewest points, of which splines of degree 5
-        in a plane need at least 72.
+        Number of splines along each axis, at least `degree` + 1: one number for all axes, or one for each. Fewer
+        functions average more of the noise of the values. By default three for every four points of the coarsest grid,
+        and fewer if the grid is uneven. For scattered points, half as many functions in total as the fewest points, of
+        which splines of degree 5 in a plane need at least 72.
     degree : int
         Degree of the splines, at least 1.
 
@@ -112,11 +115,11 @@ class Projected:
     coefficients : numpy.ndarray
         ``(..., M)``.
     left : numpy.ndarray
-        Residuals of the values, ``(..., P)``. At points, and on grids with gaps, the residual of each value is that of a fit to all
-        others (Allen 1974), because a fit can follow the points and be wrong between them.
+        Residuals of the values, ``(..., P)``. At points, and on grids with gaps, the residual of each value is that of
+        a fit to all others (Allen 1974), because a fit can follow the points and be wrong between them.
     variance : numpy.ndarray
-        Variance of the errors of the values, ``(...)``: squared residuals over the remaining degrees of freedom (Wahba 1990,
-        ch. 4.7).
+        Variance of the errors of the values, ``(...)``: squared residuals over the remaining degrees of freedom (Wahba
+        1990, ch. 4.7).
     amplification : float
         Factor by which errors of the values grow in the field where positions leave gaps; 1 without gaps.
     """
@@ -129,10 +132,10 @@ class Projected:
 
 @dataclass(frozen=True)
 class FunctionSpace:
-    """Tensor products of splines on a box, orthonormal in L2: M = n_1 n_2 ... n_k continuous functions.
+    """Tensor products of splines on a box, orthonormal in L2.
 
-    The last axis runs fastest among the functions. The error of the best approximation of a smooth field falls with the distance of
-    the knots to the power degree + 1.
+    There are M = n_1 n_2 ... n_k of them, all continuous. The last axis runs fastest among the functions. The error of
+    the best approximation of a smooth field falls with the distance of the knots to the power degree + 1.
 
     Attributes
     ----------
@@ -172,11 +175,17 @@ class FunctionSpace:
 
     @property
     def volume(self) -> float:
-        """Volume of the box. The mean square of a field is the sum of its squared coefficients divided by the volume."""
+        """Volume of the box.
+
+        The mean square of a field is the sum of its squared coefficients divided by the volume.
+        """
         return math.prod(axis.length for axis in self.axes)
 
     def basis(self, positions: Positions) -> np.ndarray:
-        """Return the values ``(P, M)`` of all functions; raise `RomValueError` for a position outside the domain."""
+        """Return the values ``(P, M)`` of all functions.
+
+        A position outside the domain raises `RomValueError`.
+        """
         factors = self._factors(positions)
         if isinstance(positions, tuple):
             return kronecker(factors)
@@ -186,15 +195,19 @@ class FunctionSpace:
         return products
 
     def values(self, coefficients: np.ndarray, positions: Positions) -> np.ndarray:
-        """Return the values ``(..., P)`` of fields with coefficients ``(..., M)``; raise as `basis` does."""
+        """Return the values of fields at positions; raise as `basis` does.
+
+        The shapes are ``(..., M)`` for the coefficients and ``(..., P)`` for the values.
+        """
         if isinstance(positions, tuple):
             return along_axes(self._factors(positions), coefficients)
         return coefficients @ self.basis(positions).T
 
     def coefficients(self, values: np.ndarray, positions: Positions) -> np.ndarray:
-        """Return the coefficients ``(..., M)`` of the functions closest to values ``(..., P)`` in least squares.
+        """Return the coefficients of the functions closest in least squares.
 
-        Without gaps between positions, the coefficients of a function in the space are recovered up to rounding.
+        The shapes are ``(..., P)`` for the values and ``(..., M)`` for the coefficients. Without gaps between
+        positions, the coefficients of a function in the space are recovered up to rounding.
 
         Raises
         ------
@@ -204,7 +217,7 @@ class FunctionSpace:
         return along_axes(self.inverses(positions), values)
 
     def fitted(self, values: np.ndarray, positions: Positions) -> Projected:
-        """Return the coefficients of values ``(..., P)``, their residuals, and an estimate of the errors of the values."""
+        """Return coefficients of values ``(..., P)``, with residuals and errors."""
         factors, inverses = self._maps(positions)
         found = along_axes(inverses, values)
         left, count = values - self.values(found, positions), values.shape[-1]
@@ -223,8 +236,8 @@ class FunctionSpace:
     def inverses(self, positions: Positions) -> list[np.ndarray]:
         """Return the least-squares maps from values to coefficients.
 
-        If positions leave gaps, in which functions could take any value, roughness is penalised (smoothing splines; Wahba 1990,
-        ch. 1).
+        If positions leave gaps, in which functions could take any value, roughness is penalised (smoothing splines;
+        Wahba 1990, ch. 1).
 
         Returns
         -------
@@ -239,7 +252,10 @@ class FunctionSpace:
         return self._maps(positions)[1]
 
     def _maps(self, positions: Positions) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Return the values of the functions, ``(P_i, n_i)`` along each axis or ``(P, M)``, and the maps of `inverses`."""
+        """Return the values of the functions, and the maps of `inverses`.
+
+        The values have the shape ``(P_i, n_i)`` along each axis of a grid, or ``(P, M)`` at points.
+        """
         if isinstance(positions, tuple):
             factors, roughness, names = self._factors(positions), self._roughness, list(self.names)
         else:
@@ -257,7 +273,10 @@ class FunctionSpace:
         return factors, [inverse for inverse in made if inverse is not None]
 
     def poorly_determined(self, grid: tuple[np.ndarray, ...]) -> list[bool]:
-        """Return for each axis whether least squares without a penalty would amplify errors of values tenfold."""
+        """Return for each axis whether least squares need a penalty.
+
+        Without it they would amplify errors of values tenfold.
+        """
         return [condition(factor) > GOOD_CONDITION for factor in self._factors(grid)]
 
     def undetermined(self, grid: tuple[np.ndarray, ...]) -> list[bool]:
@@ -266,7 +285,7 @@ class FunctionSpace:
         return [smooth_least_squares(factor, roughness) is None for factor, roughness in factors]
 
     def inverses_if_well_determined(self, positions: Positions) -> list[np.ndarray] | None:
-        """Return `inverses` without a penalty, or None if errors of values could grow tenfold in the coefficients.
+        """Return `inverses` without a penalty, or None if one is needed.
 
         Raises
         ------
@@ -280,7 +299,10 @@ class FunctionSpace:
 
     @cached_property
     def _roughness(self) -> list[np.ndarray]:
-        """Roughness ``(n_i, n_i)`` along each axis, relative to that of the roughest function."""
+        """Roughness along each axis, relative to that of the roughest function.
+
+        The shapes are ``(n_i, n_i)``.
+        """
         derivative = min(ROUGHNESS_DERIVATIVE, self.degree)
         along = [
             mixing @ axis.inner_products(self.degree, derivative) @ mixing
@@ -290,7 +312,10 @@ class FunctionSpace:
 
     @cached_property
     def _roughness_of_all(self) -> np.ndarray:
-        """Roughness ``(M, M)``, the mean over the axes; it is relative because axes can have different units."""
+        """Roughness ``(M, M)``, the mean over the axes.
+
+        It is relative, because axes can have different units.
+        """
         along = [
             kronecker([roughness if i == k else np.eye(axis.n) for i, axis in enumerate(self.axes)])
             for k, roughness in enumerate(self._roughness)

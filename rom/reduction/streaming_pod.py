@@ -1,13 +1,13 @@
-"""Proper orthogonal decomposition of more snapshots than fit into memory, in one pass.
+"""POD of more snapshots than fit into memory, in one pass.
 
-The snapshots seen so far are kept as their mean and a factor F of k rows of their scatter matrix:
-F^T F = sum (x - mean)(x - mean)^T, up to the part that was cut off. New snapshots are appended to F. When there are as many of
-them as F has rows, the Gram matrix of both is diagonalised, and directions without energy are cut off. This is the incremental
-singular value decomposition of Baker et al., with the mean updated as by Chan et al. The energy that is cut off is counted. It
-stays below a hundredth of the tolerance, unless there are more directions than may be kept.
+The snapshots seen so far are kept as their mean and a factor F of k rows of their scatter matrix: F^T F = sum (x -
+mean)(x - mean)^T, up to the part that was cut off. New snapshots are appended to F. When there are as many of them as F
+has rows, the Gram matrix of both is diagonalised, and directions without energy are cut off. This is the incremental
+singular value decomposition of Baker et al., with the mean updated as by Chan et al. The energy that is cut off is
+counted. It stays below a hundredth of the tolerance, unless there are more directions than may be kept.
 
-If the energy decays slowly, this loses less than a randomised range finder (Halko et al.) or a random sample of snapshots of the
-same memory, and it needs only one pass; ``tests/rom/reduction/test_streaming_pod.py`` compares them.
+If the energy decays slowly, this loses less than a randomised range finder (Halko et al.) or a random sample of
+snapshots of the same memory, and it needs only one pass; ``tests/rom/reduction/test_streaming_pod.py`` compares them.
 
 References
 ----------
@@ -39,9 +39,9 @@ SHORT_STATE = 1024
 
 
 class Scatter:
-    """Mean, energy and factor F ``(k, n)`` of the scatter matrix of the snapshots that were added.
+    """Mean, energy and a factor of the scatter matrix of snapshots.
 
-    Memory: 3 k rows of n numbers, or 2 k rows and a block if that is more.
+    The factor F has k rows of n numbers. Memory: 3 k rows of n numbers, or 2 k rows and a block if that is more.
 
     Parameters
     ----------
@@ -90,7 +90,10 @@ class Scatter:
             states = states[len(block) :]
 
     def _append(self, states: np.ndarray) -> None:
-        """Append states, which fit into the free rows, and a row for the change of the mean (Chan et al. 1983)."""
+        """Append states, and a row for the change of the mean (Chan et al. 1983).
+
+        The states must fit into the free rows.
+        """
         mean, m = states.mean(axis=0), len(states)
         new = self._rows[self._filled : self._filled + m + 1]
         np.subtract(states, mean, out=new[:m])
@@ -141,7 +144,8 @@ class Scatter:
         """
         squares = self.compress()
         rows, self._rows = self._rows[: self._rank], np.empty((0, 0))
-        # The rows are orthogonal only up to rounding, which matters for short ones. rows.T is in Fortran order: no copy.
+        # The rows are orthogonal only up to rounding, which matters for short ones. rows.T is in Fortran order: no
+        # copy.
         directions = scipy.linalg.qr(rows.T, overwrite_a=True, mode="economic", check_finite=False)[0]
         return squares / self.count, np.asarray(directions)
 
@@ -172,8 +176,8 @@ def streamed_projection(
     Returns
     -------
     projection : Projection
-        Its `lost_energy` is that of all snapshots or at most a hundredth of `tolerance` more. If more than `max_rank` directions
-        carry energy, it is an upper bound.
+        Its `lost_energy` is that of all snapshots or at most a hundredth of `tolerance` more. If more than `max_rank`
+        directions carry energy, it is an upper bound.
     deviations : numpy.ndarray
         Standard deviations of the coordinates, times the scale of the projection, ``(r,)``.
     """

@@ -39,7 +39,7 @@ def require_package(module: str, package: str, extra: str, feature: str) -> None
 
 
 def require_scikit_learn(feature: str) -> None:
-    """Check that scikit-learn is installed, which `feature` needs; raise `RomImportError` otherwise."""
+    """Raise `RomImportError` if scikit-learn, which `feature` needs, is missing."""
     require_package("sklearn.manifold", "scikit-learn", "manifold", feature)
 
 

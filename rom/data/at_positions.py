@@ -25,7 +25,7 @@ from rom.data.states import as_tensor, require_same_labels, with_last_dims
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FUNCTION, FunctionSpace, Positions
 from rom.utils.arrays import numeric
-from rom.utils.errors import RomTypeError, RomValueError, about, nearest
+from rom.utils.errors import RomTypeError, RomValueError, nearest, prefix_errors
 
 __all__ = [
     "PositionedField",
@@ -273,7 +273,7 @@ def coefficients_from(
     torch.Tensor
         Coefficients ``(*lead, n)``, float64.
     """
-    with about(name):
+    with prefix_errors(name):
         if not given.moving:
             return GappyPOD(layout, [place.positions for place in given.places], prior, noise)(given.values, is_rate)
         rows = [

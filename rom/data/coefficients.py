@@ -12,7 +12,7 @@ import xarray as xr
 from rom.data.positions import place_of
 from rom.reduction.spline_space import FUNCTION, FunctionSpace, Projected
 from rom.utils.arrays import numeric, require_finite
-from rom.utils.errors import RomValueError, about
+from rom.utils.errors import RomValueError, prefix_errors
 
 __all__ = ["ProjectionErrors", "SplineCoefficients", "coefficients_of", "warn_of_loss"]
 
@@ -142,7 +142,7 @@ def coefficients_of(
     errors = ProjectionErrors()
     for moment in np.ndindex(sizes):
         try:
-            with about(name):
+            with prefix_errors(name):
                 projected = space.fitted(values[moment], place.positions_at(place.moving, moment))
         except RomValueError:
             if max_amplification is None:

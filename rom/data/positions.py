@@ -18,7 +18,7 @@ import xarray as xr
 
 from rom.reduction.spline_space import FunctionSpace, Positions
 from rom.utils.arrays import to_numpy
-from rom.utils.errors import RomTypeError, RomValueError, about, nearest
+from rom.utils.errors import RomTypeError, RomValueError, nearest, prefix_errors
 
 __all__ = ["MOVING", "NUMBERS", "Place", "axes_of", "checked_period", "place_asked_for", "place_of"]
 
@@ -171,7 +171,7 @@ def place_asked_for(at: Any, space: FunctionSpace) -> Place:
         dims = list(space.names)
     place = place_of("at", values.transpose(*dims).assign_coords(columns), space.names, moving=())
     for axis, column in zip(space.axes, place.columns, strict=True):
-        with about("at"):
+        with prefix_errors("at"):
             axis.inside(column)
     return place
 

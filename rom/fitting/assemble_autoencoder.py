@@ -123,7 +123,7 @@ def build_autoencoder(
         run,
         latent_dim=networks.encoder.linear.out_features,
         start=start,
-        errors=errors_of_state(state, closed, samples, objective.spread),
+        errors=errors_of_state(state, closed, samples, objective.variance),
     )
     autoencoder = Autoencoder(state, samples.layout, run.config, history)
     if samples.seen is None:

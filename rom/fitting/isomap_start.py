@@ -69,7 +69,7 @@ def pretrain_on_isomap(networks: EncoderDecoder, objective: AutoencoderObjective
         steps=min(STEPS, run.config.steps or DEFAULT_STEPS),
         patience=None,
     )
-    isomap_objective = IsomapObjective(w, z, objective.spread, config.collocation_batch, objective.validate)
+    isomap_objective = IsomapObjective(w, z, objective.variance, config.collocation_batch, objective.validate)
     pretraining = replace(run, weights=LossWeights(), config=config, checkpoint=None, callbacks=())
     record = train(networks, isomap_objective, pretraining, seconds=run.budget.for_isomap())
     if record.best_step == 0:

@@ -45,8 +45,8 @@ class AutoencoderObjective(Objective):
         self.weights = weights
         self.batch_size = config.collocation_batch
         self.seed = seed
-        self.spread = variance_of(training)
-        self.regularisation = Regularisation(weights, config, self.spread, n_states)
+        self.variance = variance_of(training)
+        self.regularisation = Regularisation(weights, config, self.variance, n_states)
 
     def losses(self, networks: EncoderDecoder, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         """Compute the unweighted losses of one batch."""
@@ -67,7 +67,7 @@ class AutoencoderObjective(Objective):
 
     def reconstruction(self, networks: EncoderDecoder, w: Tensor) -> Tensor:
         """Compute ``|psi(phi(w)) - w|^2`` as a share of the variance."""
-        return mean_square(networks.decoder(networks.encoder(w)) - w) / self.spread
+        return mean_square(networks.decoder(networks.encoder(w)) - w) / self.variance
 
     @torch.no_grad()
     def validate(self, networks: EncoderDecoder) -> AutoencoderScore:

@@ -98,7 +98,7 @@ def resume(
     log.info("resumed from %s at step %d", path, record.step)
 
 
-def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor | None] = ()) -> str:
+def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor] = ()) -> str:
     """Return a digest of settings and data, by which a checkpoint is known to belong to a call.
 
     Parameters
@@ -108,7 +108,7 @@ def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor |
     tensors : iterable of Tensor
         Tensors of which only sums over the first axis enter, rounded to seven digits. Sums by several threads need not
         agree to the last bit.
-    exact : iterable of Tensor or None
+    exact : iterable of Tensor
         Tensors of which all values enter. Two signals with the same values at different times have the same sums.
 
     Returns
@@ -122,5 +122,5 @@ def digest_of(settings: Any, tensors: Iterable[Tensor], exact: Iterable[Tensor |
         sums = cast(list[float], cast(Any, tensor.abs().sum(dim=0).flatten()).tolist())
         digest.update(" ".join(f"{value:.6e}" for value in sums).encode())
     for values in exact:
-        digest.update(b"" if values is None else values.contiguous().numpy().tobytes())
+        digest.update(values.contiguous().numpy().tobytes())
     return digest.hexdigest()

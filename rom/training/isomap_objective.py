@@ -26,7 +26,7 @@ class IsomapObjective(Objective):
         POD coordinates ``(sample, r)``.
     latent : Tensor
         Their latent coordinates ``(sample, d)``.
-    spread : float
+    variance : float
         Mean variance of a POD coordinate.
     batch_size : int
         Number of samples of a batch.
@@ -36,7 +36,7 @@ class IsomapObjective(Objective):
 
     samples: Tensor
     latent: Tensor
-    spread: float
+    variance: float
     batch_size: int
     validation: Callable[[EncoderDecoder], Score]
 
@@ -50,7 +50,7 @@ class IsomapObjective(Objective):
             rows = torch.randint(len(w), (self.batch_size,), generator=generator).to(w.device)
             w, z = w.index_select(0, rows), z.index_select(0, rows)
         encoded, decoded = networks.encoder(w), networks.decoder(z)
-        return {"reconstruction": mean_square(encoded - z) + mean_square(decoded - w) / self.spread}
+        return {"reconstruction": mean_square(encoded - z) + mean_square(decoded - w) / self.variance}
 
     def validate(self, networks: EncoderDecoder) -> Score:
         """Return the score of the training that follows."""

@@ -1,7 +1,7 @@
 """Regularisers of encoder and decoder: pure functions that return unweighted scalars.
 
 Notation as in `rom/training/losses.py`: w are POD coordinates ``(B, r)``, z = phi(w) latent states ``(B, d)``, psi is the
-decoder. `spread` is the mean variance of a coordinate of w over the training data (`LossScales.coordinates`).
+decoder. `variance` is the mean variance of a coordinate of w over the training data (`LossScales.coordinates`).
 
 An autoencoder may write z in another unit, as c phi(w) and psi(z / c), without any change of its reconstructions. No
 regulariser depends on that unit, except the Kullback-Leibler divergence, whose purpose is to fix it. Sizes in z are
@@ -42,7 +42,7 @@ FLOOR = 1e-12  # of a mean square: keeps roots and quotients differentiable on a
 Map = Callable[[Tensor], Tensor]
 
 
-def denoising(encoder: Map, decoder: Map, w: Tensor, noise: Tensor, spread: float) -> Tensor:
+def denoising(encoder: Map, decoder: Map, w: Tensor, noise: Tensor, variance: float) -> Tensor:
     """Compute ``|psi(phi(w + noise)) - w|^2`` as a share of the variance.
 
     For noise of a small variance s^2 and small errors, this is the reconstruction error plus
@@ -56,22 +56,22 @@ def denoising(encoder: Map, decoder: Map, w: Tensor, noise: Tensor, spread: floa
         POD coordinates ``(B, r)``.
     noise : Tensor
         Noise ``(B, r)`` in the unit of w.
-    spread : float
+    variance : float
         Mean variance of a coordinate of w.
 
     References
     ----------
     Vincent, Larochelle, Bengio & Manzagol 2008, ICML. The expansion is that of Bishop 1995, Neural Comput. 7.
     """
-    return (decoder(encoder(w + noise)) - w).square().mean() / spread
+    return (decoder(encoder(w + noise)) - w).square().mean() / variance
 
 
-def contractive(encoder: Map, w: Tensor, spread: float, probes: Tensor | None = None) -> Tensor:
+def contractive(encoder: Map, w: Tensor, variance: float, probes: Tensor | None = None) -> Tensor:
     """Compute the batch mean of ``|dphi/dw|_F^2``, relative to the variance of z.
 
-    The norm is multiplied by `spread` and divided by the variance of z summed over its coordinates. For w normally
+    The norm is multiplied by `variance` and divided by the variance of z summed over its coordinates. For w normally
     distributed with covariance C, the variance of any function is at most the mean of ``grad^T C grad`` (Poincare's
-    inequality). The result is therefore at least `spread` over the largest eigenvalue of C. Linear encoders of the
+    inequality). The result is therefore at least `variance` over the largest eigenvalue of C. Linear encoders of the
     leading POD coordinate attain this minimum, and curved encoders lie above it.
 
     Parameters
@@ -80,7 +80,7 @@ def contractive(encoder: Map, w: Tensor, spread: float, probes: Tensor | None = 
         phi.
     w : Tensor
         POD coordinates ``(B, r)``.
-    spread : float
+    variance : float
         Mean variance of a coordinate of w.
     probes : Tensor or None
         Independent numbers ``(B, r)`` of mean 0 and variance 1, which give an unbiased estimate by one Jacobian-vector
@@ -101,7 +101,7 @@ def contractive(encoder: Map, w: Tensor, spread: float, probes: Tensor | None = 
     else:
         latent, along = push_forward(encoder, w, probes)
         square = along.square().sum(dim=-1).mean()
-    return spread * square / (latent.var(dim=0, unbiased=False).sum() + FLOOR)
+    return variance * square / (latent.var(dim=0, unbiased=False).sum() + FLOOR)
 
 
 def sparse_l1(z: Tensor) -> Tensor:
@@ -169,12 +169,12 @@ def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
 
     Notes
     -----
-    Beside a reconstruction ``|w - psi(z)|^2 / (r spread)``, take the weight ``beta = 2 (noise / spread) (d / r)``. Both
-    together are then the negative evidence lower bound, times ``2 noise / (r spread)``, of w = psi(z) + Gaussian noise of
-    variance `noise` in each of the r coordinates. The most likely noise is the remaining error (Rybkin, Daniilidis &
-    Levine 2021, ICML, sec. 3), so an expected reconstruction error R, as a share of the variance, gives
-    ``beta = 2 R d / r``. A larger weight makes z more orderly and reconstructions less accurate (Higgins et al. 2017,
-    ICLR).
+    Beside a reconstruction ``|w - psi(z)|^2 / (r v)``, with v the mean variance of a coordinate of w, take the weight
+    ``beta = 2 (noise / v) (d / r)``. Both together are then the negative evidence lower bound, times ``2 noise / (r v)``,
+    of w = psi(z) + Gaussian noise of variance `noise` in each of the r coordinates. The most likely noise is the
+    remaining error (Rybkin, Daniilidis & Levine 2021, ICML, sec. 3), so an expected reconstruction error R, as a share of
+    the variance, gives ``beta = 2 R d / r``. A larger weight makes z more orderly and reconstructions less accurate
+    (Higgins et al. 2017, ICLR).
 
     References
     ----------
@@ -203,7 +203,7 @@ def beta_factor(progress: float, warm_up: float) -> float:
     return min(1.0, progress / warm_up) if warm_up > 0.0 else 1.0
 
 
-def smoothness(decoder: Map, z: Tensor, directions: Tensor, spread: float) -> Tensor:
+def smoothness(decoder: Map, z: Tensor, directions: Tensor, variance: float) -> Tensor:
     """Compute the mean square second derivative of psi along random directions, as a share of the variance of w.
 
     It is zero for a linear decoder. Directions are scaled by the standard deviation of each coordinate of z over the
@@ -218,7 +218,7 @@ def smoothness(decoder: Map, z: Tensor, directions: Tensor, spread: float) -> Te
         Latent states ``(B, d)``.
     directions : Tensor
         Standard normal numbers ``(B, d)``.
-    spread : float
+    variance : float
         Mean variance of a coordinate of w.
 
     References
@@ -230,7 +230,7 @@ def smoothness(decoder: Map, z: Tensor, directions: Tensor, spread: float) -> Te
     def slope(latent: Tensor) -> Tensor:
         return push_forward(decoder, latent, along)[1]
 
-    return push_forward(slope, z, along)[1].square().mean() / spread
+    return push_forward(slope, z, along)[1].square().mean() / variance
 
 
 def root_mean_square(z: Tensor, dim: int | None) -> Tensor:
@@ -248,7 +248,7 @@ class Regularisation:
         Says which regularisers are computed.
     config : FitConfig
         Their settings.
-    spread : float
+    variance : float
         Mean variance of a POD coordinate over the training data.
     n_states : int
         Number of components of a state.
@@ -256,7 +256,7 @@ class Regularisation:
 
     weights: LossWeights
     config: FitConfig
-    spread: float
+    variance: float
     n_states: int
 
     def losses(
@@ -288,38 +288,38 @@ class Regularisation:
         dict of str to Tensor
             Scalars by the names of their weights; empty if no regulariser has a positive weight.
         """
-        weights, config, spread = self.weights, self.config, self.spread
+        weights, config, variance = self.weights, self.config, self.variance
         encoder, decoder = networks.encoder, networks.decoder
         losses: dict[str, Tensor] = {}
         if weights.denoising > 0.0:
-            size = config.noise * component_spread(spread, w.shape[-1], self.n_states)
-            losses["denoising"] = denoising(encoder, decoder, w, size * normal_like(w, generator), spread)
+            size = config.noise * component_std(variance, w.shape[-1], self.n_states)
+            losses["denoising"] = denoising(encoder, decoder, w, size * normal_like(w, generator), variance)
         latent = encoder(w) if weights.of_latent_states else w
         if weights.contractive > 0.0:
             signs = None if latent.shape[-1] <= EXACT_UP_TO else normal_like(w, generator).sign()
-            losses["contractive"] = contractive(encoder, w, spread, signs)
+            losses["contractive"] = contractive(encoder, w, variance, signs)
         if weights.sparse > 0.0:
             losses["sparse"] = sparse_l1(latent)
         if weights.sparse_kl > 0.0:
             losses["sparse_kl"] = sparse_kl(latent, config.active_share)
         if weights.smoothness > 0.0:
-            losses["smoothness"] = smoothness(decoder, latent, normal_like(latent, generator), spread)
+            losses["smoothness"] = smoothness(decoder, latent, normal_like(latent, generator), variance)
         if weights.variational > 0.0:
             assert networks.posterior is not None
             log_variance = FIRST_LOG_VARIANCE + networks.posterior(w)
             sample = reparametrised(latent, log_variance, normal_like(latent, generator))
-            losses[reconstruction] = mean_square(decoder(sample) - w) / spread
+            losses[reconstruction] = mean_square(decoder(sample) - w) / variance
             losses["variational"] = beta_factor(progress, config.warm_up) * kl_to_standard_normal(latent, log_variance)
         return losses
 
 
-def component_spread(spread: float, rank: int, n_states: int) -> float:
+def component_std(variance: float, rank: int, n_states: int) -> float:
     """Return the root mean square standard deviation of a component of the state, in the unit of POD coordinates.
 
     The r coordinates hold the variance of all n components. Noise of equal size in all components has the same size in
     every coordinate.
     """
-    return (spread * rank / n_states) ** 0.5
+    return (variance * rank / n_states) ** 0.5
 
 
 def normal_like(values: Tensor, generator: torch.Generator) -> Tensor:

@@ -14,8 +14,8 @@ __all__ = [
     "RomReadError",
     "RomTypeError",
     "RomValueError",
-    "about",
     "nearest",
+    "prefix_errors",
 ]
 
 
@@ -55,7 +55,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 @contextmanager
-def about(name: str) -> Generator[None]:
+def prefix_errors(name: str) -> Generator[None]:
     """Put the name of an argument in front of the message of any `RomValueError` in the block."""
     try:
         yield

@@ -1,7 +1,7 @@
 """States of several named variables, as other programs write them: pressure on cells, temperature on nodes.
 
-Each is a field with dimensions of its own. Inside `rom` they are one flat state (..., n), one after the other; forecasts come
-back as the variables they were.
+Each is a field with dimensions of its own. Inside `rom` the fields of a state are one flat state (..., n), one after the other.
+Forecasts come back as the variables they were.
 """
 
 from __future__ import annotations
@@ -16,14 +16,26 @@ import xarray as xr
 
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 
-__all__ = ["Field", "field_names", "located", "slices_of", "stacked", "unstacked"]
+__all__ = ["BESIDE_FIELDS", "Field", "field_names", "locate_component", "slices_of", "stacked", "unstacked"]
 
-BESIDE_FIELDS = ("parameters", "inputs")  # variables that are no part of a state
+BESIDE_FIELDS = ("parameters", "inputs")  # variables of a Dataset that are no part of a state
 
 
 @dataclass(frozen=True)
 class Field:
-    """One variable of a state: its own dimensions and `shape`, () for a number, and `attrs` (units, long_name)."""
+    """One variable of a state.
+
+    Attributes
+    ----------
+    name : str
+        Name of the variable.
+    dims : tuple of str
+        Its own dimensions.
+    shape : tuple of int
+        Lengths of these; () for a number.
+    attrs : dict
+        Attributes: units, long_name.
+    """
 
     name: str
     dims: tuple[str, ...]
@@ -32,34 +44,53 @@ class Field:
 
     @property
     def size(self) -> int:
+        """Number of components."""
         return int(np.prod(self.shape, dtype=int))
 
 
 def slices_of(fields: Sequence[Field]) -> tuple[slice, ...]:
-    """Where each of the fields lies in the flat state."""
+    """Return where each of the fields lies in the flat state."""
     ends = np.cumsum([0, *(one.size for one in fields)]).tolist()
     return tuple(slice(start, stop) for start, stop in pairwise(ends))
 
 
-def located(component: int, fields: Sequence[Field]) -> tuple[str, tuple[int, ...]]:
-    """The name of the field that a `component` of the flat state belongs to, and its index there."""
+def locate_component(component: int, fields: Sequence[Field]) -> tuple[str, tuple[int, ...]]:
+    """Return the name of the field that a component of the flat state belongs to, and its index there."""
     k, where = next((k, s) for k, s in enumerate(slices_of(fields)) if s.start <= component < s.stop)
     index = np.unravel_index(component - where.start, fields[k].shape) if fields[k].shape else ()
     return fields[k].name, tuple(int(i) for i in index)
 
 
 def field_names(name: str, dataset: xr.Dataset, leading: tuple[str, ...]) -> list[str]:
-    """The variables of a state: `state`, or else all that have the dimension leading[-1], in the order of the Dataset.
+    """Return the names of the variables of a state in a Dataset.
 
-    What does not change along it (areas of cells, a mesh) is no part of a state, nor are bounds of coordinates. Raises
-    `RomValueError` where there is none, or one without the other dimensions `leading`, `RomTypeError` for one that does not
-    hold real numbers.
+    Parameters
+    ----------
+    name : str
+        Name of the Dataset in error messages.
+    dataset : xarray.Dataset
+        Trajectories or points.
+    leading : tuple of str
+        Dimensions that every field must have.
+
+    Returns
+    -------
+    list of str
+        ``["state"]``, or else all variables along ``leading[-1]``, in the order of the Dataset. What does not change along it
+        (areas of cells, a mesh) is no part of a state, nor are bounds of coordinates.
+
+    Raises
+    ------
+    RomTypeError
+        If a variable does not hold real numbers.
+    RomValueError
+        If there is no such variable, or one lacks a dimension.
     """
     if "state" in dataset:
         return ["state"]
     along = leading[-1]
-    beside = {*BESIDE_FIELDS, *(c.attrs.get("bounds") for c in dataset.coords.values())}
-    names = [str(n) for n, variable in dataset.data_vars.items() if along in variable.dims and n not in beside]
+    others = {*BESIDE_FIELDS, *(c.attrs.get("bounds") for c in dataset.coords.values())}
+    names = [str(n) for n, variable in dataset.data_vars.items() if along in variable.dims and n not in others]
     if not names:
         raise RomValueError(
             f"{name} has no variable 'state', nor fields ({', '.join(leading)}, ...) under names of their own; "
@@ -85,9 +116,22 @@ def field_names(name: str, dataset: xr.Dataset, leading: tuple[str, ...]) -> lis
 
 
 def stacked(dataset: Mapping[Any, Any], fields: Sequence[Field], leading: tuple[str, ...]) -> Any:
-    """The flat state (*leading, n) of the fields of `dataset`, one after the other; a dask array where one of them is lazy.
+    """Join fields to flat states.
 
-    Chunks of a lazy one are, along `leading`, those of its largest lazy field.
+    Parameters
+    ----------
+    dataset : mapping of str to xarray.DataArray
+        Holds the fields.
+    fields : sequence of Field
+        The fields of a state, in their order.
+    leading : tuple of str
+        Leading dimensions of the result.
+
+    Returns
+    -------
+    numpy.ndarray or dask.array.Array
+        Flat states ``(*leading, n)``. A dask array if one of the fields is lazy; its chunks along `leading` are those of the
+        largest lazy field.
     """
     k = len(leading)
     arrays = [dataset[one.name].transpose(*leading, *one.dims) for one in fields]
@@ -110,7 +154,7 @@ def stacked(dataset: Mapping[Any, Any], fields: Sequence[Field], leading: tuple[
 
 
 def unstacked(states: Any, fields: Sequence[Field]) -> dict[str, Any]:
-    """The fields (..., *shape) of flat states (..., n) by their names."""
+    """Return the fields (..., *shape) of flat states (..., n) by their names."""
     return {
         one.name: states[..., where].reshape((*states.shape[:-1], *one.shape))  # a tuple: it may be empty
         for one, where in zip(fields, slices_of(fields), strict=True)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 import systems
 from rom.data import lazy as blocks
-from rom.data.ingest import as_collocation
 from rom.data.layout import Layout
+from rom.data.read_collocation import as_collocation
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.pod import Projection
 from rom.training.run import FitRun

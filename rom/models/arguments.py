@@ -14,7 +14,7 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data.codec import FlatStates
+from rom.data.flat_states import FlatStates
 from rom.data.layout import Layout, require_same_units
 from rom.data.states import StatesLike, as_tensor, first_field, with_last_dims
 from rom.utils.arrays import numeric, require_finite, require_numeric_times

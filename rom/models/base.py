@@ -13,7 +13,8 @@ import xarray as xr
 from torch import Tensor
 
 from rom.config import FitConfig
-from rom.data.codec import Codec, PointDims, codec_for
+from rom.data.codec import Codec, codec_for
+from rom.data.flat_states import PointDims
 from rom.data.layout import Layout
 from rom.data.samples import POSITION_FREE_SAMPLE_DIMS
 from rom.data.states import ArrayLike, StatesLike

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rom.data.codec import DecodedCells
+from rom.data.flat_states import DecodedCells
 from rom.data.layout import Layout
 from rom.dynamics.forcing import Forcing
 from rom.dynamics.rollout import roll_out, roll_out_adaptively

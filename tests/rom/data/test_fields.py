@@ -8,9 +8,10 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data.fields import Field, located, slices_of, unstacked
-from rom.data.ingest import as_collocation, as_trajectories
+from rom.data.fields import Field, locate_component, slices_of, unstacked
 from rom.data.lazy import LazyStates
+from rom.data.read_collocation import as_collocation
+from rom.data.read_trajectories import as_trajectories
 from rom.models.evaluation import closed_form_of
 from rom.plotting import plot_forecast
 
@@ -61,7 +62,7 @@ def test_fields_are_stacked_in_order_and_come_back(several):
 def test_where_fields_lie():
     fields = [Field("a", ("x", "y"), (2, 3)), Field("b", (), ())]
     assert slices_of(fields) == (slice(0, 6), slice(6, 7))
-    assert [located(k, fields) for k in (0, 4, 6)] == [("a", (0, 0)), ("a", (1, 1)), ("b", ())]
+    assert [locate_component(k, fields) for k in (0, 4, 6)] == [("a", (0, 0)), ("a", (1, 1)), ("b", ())]
 
 
 def test_one_run_is_one_trajectory():

@@ -8,8 +8,8 @@ import xarray as xr
 import rom
 import systems
 from rom.data.fields import Field
-from rom.data.ingest import as_trajectories
 from rom.data.lazy import LazyStates, iter_blocks, read
+from rom.data.read_trajectories import as_trajectories
 
 STATES = np.arange(4.0 * 6 * 5).reshape(4, 6, 5)
 ONE = 8 * 5  # bytes of a state

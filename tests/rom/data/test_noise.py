@@ -5,8 +5,8 @@ import pytest
 
 import rom
 import systems
-from rom.data.ingest import as_trajectories
 from rom.data.noise import noise_share
+from rom.data.read_trajectories import as_trajectories
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from scipy.integrate import solve_ivp
 
 import rom
 import systems
-from rom.data.ingest import as_collocation, as_trajectories
+from rom.data.read_collocation import as_collocation
+from rom.data.read_trajectories import as_trajectories
 from rom.fitting.consistency import COMPARED_STATES, SPLINE_SNAPSHOTS, pairs_along, warn_if_rhs_disagrees
 from rom.utils.time_budget import TimeBudget
 

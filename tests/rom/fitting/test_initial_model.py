@@ -9,7 +9,8 @@ import torch
 import rom
 import systems
 from rom.config import FitConfig
-from rom.data.ingest import as_collocation, as_trajectories
+from rom.data.read_collocation import as_collocation
+from rom.data.read_trajectories import as_trajectories
 from rom.data.split import split_trajectories
 from rom.fitting.collect import FitData
 from rom.fitting.latent_dim_search import select_latent_dim

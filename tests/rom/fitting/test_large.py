@@ -14,7 +14,7 @@ import xarray as xr
 
 import rom
 import systems
-from rom.data.ingest import as_trajectories
+from rom.data.read_trajectories import as_trajectories
 from rom.fitting.collect import collect_data
 from rom.fitting.evaluate_rhs import RhsRequest, StreamingRhsSampler
 from rom.fitting.given_data import read_given_data

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from rom.config import FitConfig, LossWeights
-from rom.data.ingest import as_collocation, as_trajectories
+from rom.data.read_collocation import as_collocation
+from rom.data.read_trajectories import as_trajectories
 from rom.data.split import split_trajectories
 from rom.dynamics.runge_kutta import no_forcing, rk4_rollout
 from rom.fitting.collect import FitData

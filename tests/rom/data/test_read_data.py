@@ -7,9 +7,10 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data.ingest import as_collocation, as_trajectories
 from rom.data.layout import Layout, require_same_layout, same_grid
 from rom.data.lazy import LazyStates
+from rom.data.read_collocation import as_collocation
+from rom.data.read_trajectories import as_trajectories
 
 T = np.linspace(0.0, 1.0, 5)
 

@@ -15,10 +15,10 @@ from runs import OURS, Run
 
 TITLE = "Systems of dysts, py-pde and pyMOR"
 NOTE = """
-Fits of 60 s to the functions of these packages, as black boxes; 32 trajectories for training and 8 for testing, 4,096 collocation
-points on and near the training trajectories. Relative error: of whole test trajectories over the times of the training, the
-median over the 8; of pyMOR's model at unseen exponents. The flows of dysts are chaotic: over one period. Needs the extra
-`adapters`.
+Fits of 60 s to the functions of these packages, as black boxes; 32 trajectories for training and 8 for testing, 4,096
+collocation points on and near the training trajectories. Relative error: of whole test trajectories over the times of
+the training, the median over the 8; of pyMOR's model at unseen exponents. The flows of dysts are chaotic: over one
+period. Needs the extra `adapters`.
 """
 
 

@@ -8,8 +8,8 @@ from runs import Run, seeds
 
 TITLE = "A black box against its built-in twin"
 NOTE = """
-Burgers, 64 points, d = 8; the black box is a NumPy function that takes one state at a time. The same collocation states,
-trajectories and number of steps (300), so the errors must agree to rounding.
+Burgers, 64 points, d = 8; the black box is a NumPy function that takes one state at a time. The same collocation
+states, trajectories and number of steps (300), so the errors must agree to rounding.
 """
 
 

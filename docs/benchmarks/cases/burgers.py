@@ -26,14 +26,15 @@ from runs import Run, seeds
 
 TITLE = "Burgers, harmonic initial states"
 NOTE = """
-nu = 0.01, 128 points; 256 trajectories x 20 snapshots of 0.1 and 16,384 collocation points. Test: 64 other trajectories over
-200 snapshots, ten times the training horizon; errors are means over all snapshots up to the horizon, the first included.
-Training takes 180 s where no other time is given. "ours" is `rom.fit` with its defaults. "published" is PINODE's recipe,
-"published today" the same losses and networks with faster settings, "linear latent" the recipe with dz/dt = K z, "data only"
-a neural ODE without physics. "operator inference" has a linear decoder and f at all snapshots and points, "galerkin" the true
-f at every stage of every forecast. "projection" forecasts nothing: it projects the true states on the POD modes of the
-training data, and no linear model that uses these can be below it. "own modes" are POD modes of the tests themselves, "start"
-is the closed-form model from which our training starts. Seconds are processor seconds of one thread.
+nu = 0.01, 128 points; 256 trajectories x 20 snapshots of 0.1 and 16,384 collocation points. Test: 64 other trajectories
+over 200 snapshots, ten times the training horizon; errors are means over all snapshots up to the horizon, the first
+included. Training takes 180 s where no other time is given. "ours" is `rom.fit` with its defaults. "published" is the
+recipe of PINODE, "published today" has the same losses and networks with faster settings, "linear latent" is the recipe
+with dz/dt = K z, and "data only" is a neural ODE without physics. "operator inference" has a linear decoder and uses f
+at all snapshots and points. "galerkin" evaluates the true f at every stage of every forecast. "projection" forecasts
+nothing: it projects the true states on the POD modes of the training data, and no linear model with these modes can
+have a smaller error. "own modes" are POD modes of the tests themselves. "start" is the closed-form model from which our
+training starts. Seconds are processor seconds of one thread.
 """
 
 DIMS = (4, 8, 12, 16, 24, 32)

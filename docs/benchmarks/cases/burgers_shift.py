@@ -13,9 +13,9 @@ from runs import Run, seeds
 
 TITLE = "Burgers, out of distribution: trajectories from bumps, tests from harmonic initial states"
 NOTE = """
-nu = 0.01, 128 points, d = 16, 60 s. Trajectories: 20 snapshots of 0.1 from sums of two bumps. Points: the harmonic Burgers'
-own sampler (initial states, one in five, and states along flows from such), with f there. Tests: 64 harmonic trajectories
-over 200 snapshots. f is evaluated nowhere else. "data only" is a neural ODE that never sees physics.
+nu = 0.01, 128 points, d = 16, 60 s. Trajectories: 20 snapshots of 0.1 from sums of two bumps. Points come from the
+sampler of the harmonic problem: one in five is an initial state, the others lie along flows from initial states. Tests:
+64 harmonic trajectories over 200 snapshots. f is evaluated nowhere else. "data only" is a neural ODE without physics.
 """
 
 TRAJECTORIES, POINTS = (32, 256, 1024), (0, 4096, 65_536)

@@ -19,10 +19,11 @@ from references import REFERENCES, Reference
 
 TITLE = "Built-in systems"
 NOTE = """
-f and a trajectory of each system against a reference that does not use its code (tests/systems/references.py). Errors are mean
-absolute differences over the mean absolute value. Of fields discretised by differences they are those of the grid, which the
-tests find to converge with the order of the method. Stiffness is the largest modulus of an eigenvalue of the Jacobian of f at the
-first state of the reference, times the system's time scale: explicit methods take about a third of as many steps in that time.
+f and a trajectory of each system against a reference that does not use its code (tests/systems/references.py). Errors
+are mean absolute differences over the mean absolute value. Of fields discretised by differences they are those of the
+grid, which the tests find to converge with the order of the method. Stiffness is the largest modulus of an eigenvalue
+of the Jacobian of f at the first state of the reference, times the system's time scale: explicit methods take about a
+third of as many steps in that time.
 """
 METHOD = "reference"
 DENSE = 1024  # states up to which all eigenvalues are computed

@@ -15,10 +15,11 @@ from runs import Run, seeds
 
 TITLE = "Lifted Duffing, course variant, given as plain arrays"
 NOTE = """
-x = A z^3 with 128 components. 600 trajectories x 11 times on [0, 1] from z1 in [-1.5, 0.5], z2 in [-1, 1]; 10,000 points
-with z1 in [0.5, 1.5]; d = 2. Test: 100 trajectories from z1 in [-1.5, 1.5] x 21 times, on [0, 1] and on [0, 2]. Best public
-value known to us on [0, 1]: 0.0505 after 2,116 s. MSE is the mean over components, times and trajectories. Ours sees the
-arrays alone, as the trained peers do; operator inference also sees f at all snapshots, DMD and "data only" no physics.
+x = A z^3 with 128 components. 600 trajectories x 11 times on [0, 1] from z1 in [-1.5, 0.5], z2 in [-1, 1]; 10,000
+points with z1 in [0.5, 1.5]; d = 2. Test: 100 trajectories from z1 in [-1.5, 1.5] x 21 times, on [0, 1] and on [0, 2].
+Best public value known to us on [0, 1]: 0.0505 after 2,116 s. MSE is the mean over components, times and trajectories.
+Ours is given the arrays alone, as the other trained methods are. Operator inference also has f at all snapshots; DMD
+and "data only" have no physics.
 """
 
 METHODS = {

@@ -18,10 +18,11 @@ from thinning import thinned
 
 TITLE = "Lifted Duffing, paper variant: trajectories of the left basin only"
 NOTE = """
-1,536 trajectories of the left basin x 51 snapshots of 0.1; 12,500 collocation points in the right basin and 12,500 in the
-outer one, z in [-1.5, 1.5] x [-1, 1]; d = 2. Test: 100 trajectories of each basin to t = 50, ten training horizons; errors
-are means over all snapshots up to one, two and ten of them. "arrays only": without the system, so that f is known at the
-points alone, as the published recipe has it. Latent MSE: of the true encoder's coordinates of the forecast.
+1,536 trajectories of the left basin x 51 snapshots of 0.1; 12,500 collocation points in the right basin and 12,500 in
+the outer one, z in [-1.5, 1.5] x [-1, 1]; d = 2. Test: 100 trajectories of each basin to t = 50, ten training horizons;
+errors are means over all snapshots up to one, two and ten of them. "supply arrays": without the system, so that f is
+known at the points alone, as in the published recipe. Latent MSE: error of the forecast in the coordinates of the true
+encoder.
 """
 
 HORIZONS = {51: "1 horizon", 101: "2 horizons", 501: "10 horizons"}

@@ -15,8 +15,8 @@ from runs import OURS, Run
 
 TITLE = "What a value of f is worth"
 NOTE = """
-Burgers, harmonic, 128 points, d = 16, 45 s of training, no trajectories at all; tests as in the case `burgers`. The points
-are chosen in four ways:
+Burgers, harmonic, 128 points, d = 16, 45 s of training, no trajectories at all; tests as in the case `burgers`. The
+points are chosen in four ways:
 
 - static: initial states;
 - flow: the system's own sampler, which puts four in five points along flows from initial states;
@@ -25,8 +25,8 @@ are chosen in four ways:
 - on-policy: as fresh flows, but the new points are states that the model in training reaches from new initial states,
   decoded. This was worse and is not part of the package; its two runs cannot be repeated.
 
-Flows must be integrated. "Values of f, integration included" adds what DOP853 takes for each flow with rtol 1e-4 over the whole
-time span. The package's own integrator for Burgers takes fewer.
+Flows must be integrated. "Values of f, integration included" adds what DOP853 takes for each flow with rtol 1e-4 over
+the whole time span. The package's own integrator for Burgers takes fewer.
 """
 
 POINTS = (1024, 8192, 65_536)

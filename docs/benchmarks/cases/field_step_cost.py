@@ -16,12 +16,13 @@ from runs import Run
 
 TITLE = "Cost of one training step with convolutions"
 NOTE = """
-The five losses and their gradient with respect to all weights, no optimiser, by `rom`'s own functions on the same POD coordinates:
-with the default network (three layers of 128), and with `rom.Convolutional()` (two levels of 16 and 32 features, kernels of 3),
-in front of which coordinates are lifted to the field and behind which fields are projected. One field with 1,024 points
-(d = 16) or 64 x 64 (d = 16), POD rank 64; batches of `rom.fit`, 512 points and 32 windows, and an eighth and a quarter of that.
-Each is a process of its own with one thread; they take turns, and figures are medians over the turns, of processor seconds; the ratio
-is that of turns which follow each other. Memory is the peak of the process, with what Python and torch take.
+The five losses and their gradient with respect to all weights, no optimiser, by `rom`'s own functions on the same POD
+coordinates: with the default network (three layers of 128), and with `rom.Convolutional()` (two levels of 16 and 32
+features, kernels of 3), in front of which coordinates are lifted to the field and behind which fields are projected.
+One field with 1,024 points (d = 16) or 64 x 64 (d = 16), POD rank 64; batches of `rom.fit`, 512 points and 32 windows,
+and an eighth and a quarter of that. Each is a process of its own with one thread; they take turns, and figures are
+medians over the turns, of processor seconds; the ratio is that of turns which follow each other. Memory is the peak of
+the process, with what Python and torch take.
 """
 SHAPES = {"1-D, 1,024": (1024,), "2-D, 64 x 64": (64, 64)}
 BATCHES = {"512 points, 32 windows": (512, 32), "64 points, 8 windows": (64, 8)}

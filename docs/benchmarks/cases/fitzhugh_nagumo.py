@@ -18,11 +18,12 @@ from thinning import thinned
 
 TITLE = "FitzHugh-Nagumo with an input, 2 x 512 states, d = 8"
 NOTE = """
-The current at the left end is the input. 32 trajectories of 8 time units from small random states, under random currents
-between 0 and 20 that change about every half unit; 8,192 collocation points near them. Forecasts: under eight further random
-currents; from rest under the pulse of the source, 50,000 t^3 exp(-15 t); from rest under 10 (1 + sin(2 pi t / 1.3)). The figures
-are relative errors over the trajectory, of random currents the median. "closed form": POD, quadratic manifold and operator
-inference with inputs, which training started from. "projection": the best that 8 POD modes of the training states can do.
+The current at the left end is the input. 32 trajectories of 8 time units from small random states, under random
+currents between 0 and 20 that change about every half unit; 8,192 collocation points near them. Forecasts: under eight
+further random currents; from rest under the pulse of the source, 50,000 t^3 exp(-15 t); from rest under 10 (1 + sin(2
+pi t / 1.3)). The figures are relative errors over the trajectory, of random currents the median. "closed form": POD,
+quadratic manifold and operator inference with inputs, which training started from. "projection": the error of
+projecting the truth on 8 POD modes of the training states.
 """
 TIMES = np.linspace(0.0, 8.0, 321)
 SIGNALS = {

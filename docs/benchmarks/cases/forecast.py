@@ -22,19 +22,21 @@ from steps.solvers import BLOCK, REFERENCE, SOLVERS, Solver
 
 TITLE = "A forecast against the best full-order solver of equal accuracy"
 NOTE = """
-The error of a forecast is its root mean square over all states and times, over that of the states; the reference is the same
-discretisation by an adaptive exponential method at rtol 1e-8. Each full-order solver climbs from coarse to fine settings
-until its error is at most that of the forecast; the fastest is the opponent: first on the grid of the model, then on any grid
-(the initial states are restricted, the solution is interpolated trigonometrically, both within the time). A solver that
-takes thirty times as long as the fastest so far is given up. "Last time only" asks both for one state at the end. Seconds are of
-one thread, medians over the initial states where they are forecast one by one.
+The error of a forecast is its root mean square over all states and times, over that of the states; the reference is the
+same discretisation by an adaptive exponential method at rtol 1e-8. The settings of each full-order solver go from
+coarse to fine until its error is at most that of the forecast. The forecast is compared with the fastest solver: first
+on the grid of the model, then on any grid (initial states are restricted and solutions interpolated trigonometrically,
+both within the measured time). A solver that takes thirty times as long as the fastest so far is stopped. "Last time
+only" asks both for one state at the end. Seconds are of one thread. They are medians over the initial states if these
+are forecast one by one.
 
-Burgers: harmonic initial states, nu = 0.01, 1,024 points, 101 times on [0, 10]; Fourier modes, and central differences for the
-solvers that need a sparse Jacobian. Burgers 2D: two components, 128 x 128 points, periodic, nu = 0.03, central differences,
-41 times on [0, 4], initial states from two patterns with a coefficient each. Brusselator: BRUSS-2D of Hairer & Wanner, stiff
-by its diffusion, 64 x 64 points, 51 times on [0, 10]. LSODA is left out in two dimensions, where a band holds most of the
-Jacobian. Fits: 60 s for Burgers, 120 s for the others, from as many trajectories and collocation points as the table says;
-trajectories end at t = 2 for Burgers, and have the times of the task for the others.
+Burgers: harmonic initial states, nu = 0.01, 1,024 points, 101 times on [0, 10]; Fourier modes, and central differences
+for the solvers that need a sparse Jacobian. Burgers 2D: two components, 128 x 128 points, periodic, nu = 0.03, central
+differences, 41 times on [0, 4], initial states from two patterns with a coefficient each. Brusselator: BRUSS-2D of
+Hairer & Wanner, stiff by its diffusion, 64 x 64 points, 51 times on [0, 10]. LSODA is left out in two dimensions, where
+a band holds most of the Jacobian. Fits: 60 s for Burgers, 120 s for the others, from as many trajectories and
+collocation points as the table says; trajectories end at t = 2 for Burgers, and have the times of the task for the
+others.
 """
 
 

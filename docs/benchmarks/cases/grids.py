@@ -11,14 +11,15 @@ import systems
 from problems import POINTS, TEST, TRAIN
 from runs import Run, seeds
 
-TITLE = "Burgers on three grids at once, asked at 4,096 points between theirs, d = 16"
+TITLE = "Burgers on three grids at once, forecast at 4,096 points between theirs, d = 16"
 NOTE = """
-Ten harmonics, viscosity 0.01, data on grids of 128, 192 and 320 points: 32 trajectories of 2 time units and 4,096 collocation
-points on each. "positions": one fit of all of them, `FitConfig(space=rom.Coordinate())`, forecast from initial states on the
-grid of 192 points at 4,096 positions none of the grids has. "closed form": what that training started from. "finest
-grid": an ordinary fit of as many trajectories and points, all of them on the finest grid, whose forecasts cubic splines bring to
-the 4,096 positions. "function space": the best that its splines can do. The figures are relative errors over space against a
-solution of the equation on 4,096 points, median of 16 trajectories; f is asked nowhere else in either fit.
+Ten harmonics, viscosity 0.01, data on grids of 128, 192 and 320 points: 32 trajectories of 2 time units and 4,096
+collocation points on each. "positions": one fit of all of them, `FitConfig(space=rom.Coordinate())`, forecast from
+initial states on the grid of 192 points at 4,096 positions none of the grids has. "closed form": what that training
+started from. "finest grid": an ordinary fit of as many trajectories and points, all of them on the finest grid, whose
+forecasts cubic splines bring to the 4,096 positions. "function space": the best approximation by its splines. The
+figures are relative errors over space against a solution of the equation on 4,096 points, median of 16 trajectories; f
+is evaluated nowhere else in either fit.
 """
 SIZES, FINE = (128, 192, 320), 4096
 ASKED = np.array([0.0, 2.0, 20.0])

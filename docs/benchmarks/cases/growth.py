@@ -19,10 +19,11 @@ from runs import OURS, Run
 
 TITLE = "Growth of a fit with the size of the data"
 NOTE = """
-Burgers, nu = 0.01, d = 8, 200 steps of training, 2,048 collocation points, one thread; each fit in a process of its own, and
-one thing varied at a time: n with 16 trajectories of 21 times, the number of trajectories with n = 128. "Simulation and
-preparation" is everything but the training: simulation, evaluation of f, POD, closed-form models. A training step includes
-its share of 25 looks at the held-out tenth of the trajectories. The slope is of log(cost) against log(n), by least squares.
+Burgers, nu = 0.01, d = 8, 200 steps of training, 2,048 collocation points, one thread; each fit in a process of its
+own, and one thing varied at a time: n with 16 trajectories of 21 times, the number of trajectories with n = 128.
+"Simulation and preparation" is everything but the training: simulation, evaluation of f, POD, closed-form models. A
+training step includes its share of 25 validations on the held-out tenth of the trajectories. The slope is of log(cost)
+against log(n), by least squares.
 """
 STATES, FEW = (128, 1024, 8192, 65536), 16
 TRAJECTORIES, SMALL = (10, 100, 1000, 10_000), 128

@@ -15,10 +15,10 @@ from runs import Run, seeds
 
 TITLE = "1-D inviscid Burgers, 21 x 21 parameters"
 NOTE = """
-[-3, 3), periodic, 1,000 points, first-order upwind, 1,000 steps of backward Euler to t = 1; u0 = a exp(-x^2 / (2 w^2)), a in
-[0.7, 0.9], w in [0.9, 1.1]. Training: a 4 x 4 grid of (a, w), trajectories alone; d = 5. Test: 21 x 21, every tenth time step.
-Relative error: largest over the times of |forecast - u| / |u|, per parameter; the literature's figure is its largest over the
-grid, at best 2.08 % with 25 runs. Seconds of the FOM: 16 solutions at a time, for one.
+[-3, 3), periodic, 1,000 points, first-order upwind, 1,000 steps of backward Euler to t = 1; u0 = a exp(-x^2 / (2 w^2)),
+a in [0.7, 0.9], w in [0.9, 1.1]. Training: a 4 x 4 grid of (a, w), trajectories alone; d = 5. Test: 21 x 21, every
+tenth time step. Relative error: largest over the times of |forecast - u| / |u|, per parameter; the literature's figure
+is its largest over the grid, at best 2.08 % with 25 runs. Seconds of the FOM: 16 solutions at a time, for one.
 """
 
 

@@ -19,12 +19,13 @@ from thinning import thinned
 
 TITLE = "Kuramoto-Sivashinsky, length 22, 64 points, d = 8"
 NOTE = """
-64 trajectories of 50 time units on the attractor, 201 times each, and 16,384 collocation points near them; neither is part of
-the time of the fit. Valid prediction time: until the relative error of the states first exceeds 0.4, median of 32 forecasts from
-new states, in Lyapunov times (22 time units). Statistics over 16 forecasts of 1,000 time units, the first 100 left out: the
-joint density of u_x and u_xx in 40 x 40 boxes, its distance being half of the sum of the absolute differences (0: the same, 1: apart);
-the energy spectrum by the largest ratio to the FOM's, either way, over the waves with more than a thousandth of the largest energy.
-"FOM": the same figures of the FOM from other initial states, which is what so long a sample can tell.
+64 trajectories of 50 time units on the attractor, 201 times each, and 16,384 collocation points near them; neither is
+part of the time of the fit. Valid prediction time: until the relative error of the states first exceeds 0.4, median of
+32 forecasts from new states, in Lyapunov times (22 time units). Statistics over 16 forecasts of 1,000 time units, the
+first 100 left out: the joint density of u_x and u_xx in 40 x 40 boxes, with half of the sum of absolute differences as
+distance (0: equal, 1: disjoint); the energy spectrum by the largest ratio to the FOM's, either way, over the waves with
+more than a thousandth of the largest energy. "FOM": the same figures for the FOM from other initial states, which shows
+how much such samples differ by chance.
 """
 LYAPUNOV_TIME = LENGTH = 22.0
 BOXES = np.linspace(-1.0, 1.0, 41)

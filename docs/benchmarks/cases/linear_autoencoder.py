@@ -15,12 +15,13 @@ from runs import Run, seeds
 
 TITLE = "The linear autoencoder against the truncated SVD"
 NOTE = """
-`hidden=()` and no quadratic decoder, float64, all POD coordinates. Samples with a random basis and mean; standard deviations along
-it fall by 0.8 from one direction to the next ("decaying") or from 1.1 to 0.9 ("flat"). Both see the same training samples, 8 of
-10. Figures: relative difference of the square errors, |ours / SVD - 1|, on the training samples and on 500 others; largest
-principal angle between the subspaces that the decoders span; largest difference between reconstructions, in shares of the
-spread. Asked: 1e-6 of the errors. No steps are taken: POD is the optimum of this network, and the package knows that. With a flat
-spectrum the angle may be larger than rounding, since directions are told apart by the gap between their variances alone.
+`hidden=()` and no quadratic decoder, float64, all POD coordinates. Samples with a random basis and mean; standard
+deviations along it fall by 0.8 from one direction to the next ("decaying") or from 1.1 to 0.9 ("flat"). Both see the
+same training samples, 8 of 10. Figures: relative difference of the square errors, |ours / SVD - 1|, on the training
+samples and on 500 others; largest principal angle between the subspaces that the decoders span; largest difference
+between reconstructions, in shares of the spread. The errors should agree to 1e-6. No training steps are taken, because
+POD is the optimum of this network. With a flat spectrum the angle may be larger than rounding, because only the gap
+between their variances distinguishes directions.
 """
 SHAPES = ((2000, 64), (120, 400), (500, 20))  # samples, components: N > n, N < n, few components
 LATENT_DIM = 8

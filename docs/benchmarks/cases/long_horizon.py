@@ -15,11 +15,12 @@ from runs import Run, seeds
 
 TITLE = "Stability over 10 and 50 training horizons"
 NOTE = """
-`rom.fit` with its defaults, 60 s each; 64 forecasts from new initial states. Burgers (128 points, d = 16) decays, the lifted
-Duffing oscillator (d = 2) is conservative, the lifted Lorenz system (d = 3) chaotic: there the error of a state says nothing
-after a few units of time, and the question is whether the forecast stays on the attractor. "Blown up": share of the forecasts
-that are not finite, or larger than twice the largest true state of all tests. "Size": root mean square of the forecasts over
-that of the truth, at the last tenth of the span. Errors are shares of the variance of the true states up to the time.
+`rom.fit` with its defaults, 60 s each; 64 forecasts from new initial states. Burgers (128 points, d = 16) decays, the
+lifted Duffing oscillator (d = 2) is conservative, the lifted Lorenz system (d = 3) chaotic: there the error of a state
+has no meaning after a few units of time, and the question is whether the forecast stays on the attractor. "Blown up":
+share of the forecasts that are not finite, or larger than twice the largest true state of all tests. "Size": root mean
+square of the forecasts over that of the truth, at the last tenth of the span. Errors are shares of the variance of the
+true states up to the time.
 """
 
 HORIZONS = (1, 10, 50)

@@ -8,9 +8,10 @@ from runs import Run, seeds
 
 TITLE = "Lorenz-63 lifted to 128 states, d = 3"
 NOTE = """
-64 trajectories of the default length and 16,384 collocation points, 60 s. Valid prediction time: until the relative error of
-the states first exceeds 0.4, in Lyapunov times (largest exponent 0.906). Statistics over 16 forecasts of 100 time units, the
-first 10 left out, against the FOM from the same initial states: of the latent state of the true encoder.
+64 trajectories of the default length and 16,384 collocation points, 60 s. Valid prediction time: until the relative
+error of the states first exceeds 0.4, in Lyapunov times (largest exponent 0.906). Statistics over 16 forecasts of 100
+time units, the first 10 left out, against the FOM from the same initial states: of the latent state of the true
+encoder.
 """
 LYAPUNOV_EXPONENT = 0.906  # of Lorenz-63 at the classical parameters
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from runs import Run, seeds
 
-TITLE = "README's main job, after installation"
+TITLE = "The README's first command"
 NOTE = """
 `docs/first_forecast.py`: Burgers, 1,024 points, simulated, fitted, and four new states forecast to t = 20, ten training
-horizons, with a picture. Relative errors are those it prints, against the FOM and beside the closed-form model's.
+horizons, with a picture. It prints relative errors of the model and of the closed-form model.
 """
 SCRIPT = Path(__file__).parents[2] / "first_forecast.py"
 

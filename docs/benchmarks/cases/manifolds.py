@@ -22,26 +22,27 @@ from thinning import thinned
 
 TITLE = "Known manifolds: a circle and a Swiss roll"
 NOTE = """
-2,000 samples to learn from, 2,000 others to test on. "circle": (cos a, sin a), d = 1. "roll": the Swiss roll, angles from 1.5 pi to
-4.5 pi and heights from 0 to 21, d = 2. "lifted roll": the same in 64 dimensions by a random orthonormal map, with noise of 0.02 in
-each.
+2,000 samples to learn from, 2,000 others to test on. "circle": (cos a, sin a), d = 1. "roll": the Swiss roll, angles
+from 1.5 pi to 4.5 pi and heights from 0 to 21, d = 2. "lifted roll": the same in 64 dimensions by a random orthonormal
+map, with noise of 0.02 in each.
 
 - error: mean square error of reconstructed test samples, in shares of their variance.
-- trustworthiness: of ten neighbours in the latent space against those on the sheet itself (arc length and height; on the circle, the
-  circle), as Venna & Kaski have it.
-- folded: the share of the sheet that the encoder lays with the other side up than the rest. Where it is not zero the sheet
-  is folded, or cut into pieces of which some are turned over. A circle cannot be laid on a line without a way back; the least
-  is a short one.
+- trustworthiness: of ten neighbours in the latent space against those on the sheet itself (arc length and height; on
+  the circle, the circle), as Venna & Kaski define it.
+- folded: the share of the sheet that the encoder turns over. If it is not zero, the sheet is folded, or cut into pieces
+  of which some are turned over. A circle cannot be mapped to a line without a fold; the best map has a short one.
 
-"plain autoencoder": tanh networks of the same widths from a random start, by Adam, as many steps. "isomap autoencoder": the same, whose
-first 400 steps teach the encoder Isomap coordinates and the decoder the way back.
+"plain autoencoder": tanh networks of the same widths from a random start, by Adam, as many steps. "isomap autoencoder":
+the same, whose first 400 steps train the encoder on Isomap coordinates and the decoder on the way back.
 
-Training of ours starts from POD and a quadratic manifold, which fold the roll and the circle; it unfolds them by cutting. Its learning
-rate (5e-3; 2e-2, the default, and 3e-3 were no better) was chosen on training and test sets of other seeds. Tried there, too, on the
-roll, in 75 to 800 steps: `smoothness` 0.01 and 0.003, `contractive` 0.01, a first layer of a single scale; none was better.
+Our training starts from POD and a quadratic manifold, which fold the roll and the circle. It removes the folds by
+cutting. Its learning rate (5e-3; 2e-2, the default, and 3e-3 were no better) was chosen on training and test sets of
+other seeds. Tried there, too, on the roll, in 75 to 800 steps: `smoothness` 0.01 and 0.003, `contractive` 0.01, a first
+layer of a single scale; none was better.
 
-start isomap: ours with `start="isomap"`, whose steps towards Isomap coordinates, at most 400, come on top, and with a first layer of a
-single scale. On one other seed, in 500 steps, such a layer left 1e-6 on the roll, one of many scales 1e-4.
+"start isomap": ours with `start="isomap"` and a first layer of a single scale. At most 400 steps towards Isomap
+coordinates come in addition. On one other seed, in 500 steps, such a layer left 1e-6 on the roll, one of many scales
+1e-4.
 """
 SAMPLES = 2000
 NOISE = 0.02

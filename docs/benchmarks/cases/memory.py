@@ -15,13 +15,13 @@ from runs import OURS, Run
 
 TITLE = "Memory of a fit, with the size of the data"
 NOTE = """
-Trajectories of 100 times of a pulse that moves with a Duffing oscillator, n = 20,000 states in float32; d = 8, 200 steps of
-training, no collocation points. `files`: HDF5 files of 4 trajectories, opened with `systems.open_trajectories`; `dask`: an array
-that is computed trajectory by trajectory and was never on disk. Blocks have 64 MiB in float64. Each fit in a process of its own,
-memory above what it held before. "Passes": bytes
-read or computed over the size of the data; held-out trajectories are read once, the others twice. Preparation is everything but the
-training. The validation error is the mean square over held-out trajectories, in shares of the variance; in so short a training it
-depends on which these are, and is the same for both backings.
+Trajectories of 100 times of a pulse that moves with a Duffing oscillator, n = 20,000 states in float32; d = 8, 200
+steps of training, no collocation points. `files`: HDF5 files of 4 trajectories, opened with
+`systems.open_trajectories`; `dask`: an array that is computed trajectory by trajectory and is never on disk. Blocks
+have 64 MiB in float64. Each fit in a process of its own, memory above what it held before. "Passes": bytes read or
+computed over the size of the data; held-out trajectories are read once, the others twice. Preparation is everything but
+the training. The validation error is the mean square over held-out trajectories, in shares of the variance; in so short
+a training it depends on the choice of these trajectories, and it is the same for both kinds of data.
 """
 MEGABYTES = {"files": (150, 300, 600, 1200), "dask": (150, 300, 600, 1200, 2400, 4800)}
 FOLDER = Path(__file__).parents[1]

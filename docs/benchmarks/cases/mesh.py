@@ -15,11 +15,11 @@ from runs import Run, seeds
 
 TITLE = "Heat on a disc with a hole: 636 nodes of a mesh, d = 8"
 NOTE = """
-Linear finite elements with lumped mass; the outer rim insulates, the hole stays cold. Initial states are a hot spot half as
-wide as the hole, anywhere: with the time since the start, three numbers know a state. 64 trajectories over 2 time units,
-8,192 collocation points near them; 16 tests with other hot spots. Both networks have the same time: "default" are layers on POD
-coordinates, "graph" is `rom.Graph` on the edges of the mesh, two rounds of messages of 8 features, with 32 points and 4 windows a step.
-Errors over the trajectory are relative, medians over the tests.
+Linear finite elements with lumped mass; the outer rim insulates, the hole stays cold. Initial states are a hot spot
+half as wide as the hole, anywhere: with the time since the start, three numbers determine a state. 64 trajectories over
+2 time units, 8,192 collocation points near them; 16 tests with other hot spots. Both networks have the same time:
+"default" are layers on POD coordinates, "graph" is `rom.Graph` on the edges of the mesh, two rounds of messages of 8
+features, with 32 points and 4 windows a step. Errors over the trajectory are relative, medians over the tests.
 """
 LATENT_DIM = 8
 SPACING, QUICK_SPACING = 0.075, 0.25

@@ -13,11 +13,11 @@ from runs import Run, seeds
 
 TITLE = "Noise on the training trajectories"
 NOTE = """
-As in the case before: 256 trajectories from bumps, 4,096 harmonic points, d = 16, 60 s, tests on 64 harmonic trajectories.
-N(0, noise^2) is added to every state of the training trajectories; the states have a standard deviation of about 0.2. Physics
-only does not see the trajectories. Neither may evaluate f at further states. `rom.fit` sets trajectories aside where more
-than a twentieth of their variance is noise and there are collocation points: then hybrid and physics only are the same fit,
-and the column "trajectories" is zero. At 0.03 it is about to.
+Burgers as before: 256 trajectories from bumps, 4,096 harmonic points, d = 16, 60 s, tests on 64 harmonic trajectories.
+N(0, noise^2) is added to every state of the training trajectories; the states have a standard deviation of about 0.2.
+"physics" does not use the trajectories. Neither fit may evaluate f at further states. With collocation points,
+`rom.fit` leaves out trajectories if more than a twentieth of their variance is noise. Then "hybrid" and "physics" are
+the same fit, and the column "trajectories" is zero. Noise of 0.03 is near that limit.
 """
 
 LEVELS = (1e-3, 3e-2, 1e-1, 1.0)

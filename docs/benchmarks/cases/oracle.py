@@ -12,8 +12,8 @@ from runs import Run, seeds
 
 TITLE = "Oracle: the exact encoder, dynamics and decoder of a lifted linear system"
 NOTE = """
-All five losses in float64, on trajectories and random collocation points of `LiftedLinear`. The rollout takes 64 Runge-Kutta
-steps an interval, so that its own error lies below rounding.
+All five losses in float64, on trajectories and random collocation points of `LiftedLinear`. The rollout takes 64
+Runge-Kutta steps an interval, so that its own error lies below rounding.
 """
 
 

@@ -24,21 +24,23 @@ from runs import OURS, Run, seeds
 
 TITLE = "Five-band photometry with known structure"
 NOTE = """
-Black bodies with a Balmer jump, lines of metals and dust, seen in five bands (problems/photometry.py), with noise of 0.02 magnitudes. Two
-parameters, the temperature (its logarithm) and the reddening by dust, or the metallicity as a third. 4,000 stars to learn from, as
-observed; 2,000 others and 200 quasars to test on.
+Black bodies with a Balmer jump, lines of metals and dust, measured in five bands (problems/photometry.py), with noise
+of 0.02 magnitudes. Two parameters, the temperature (its logarithm) and the reddening by dust, or the metallicity as a
+third. Training: 4,000 stars as observed. Tests: 2,000 other stars and 200 quasars.
 
 - error: mean square error of reconstructed observed magnitudes, in shares of their variance.
-- gain: what the reconstruction lowers the mean square difference from the exact magnitudes by, in dB. A projection of the noise onto
-  two or three of five dimensions would gain 4.0 or 2.2 if it lost nothing of the signal.
-- quasars: area under the curve of `anomaly_score`; the share of stars beyond the threshold for 1 % of false alarms, and of quasars.
+- gain: by how much reconstruction lowers the mean square difference from the exact magnitudes, in dB. A projection of
+  the noise onto two or three of five dimensions would gain 4.0 or 2.2 dB if it lost nothing of the signal.
+- quasars: area under the curve of `anomaly_score`; the share of stars beyond the threshold for 1 % of false alarms, and
+  of quasars.
 - dimension: coordinates in use and effective dimension, by `rom.latent_quality`.
-- parameters: rank correlation of each with the latent coordinate that follows it best, and the share of its variance that the 15
-  nearest neighbours among the training stars explain, in the latent space (each coordinate in units of its spread); last, in
-  the five bands themselves.
+- parameters: rank correlation of each with the latent coordinate that follows it best, and the share of its variance
+  that the 15 nearest neighbours among the training stars explain, in the latent space (each coordinate in units of its
+  spread); last, in the five bands themselves.
 
-"plain autoencoder": tanh networks of the same widths from a random start, by Adam, 2,000 steps. Steps and the learning rate were
-chosen on stars and quasars of other seeds; the weights are what the documentation of `LossWeights` suggests, and were not tuned.
+"plain autoencoder": tanh networks of the same widths from a random start, by Adam, 2,000 steps. Steps and the learning
+rate were chosen on stars and quasars of other seeds; the weights are what the documentation of `LossWeights` suggests,
+and were not tuned.
 """
 SIZES = (4000, 2000, 200)
 POINTS = 250  # that the plot draws

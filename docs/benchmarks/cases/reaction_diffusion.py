@@ -16,13 +16,14 @@ from runs import Run, seeds
 
 TITLE = "Spirals of the lambda-omega system, 2 x 64 x 64 states"
 NOTE = """
-"Fixed centres", d = 2: spirals grow at the same places with a random phase; two numbers, the phase and the time since the start,
-know a state. 16 trajectories over 10 time units, one turn and a half. "Random centres", d = 8: the spirals lie anywhere, and four
-numbers know a state, three of which are angles: d = 4 cannot hold them without a cut. 64 trajectories. 4,096 collocation points
-near the trajectories, 16 tests with other phases and centres; both networks have the same time. "default" are layers on POD
-coordinates, "convolutional" is `rom.Convolutional` with the settings that were best for it on validation data. Errors over the
-trajectory are relative, medians over the tests. The autoencoder of Champion et al. (PNAS 116, 2019) reached 12.6 % on its own data
-of such spirals with d = 2, without their growth.
+"Fixed centres", d = 2: spirals grow at the same places with a random phase; two numbers, the phase and the time since
+the start, determine a state. 16 trajectories over 10 time units, one turn and a half. "Random centres", d = 8: the
+spirals lie anywhere, and four numbers determine a state, three of which are angles: d = 4 cannot represent them without
+a cut. 64 trajectories. 4,096 collocation points near the trajectories, 16 tests with other phases and centres; both
+networks have the same time. "default" are layers on POD coordinates, "convolutional" is `rom.Convolutional` with the
+settings that were best for it on validation data. Errors over the trajectory are relative, medians over the tests. The
+autoencoder of Champion et al. (PNAS 116, 2019) reached 12.6 % on its own data of such spirals with d = 2, without their
+growth.
 """
 LATENT_DIMS = {"fixed": 2, "random": 8}
 SECONDS = {"fixed": 120, "random": 180}

@@ -24,12 +24,13 @@ import harm
 
 TITLE = "Kills, flipped bytes, disks that refuse"
 NOTE = """
-`systems.simulate(Heat(), 768, path=...)`, 24 files, by a pool of two processes (tests/systems/harm.py). Kills: kill -9 of the
-whole process group at moments drawn uniformly over the duration of a generation, until 100 of them met one that ran. After each,
-every finished file is compared by SHA-256 with a generation by one process, which then finishes the folder, and all files are
-compared. Bytes: one byte of a file is replaced by another, in the chunks of `state` or anywhere; harmless are those that nothing
-reads. Disks: a disk of 4 MB, which holds two files and a half; one that may only be read; a limit of 1 MB for a file. Each
-refusal is an error of the parent, which then goes on to finish the folder once it may. Mounting needs root.
+`systems.simulate(Heat(), 768, path=...)`, 24 files, by a pool of two processes (tests/systems/harm.py). Kills: kill -9
+of the whole process group at moments drawn uniformly over the duration of a generation, until 100 kills met a running
+one. After each, every finished file is compared by SHA-256 with a generation by one process, which then finishes the
+folder, and all files are compared. Bytes: one byte of a file is replaced by another, in the chunks of `state` or
+anywhere; changes are harmless if nothing reads the byte. Disks: a disk of 4 MB, which holds two files and a half; one
+that may only be read; a limit of 1 MB for a file. Each refusal is an error of the parent process, which then finishes
+the folder as soon as it may write. Mounting needs root.
 """
 METHODS = ("kills", "bytes", "disks")
 DISKS = {

@@ -16,13 +16,14 @@ from runs import OURS, Run, seeds
 
 TITLE = "Spectra at wavelengths of their own"
 NOTE = """
-A line of variable place and depth over a continuum of variable slope, from 400 to 900 nm, d = 3. 800 spectra to learn from, each at 30
-to 80 random wavelengths, with noise of 0.01; of a share of them ("partial") a fifth to two fifths of the range are missing at one
-end. Errors are mean squares over 200 wavelengths of the whole range, against the exact spectrum, in shares of the variance: of 200
-other complete spectra, of 200 partial ones, and of complete ones of which 8 values are given. "ours" fits the list of spectra as they are,
-`FitConfig(space=rom.Coordinate())`. "interpolated" brings them to 101 wavelengths linearly, with the last value held beyond the
-ends, and fits an autoencoder of arrays; "pca" does the same with principal components. Both autoencoders take 300 steps.
-The share of single samples without a say in the number of splines was chosen on spectra of other seeds, and nothing else.
+A line of variable place and depth over a continuum of variable slope, from 400 to 900 nm, d = 3. Training: 800 spectra,
+each at 30 to 80 random wavelengths, with noise of 0.01; of a share of them ("partial") a fifth to two fifths of the
+range are missing at one end. Errors are mean squares over 200 wavelengths of the whole range, against the exact
+spectrum, in shares of the variance: of 200 other complete spectra, of 200 partial ones, and of complete ones of which 8
+values are given. "ours" fits the list of spectra as they are, `FitConfig(space=rom.Coordinate())`. "interpolated"
+brings them to 101 wavelengths linearly, with the last value held beyond the ends, and fits an autoencoder of arrays;
+"pca" does the same with principal components. Both autoencoders take 300 steps. One setting was chosen on spectra of
+other seeds: the share of samples that do not count when the number of splines is chosen.
 """
 SHARES = (0.0, 0.02, 0.3)
 LATENT_DIM = 3

@@ -22,23 +22,23 @@ from runs import Run
 
 TITLE = "Cost of one training step"
 NOTE = """
-Five losses (reconstruction, prediction, latent physics, decoded physics, collocation reconstruction) and their gradient with
-respect to all weights; no optimiser. Encoder and decoder: an affine map plus three hidden layers of 128, tanh; latent
-dynamics: an affine map plus two of 128. Weights and data agree: the losses of all variants are equal to rounding (column
-"deviation of the loss"), but for the last, which looks at five states of a window, as `rom.fit` does. Sizes: lifted Duffing,
-n = 128, d = 2, 64 windows of 10 steps, 512 collocation points, POD rank 2;
-Burgers, n = 1,024, d = 16, 64 trajectories of 100 times, 512 points, POD rank 64.
+Five losses (reconstruction, prediction, latent physics, decoded physics, collocation reconstruction) and their gradient
+with respect to all weights; no optimiser. Encoder and decoder: an affine map plus three hidden layers of 128, tanh;
+latent dynamics: an affine map plus two of 128. Weights and data agree: the losses of all variants are equal to rounding
+(column "deviation of the loss"), except for the last, which computes losses at five states of a window, as `rom.fit`
+does. Sizes: lifted Duffing, n = 128, d = 2, 64 windows of 10 steps, 512 collocation points, POD rank 2; Burgers, n =
+1,024, d = 16, 64 trajectories of 100 times, 512 points, POD rank 64.
 
-Every variant is a process of its own with one thread; they take turns, and figures are medians over the turns, of processor
-seconds. "Homework" forms dphi/dx f with one `autograd.grad` per latent state, and dpsi/dz h with two reverse passes. diffrax
-takes fixed steps of the classical Runge-Kutta method; the others take those of torchdiffeq (the 3/8 rule), of `rom`, or of a
-`lax.scan`. "Share of the matrix rate": operations of the matrix products of the variant (counted; for JAX those of func.jvp)
-per second, over the rate of the product (512 x 128) (128 x 128) alone, in the same type, on the same thread. Compilation is
-left out; it is in the first call, whose seconds are of wall clock.
+Every variant is a process of its own with one thread; they take turns, and figures are medians over the turns, of
+processor seconds. "Homework" forms dphi/dx f with one `autograd.grad` per latent state, and dpsi/dz h with two reverse
+passes. diffrax takes fixed steps of the classical Runge-Kutta method; the others take those of torchdiffeq (the 3/8
+rule), of `rom`, or of a `lax.scan`. "Share of the matrix rate": operations of the matrix products of the variant
+(counted; for JAX those of func.jvp) per second, over the rate of the product (512 x 128) (128 x 128) alone, in the same
+type, on the same thread. Compilation is left out; it is in the first call, whose seconds are of wall clock.
 
 The second table is a profile of our own steps by `torch.profiler` (its overhead, mostly on small operations, is in the
-shares): with the losses alone, and of a `rom.fit` with default settings (Burgers, 128 points, d = 16, SOAP), one look at
-the held-out data in 20 steps included.
+shares): with the losses alone, and of a `rom.fit` with default settings (Burgers, 128 points, d = 16, SOAP), with one
+validation in 20 steps.
 """
 
 

@@ -8,8 +8,8 @@ from runs import Run, seeds
 
 TITLE = "Physics only, data only, both"
 NOTE = """
-Burgers, 128 points, d = 16, 20 s each: 64 trajectories of 20 snapshots (data), 8,192 collocation points (physics), or both.
-Test: 64 other trajectories over 200 snapshots.
+Burgers, 128 points, d = 16, 20 s each: 64 trajectories of 20 snapshots (data), 8,192 collocation points (physics), or
+both. Test: 64 other trajectories over 200 snapshots.
 """
 
 

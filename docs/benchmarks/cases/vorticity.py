@@ -15,11 +15,12 @@ from runs import Run, seeds
 
 TITLE = "Vortices in two dimensions, 64 x 64 states, d = 16"
 NOTE = """
-Vorticity in a periodic box, viscosity 0.01. Initial states are three vortices at random places around the corners of a triangle:
-six numbers know one, and with the time since the start seven know a state; the vortices travel about half of the box. 96
-trajectories over 10 time units, 8,192 collocation points near them; 16 tests with other vortices. Both networks have the same
-time: "default" are layers on POD coordinates, "convolutional" is `rom.Convolutional` with the settings that were best for it on
-validation data. Errors over the trajectory are relative, medians over the tests.
+Vorticity in a periodic box, viscosity 0.01. Initial states are three vortices at random places around the corners of a
+triangle: six numbers determine one, and with the time since the start seven determine a state; the vortices travel
+about half of the box. 96 trajectories over 10 time units, 8,192 collocation points near them; 16 tests with other
+vortices. Both networks have the same time: "default" are layers on POD coordinates, "convolutional" is
+`rom.Convolutional` with the settings that were best for it on validation data. Errors over the trajectory are relative,
+medians over the tests.
 """
 LATENT_DIM = 16
 

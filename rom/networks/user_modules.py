@@ -1,4 +1,4 @@
-"""Encoders and decoders that users bring as torch modules, on states as they are labelled."""
+"""Encoders and decoders that users pass as torch modules, on states in the shape of the data."""
 
 from __future__ import annotations
 
@@ -9,36 +9,53 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from rom.data.layout import Layout
 from rom.networks.geometry import Geometry
 from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.random import torch_generator
 
-__all__ = ["UserModules", "check_user_modules", "has_user_modules", "require_row_wise"]
+__all__ = ["UserModules", "check_user_modules", "has_user_modules"]
 
-SHAKE = 0.3  # of the usual size of weights
-AGREE = 1e-4  # relative: between a row in a batch and alone, in float32
+# Size of the random changes of weights with which modules are tested, in shares of the usual size of weights.
+WEIGHT_CHANGE = 0.3
+
+# Largest relative difference between two evaluations in float32 that counts as rounding.
+ROUNDING = 1e-4
+
+# Rows of the batches on which modules are tested: fewer for large states.
+TEST_ROWS = 64
+TEST_VALUES = 2**20
 
 
 @dataclass(frozen=True)
 class UserModules:
-    """An encoder (B, *shape) to (B, d) and a decoder (B, d) to (B, *shape), and where a state lies."""
+    """Modules of a user for the corrections of encoder and decoder.
+
+    Attributes
+    ----------
+    encoder : torch.nn.Module
+        Takes states (B, *shape) to latent states (B, d).
+    decoder : torch.nn.Module
+        Takes latent states (B, d) to states (B, *shape).
+    geometry : Geometry
+        Points of a state.
+    """
 
     encoder: nn.Module
     decoder: nn.Module
     geometry: Geometry
 
     def modules(self) -> tuple[nn.Module, nn.Module]:
-        """Copies of both, on fields with one channel; each begins as a correction of nothing."""
+        """Return copies of both on fields with one channel, whose values are zero before training."""
         return Gated(copy.deepcopy(self.encoder), drop_channel=True), Gated(copy.deepcopy(self.decoder))
 
 
 class Gated(nn.Module):
-    """A module times a learned number that starts at zero (ReZero, Bachlechner et al. 2021): its start is not shaken off."""
+    """Module times a learned number that is zero before training.
+
+    The model therefore starts as its closed form, whatever the module is (ReZero; Bachlechner et al. 2021, UAI).
+    """
 
     def __init__(self, module: nn.Module, drop_channel: bool = False):
         super().__init__()
@@ -47,19 +64,38 @@ class Gated(nn.Module):
         self.gate = nn.Parameter(torch.zeros(1))
 
     def forward(self, rows: Tensor) -> Tensor:
+        """Return the values of the module times the gate."""
         return self.gate * self.module(rows.squeeze(1) if self.drop_channel else rows)
 
 
 def has_user_modules(networks: nn.Module) -> bool:
-    """Whether there are modules of the user among `networks`."""
+    """Return whether `networks` contain modules of the user."""
     return any(isinstance(module, Gated) for module in networks.modules())
 
 
 def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserModules | None:
-    """The modules that were passed as `modules`, checked on two states; None where none were.
+    """Check the modules that a user passed, by evaluating copies of them on a few states.
 
-    Raises `RomTypeError` for what is no pair of modules or mixes rows, `RomValueError` for one that fails, gives another shape,
-    or values that are not finite.
+    Parameters
+    ----------
+    modules : pair of torch.nn.Module, or None
+        Encoder and decoder.
+    layout : Layout
+        Shape and dimensions of a state.
+    latent_dim : int
+        Latent dimension d.
+
+    Returns
+    -------
+    UserModules or None
+        The modules; None if there are none.
+
+    Raises
+    ------
+    RomTypeError
+        If `modules` is no pair of modules, or if values of one for a state depend on anything else than this state.
+    RomValueError
+        If a module fails, returns another shape than needed, or values that are not finite.
     """
     if modules is None:
         return None
@@ -71,90 +107,83 @@ def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserMod
         ("encoder", encoder, shape, (latent_dim,)),
         ("decoder", decoder, (latent_dim,), shape),
     ):
-        require_row_wise(module, f"modules: the {name}")
-        require_shapes(module, name, n_in, n_out)
+        with torch.random.fork_rng(devices=[]):  # random layers draw from torch's global generator
+            torch.manual_seed(0)
+            require_shapes(module, name, n_in, n_out)
+            require_independent_rows(module, name, n_in)
     return UserModules(encoder, decoder, Geometry(1, shape, layout.dims))
 
 
 @torch.no_grad()
 def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: tuple[int, ...]) -> None:
-    """Refuse a module that does not take (B, *n_in) to (B, *n_out), row by row.
-
-    A layer of zeros at the end would hide what happens before it, so rows are compared by a copy with other weights, too.
-    """
-    first = next(module.parameters(), torch.zeros(()))
-    rows = torch.randn(2, *n_in, generator=torch_generator(0)).to(first)
+    """Raise an error for a module that does not take two states (2, *n_in) to finite values (2, *n_out)."""
+    rows = standard_normal(module, (2, *n_in), seed=0)
     try:
-        both, alone = module(rows), module(rows[:1])
+        values = copy.deepcopy(module)(rows)
     except Exception as error:
         raise RomValueError(f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}") from error
-    if not isinstance(both, Tensor):
-        raise RomTypeError(f"modules: the {name} must give one tensor, got {type(both).__name__}")
-    if tuple(both.shape) != (2, *n_out):
+    if not isinstance(values, Tensor):
+        raise RomTypeError(f"modules: the {name} must give one tensor, got {type(values).__name__}")
+    if tuple(values.shape) != (2, *n_out):
         raise RomValueError(
-            f"modules: the {name} takes {tuple(rows.shape)} to {tuple(both.shape)}; {(2, *n_out)} is needed, with one row per state"
+            f"modules: the {name} takes {tuple(rows.shape)} to {tuple(values.shape)}; {(2, *n_out)} is needed, with one "
+            "row per state"
         )
-    if not (both.isfinite().all() and alone.isfinite().all()):
+    if not values.isfinite().all():
         raise RomValueError(
-            f"modules: the {name} gives values that are not finite for standard normal numbers, and it will see such"
-        )
-    if not (treats_rows_alone(module, rows) and treats_rows_alone(shaken(module), rows)):
-        raise RomTypeError(
-            f"modules: the {name} gives another result for a state in a batch than for the state alone; rows must not mix, "
-            "for one product along a tangent stands for that of every row"
+            f"modules: the {name} gives values that are not finite for standard normal numbers; it must be finite there, "
+            "since states are standardised"
         )
 
 
-def treats_rows_alone(module: nn.Module, rows: Tensor) -> bool:
-    """Whether the first of two rows gives the same in a batch and alone; or fails, or is not finite, which tells nothing."""
+@torch.no_grad()
+def require_independent_rows(module: nn.Module, name: str, n_in: tuple[int, ...]) -> None:
+    """Raise `RomTypeError` for a module whose values for a state do not depend on this state alone.
+
+    The physics losses take derivatives of a whole batch along one tangent, which are the derivatives row by row only if
+    rows do not mix. They also compare a value and a derivative, which must be of one function. Values are therefore
+    compared in training mode and in evaluation mode, beside different states. Unlike a list of layer types, this finds
+    statistics of a batch, random layers, and any other operation that mixes rows. A last layer of zeros would hide what
+    comes before it, so a copy with changed weights is tested too.
+    """
+    for candidate in (copy.deepcopy(module), with_changed_weights(module)):
+        if not has_independent_rows(candidate, n_in):
+            raise RomTypeError(
+                f"modules: the {name} gives other values for the same states beside other states, or in evaluation mode. "
+                "Each row may depend on its own state alone, and on nothing random: use LayerNorm or GroupNorm in place "
+                "of BatchNorm, and leave out Dropout"
+            )
+
+
+def has_independent_rows(module: nn.Module, n_in: tuple[int, ...]) -> bool:
+    """Return whether values of some states agree in both modes and beside different states.
+
+    Also true if `module` fails or is not finite, as can happen with changed weights that have constraints.
+    """
+    n = max(2, min(TEST_ROWS, TEST_VALUES // max(1, torch.Size(n_in).numel())))
+    states, beside, beside_others = (standard_normal(module, (n, *n_in), seed) for seed in (0, 1, 2))
     try:
-        both, alone = module(rows), module(rows[:1])
-    except Exception:  # of weights that are constrained, which a shaken copy has not
+        training = module.train()(torch.cat([states, beside]))[:n]
+        evaluation = module.eval()(torch.cat([states, beside_others]))[:n]
+    except Exception:
         return True
-    if not (both.isfinite().all() and alone.isfinite().all()):
+    if not (training.isfinite().all() and evaluation.isfinite().all()):
         return True
-    return torch.allclose(both[:1], alone, rtol=AGREE, atol=AGREE * float(both.abs().max()))
+    return torch.allclose(training, evaluation, rtol=ROUNDING, atol=ROUNDING * float(training.abs().max()))
 
 
-def shaken(module: nn.Module) -> nn.Module:
-    """A copy whose weights are a little different, none of them zero."""
+def with_changed_weights(module: nn.Module) -> nn.Module:
+    """Return a copy with random changes of its weights, so that none is zero."""
     copied = copy.deepcopy(module)
     generator = torch_generator(1)
     for parameter in copied.parameters():
         n_in = parameter.numel() // max(len(parameter), 1) if parameter.ndim > 1 else 1
-        parameter += SHAKE / max(n_in, 1) ** 0.5 * torch.randn(parameter.shape, generator=generator).to(parameter)
+        change = torch.randn(parameter.shape, generator=generator).to(parameter)
+        parameter += WEIGHT_CHANGE / max(n_in, 1) ** 0.5 * change
     return copied
 
 
-MIXES = (
-    "has statistics of the batch, through which every row would depend on all others, and one product along a tangent "
-    "would no longer be that with the derivative of each row; take LayerNorm or GroupNorm instead"
-)
-
-DRAWS = "draws random numbers, so that values and derivatives would be of two different networks; leave it out"
-
-
-def require_row_wise(module: nn.Module, name: str) -> None:
-    """Raise `RomTypeError` where `module`, called `name`, has layers that the physics losses cannot be taken through.
-
-    These are products of the derivative of a whole batch with one tangent, which are the products row by row only if no
-    layer mixes rows; and they compare a value and a derivative, which must be of one function.
-    """
-    if not isinstance(module, nn.Module):
-        raise RomTypeError(f"{name} must be a torch.nn.Module, got {type(module).__name__}")
-    for path, layer in module.named_modules(prefix=name):
-        reason = MIXES if mixes_rows(layer) else DRAWS if draws(layer) else None
-        if reason is not None:
-            raise RomTypeError(f"{path}: {type(layer).__name__} {reason}")
-
-
-def mixes_rows(layer: nn.Module) -> bool:
-    """Whether `layer` has statistics of a batch, be they used or gathered for later."""
-    return isinstance(layer, _BatchNorm) or (isinstance(layer, _InstanceNorm) and layer.track_running_stats)
-
-
-def draws(layer: nn.Module) -> bool:
-    """Whether `layer` draws random numbers in training."""
-    if isinstance(layer, nn.MultiheadAttention | nn.RNNBase):
-        return layer.dropout > 0
-    return isinstance(layer, nn.RReLU) or (isinstance(layer, _DropoutNd) and layer.p > 0)
+def standard_normal(module: nn.Module, shape: tuple[int, ...], seed: int) -> Tensor:
+    """Return standard normal numbers in the dtype and on the device of the parameters of `module`."""
+    like = next(module.parameters(), torch.zeros(()))
+    return torch.randn(shape, generator=torch_generator(seed)).to(like)

@@ -16,8 +16,9 @@ import xarray as xr
 
 from rom.data.columns import as_inputs, as_parameters, inputs_of_dataset, parameters_of_dataset, require_variable
 from rom.data.fields import BESIDE_FIELDS, field_names, stacked, unstacked
-from rom.data.layout import Layout, completed, layout_of, plain_layout, require_same_layout
+from rom.data.layout import Layout, layout_of, plain_layout
 from rom.data.lazy import LazyStates, chunk_by_file, is_large, with_small_chunks
+from rom.data.same_layout import completed, require_same_layout
 from rom.data.trajectories import Trajectories, TrajectoriesLike
 from rom.utils.arrays import checked_times, numeric, require_finite, require_numeric_times, require_real
 from rom.utils.checks import describe

@@ -18,10 +18,11 @@ import systems
 from rom.data.coefficients import ProjectionErrors, coefficients_of, warn_of_loss
 from rom.data.columns import require_variable
 from rom.data.fields import BESIDE_FIELDS, field_names
-from rom.data.layout import Layout, require_same_layout
+from rom.data.layout import Layout
 from rom.data.positions import MOVING, place_of
 from rom.data.read_collocation import as_collocation
 from rom.data.read_trajectories import as_trajectories
+from rom.data.same_layout import require_same_layout
 from rom.data.space_selection import select_space
 from rom.data.trajectories import Collocation, Trajectories
 from rom.reduction.spline_space import Coordinate, FunctionSpace

@@ -17,8 +17,9 @@ import xarray as xr
 from rom.data.at_positions import ValueFormat, coefficients_from, read_values
 from rom.data.coefficients import ProjectionErrors, coefficients_of, warn_of_loss
 from rom.data.gappy_pod import LEAST_NOISE, Prior
-from rom.data.layout import Layout, completed, layout_of_array, require_same_layout
+from rom.data.layout import Layout, layout_of_array
 from rom.data.positions import place_of
+from rom.data.same_layout import completed, require_same_layout
 from rom.data.samples import (
     POSITION_FREE_SAMPLE_DIMS,
     PositionInfo,

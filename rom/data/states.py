@@ -10,7 +10,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data.layout import Layout, plain_labels, require_same_grids, require_same_units
+from rom.data.layout import Layout, plain_labels
+from rom.data.same_layout import require_same_grids, require_same_units
 from rom.utils.arrays import numeric
 from rom.utils.errors import RomTypeError, RomValueError, nearest
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 import systems
-from rom.data.layout import Layout, completed, plain_names, require_same_grids, require_same_layout
+from rom.data.layout import Layout, plain_names
 from rom.data.lazy import snapshots
+from rom.data.same_layout import completed, require_same_grids, require_same_layout
 from rom.data.split import Split
 from rom.data.trajectories import Collocation
 from rom.utils.errors import RomValueError, nearest

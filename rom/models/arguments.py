@@ -15,7 +15,8 @@ from torch import Tensor
 
 import systems
 from rom.data.flat_states import FlatStates
-from rom.data.layout import Layout, require_same_units
+from rom.data.layout import Layout
+from rom.data.same_layout import require_same_units
 from rom.data.states import StatesLike, as_tensor, first_field, with_last_dims
 from rom.utils.arrays import numeric, require_finite, require_numeric_times
 from rom.utils.errors import RomValueError, nearest

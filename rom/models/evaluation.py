@@ -14,7 +14,8 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data.layout import Layout, plain_names, require_same_layout
+from rom.data.layout import Layout, plain_names
+from rom.data.same_layout import require_same_layout
 from rom.data.trajectories import Trajectories, TrajectoriesLike
 from rom.models.closed_form import closed_form_config
 from rom.models.reduced_order_model import ReducedOrderModel

@@ -7,10 +7,11 @@ import torch
 import xarray as xr
 
 import rom
-from rom.data.layout import Layout, require_same_layout, same_grid
+from rom.data.layout import Layout
 from rom.data.lazy import LazyStates
 from rom.data.read_collocation import as_collocation
 from rom.data.read_trajectories import as_trajectories
+from rom.data.same_layout import require_same_layout, same_grid
 
 T = np.linspace(0.0, 1.0, 5)
 

@@ -70,8 +70,8 @@ class BlackBox(System):
     states: Sampler | None = None
     mass: Mass | None = None
     typical_time: float = 1.0
-    period: float | None = None
-    default_method: str | None = None
+    period: float | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    default_method: str | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
     lengths: dict[str, float] = field(default_factory=dict)
     _batching: _Batching = field(init=False)
 

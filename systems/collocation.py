@@ -122,17 +122,16 @@ def _sampler(system: System, near: Any, sampler: Any) -> Sampler:
     if near is not None and sampler is not None:
         raise SystemsValueError("give either near or sampler; for both, sampler=Mixture((..., NearTrajectories(near)))")
     if near is not None:
-        sampler = NearTrajectories(near)
-    elif sampler is None:
-        sampler = system.sampler
-    if sampler is None:
+        return NearTrajectories(near)
+    chosen: Sampler | None = system.sampler if sampler is None else sampler
+    if chosen is None:
         raise SystemsValueError(
             f"{system._called} has no sampler of states: give near=trajectories or sampler=..., "
             "for instance systems.Box(low, high)"
         )
-    if not callable(sampler):
-        raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {sampler!r}")
-    return sampler
+    if not callable(chosen):
+        raise SystemsTypeError(f"sampler must be callable as sampler(n, seed), got {chosen!r}")
+    return chosen
 
 
 def _labelled(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,15 +17,18 @@ __all__ = ["SystemDefinition"]
 
 
 class SystemDefinition(abc.ABC):
-    """The part of a `System` that its author defines; its attributes are explained there."""
+    """The part of a `System` that its author defines; its attributes are explained there.
 
-    citation: str = ""
-    is_black_box: bool = False
-    samples_parameters: bool = False
-    takes_time: bool = True
-    period: float | None = None
-    default_method: str | None = None
-    default_n_trajectories: int = 64
+    A class attribute may take the place of a property that does not depend on the instance, such as ``name = "Lorenz"``.
+    """
+
+    citation: ClassVar[str] = ""
+    is_black_box: ClassVar[bool] = False
+    samples_parameters: ClassVar[bool] = False
+    takes_time: ClassVar[bool] = True
+    period: ClassVar[float | None] = None
+    default_method: ClassVar[str | None] = None
+    default_n_trajectories: ClassVar[int] = 64
 
     # What a system defines
 

@@ -1,5 +1,7 @@
 """Viscous Burgers' equation, periodic in one and two dimensions."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

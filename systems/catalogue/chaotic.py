@@ -1,5 +1,7 @@
 """Chaotic systems of ordinary differential equations."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

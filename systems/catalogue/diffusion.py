@@ -1,5 +1,7 @@
 """Diffusion and reactions: heat, Allen-Cahn, FitzHugh-Nagumo, lambda-omega."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Fluids: the incompressible Navier-Stokes equations in two dimensions, and the Euler equations in one."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Inviscid Burgers' equation: periodic, and forced with an inflow."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Small systems lifted to many states, whose encoder, latent dynamics and decoder are known exactly."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import abc

@@ -1,5 +1,7 @@
 """Lifted systems: Duffing, Lorenz, and a linear one."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Oscillators with one degree of freedom."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ import abc
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -117,8 +117,8 @@ class PeriodicSystem(System):
     True
     """
 
-    origin: float = 0.0
-    fields: tuple[str, ...] = ()
+    origin: ClassVar[float] = 0.0
+    fields: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abc.abstractmethod

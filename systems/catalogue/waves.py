@@ -1,5 +1,7 @@
 """Waves in one dimension: advection, Korteweg-de Vries, Kuramoto-Sivashinsky."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 from __future__ import annotations
 
 import math

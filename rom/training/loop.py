@@ -161,12 +161,12 @@ class TrainingLoop:
         layout = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
         with tqdm(total=1.0, desc="fit", disable=not self.run.verbose, bar_format=layout) as bar:
             while record.stopped == "running":
-                begun = min(self.progress, 1.0)
-                rate = self.set_learning_rate(begun)
-                n_flows = self.objective.renew(record.renewed, begun, self.schedule.seconds)
+                progress = min(self.progress, 1.0)  # before the step
+                rate = self.set_learning_rate(progress)
+                n_flows = self.objective.renew(record.renewed, progress, self.schedule.seconds)
                 if n_flows is not None:
                     record.renewed.append(n_flows)
-                losses = self.objective.losses(self.networks, step_generator(self.run.seed, record.step), begun)
+                losses = self.objective.losses(self.networks, step_generator(self.run.seed, record.step), progress)
                 failures = 0 if self.take_step(losses) else failures + 1
                 if failures >= MAX_FAILURES:
                     self.recover()
@@ -175,7 +175,7 @@ class TrainingLoop:
                 record.seconds = time.monotonic() - started
                 if self.progress < min(next_validation, 1.0):
                     continue
-                self.validate_and_record(losses, rate, self.objective.window(begun))
+                self.validate_and_record(losses, rate, self.objective.window(progress))
                 if self.run.checkpoint is not None:
                     write(self.run.checkpoint, self.fingerprint, record, self.networks, self.optimiser)
                 next_validation = next_multiple(self.progress, n_validations)

@@ -10,9 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
-from rom.networks.convolution import Convolutional
-from rom.networks.graph import Graph
-from rom.networks.implicit import Implicit
+from rom.networks.field_network import FieldNetwork
 from rom.networks.mlp import ACTIVATIONS
 from rom.reduction.spline_space import Coordinate
 from rom.utils.checks import require_choice, require_flag, require_integer, require_number, require_widths
@@ -25,10 +23,6 @@ __all__ = ["LATENT_TERMS", "OPTIMIZERS", "FitConfig", "LossWeights"]
 LATENT_TERMS = ("linear", "quadratic", "neural")
 OPTIMIZERS = ("soap", "adam")
 DTYPES = ("float32", "float64")
-
-# Settings of networks on fields
-Network = Convolutional | Graph | Implicit
-NETWORKS = {kind.__name__: kind for kind in (Convolutional, Graph, Implicit)}  # by the name that JSON holds
 
 
 @dataclass(frozen=True)
@@ -299,7 +293,7 @@ class FitConfig(JsonSettings):
     activation: str = "tanh"
     layer_norm: bool = False
     residual: bool = False
-    network: Network | None = None
+    network: FieldNetwork | None = None
     multiscale: bool = True
     quadratic_decoder: bool = True
     latent_terms: tuple[str, ...] = LATENT_TERMS
@@ -335,9 +329,9 @@ class FitConfig(JsonSettings):
             require_number(f"FitConfig.{name}", getattr(self, name), low=0.0, exclusive=True)
         require_number("FitConfig.active_share", self.active_share, low=0.0, high=0.5, exclusive=True)
         require_number("FitConfig.warm_up", self.warm_up, low=0.0, high=1.0)
-        if self.network is not None and not isinstance(self.network, Network):
+        if self.network is not None and not isinstance(self.network, FieldNetwork):
             raise RomTypeError(
-                f"FitConfig.network must be one of {', '.join(n + '(...)' for n in NETWORKS)} or None, got {self.network!r}; "
+                f"FitConfig.network must be one of {', '.join(n + '(...)' for n in FieldNetwork.kinds)} or None, got {self.network!r}; "
                 "modules of your own are passed as modules=(encoder, decoder)"
             )
         if self.space is not None and not isinstance(self.space, Coordinate):
@@ -406,8 +400,8 @@ class FitConfig(JsonSettings):
                 raise RomTypeError(f"FitConfig.network must be a dictionary with its 'kind', got {network!r}")
             given = dict(network)
             kind = given.pop("kind", "")
-            require_choice("FitConfig.network", kind, tuple(NETWORKS))
-            settings = settings | {"network": NETWORKS[kind].from_dict(given)}
+            require_choice("FitConfig.network", kind, tuple(FieldNetwork.kinds))
+            settings = settings | {"network": FieldNetwork.kinds[kind].from_dict(given)}
         space = settings.get("space")
         if space is not None:
             settings = settings | {"space": Coordinate.from_dict(space)}

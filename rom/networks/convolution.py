@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rom.networks.field_network import FieldNetwork
 from rom.networks.geometry import Geometry
 from rom.networks.mlp import ACTIVATIONS, activate, blank_linear, uniform_, zero_
 from rom.utils.checks import require_choice, require_integer, require_names, require_widths
 from rom.utils.errors import RomValueError, nearest
-from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["Convolutional"]
 
@@ -30,7 +30,7 @@ UP = ("resize", "transposed")
 
 
 @dataclass(frozen=True)
-class Convolutional(JsonSettings):
+class Convolutional(FieldNetwork):
     """Convolutional encoder and decoder of fields on a grid of one to three axes.
 
     channels: features at each level; each level halves the grid, which 2^levels must divide.

@@ -15,18 +15,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rom.networks.field_network import FieldNetwork
 from rom.networks.geometry import Geometry
 from rom.networks.mlp import ACTIVATIONS, activate, blank_linear, uniform_, zero_
 from rom.utils.checks import require_choice, require_widths
 from rom.utils.errors import RomTypeError, RomValueError
-from rom.utils.json_dataclass import JsonSettings
 from rom.utils.optional import require_package
 
 __all__ = ["Graph", "edges_of"]
 
 
 @dataclass(frozen=True)
-class Graph(JsonSettings):
+class Graph(FieldNetwork):
     """Encoder and decoder by message passing on a mesh. Needs PyTorch Geometric: `pip install latentrom[graph]`.
 
     edges: pairs of nodes that are neighbours, in the order of the flat field; also an array (E, 2) or (2, E). They are used

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rom.networks.field_network import FieldNetwork
 from rom.networks.geometry import Geometry
 from rom.networks.mlp import ACTIVATIONS, activate, blank_linear, uniform_, zero_
 from rom.utils.checks import require_choice, require_integer, require_widths
 from rom.utils.errors import RomTypeError, RomValueError
-from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["Implicit"]
 
@@ -26,7 +26,7 @@ OUTSIDE = 1e-6  # of the extent of the domain: positions may leave it by roundin
 
 
 @dataclass(frozen=True)
-class Implicit(JsonSettings):
+class Implicit(FieldNetwork):
     """Decoder psi(z, position) and set encoder, for any mesh and any positions.
 
     The decoder is a network of z and position (Park et al. 2019, CVPR; Chen et al. 2023, ICLR); the encoder the mean over

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rom
+from rom.networks.field_network import FieldNetwork
 
 
 @pytest.mark.parametrize(
@@ -177,3 +178,21 @@ def test_errors_derive_from_rom_error_and_from_the_built_in():
     for error, built_in in pairs:
         assert issubclass(error, rom.RomError)
         assert issubclass(error, built_in)
+
+
+def test_a_subclass_is_a_kind_of_network(monkeypatch):
+    monkeypatch.setattr(FieldNetwork, "kinds", dict(FieldNetwork.kinds))
+
+    @dataclasses.dataclass(frozen=True)
+    class Plain(FieldNetwork):
+        width: int = 3
+
+        def encoder(self, geometry, latent_dim, generator=None):
+            raise NotImplementedError
+
+        decoder = encoder
+
+    config = rom.FitConfig(network=Plain(width=5))
+    settings = config.to_dict()
+    assert settings["network"] == {"kind": "Plain", "width": 5}
+    assert rom.FitConfig.from_dict(settings) == config

@@ -1,0 +1,65 @@
+"""Base class of the settings of networks on fields, which knows all kinds of them by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from rom.networks.geometry import Geometry
+from rom.utils.json_dataclass import JsonSettings
+
+__all__ = ["FieldNetwork"]
+
+
+class FieldNetwork(JsonSettings, ABC):
+    """Settings of one kind of encoder and decoder on fields.
+
+    A subclass is a frozen dataclass with both methods. `FitConfig(network=...)` takes every subclass, and model files hold
+    its name. `rom/__init__.py` imports all subclasses, so that a model file can be loaded.
+
+    Attributes
+    ----------
+    kinds : dict of str to type
+        All subclasses, by name.
+    """
+
+    kinds: ClassVar[dict[str, type[FieldNetwork]]] = {}
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Add a subclass to `kinds`."""
+        super().__init_subclass__(**arguments)
+        FieldNetwork.kinds[cls.__name__] = cls
+
+    @abstractmethod
+    def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
+        """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            Network that treats each row by itself, and whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If the settings do not fit the fields.
+        """
+
+    @abstractmethod
+    def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
+        """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
+
+        Parameters, results and errors are those of `encoder`.
+        """

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rom.training.record import Progress, TrainingRecord
-from rom.utils.errors import RomValueError
+from rom.utils.errors import RomFileError, RomValueError
 from rom.utils.files import read_sealed, write_sealed
 from rom.utils.json_forms import pack, unpack
 
@@ -78,7 +78,7 @@ def resume(
     RomValueError
         If the checkpoint has another fingerprint.
     RomFileError
-        If the file is no checkpoint, or damaged.
+        If the file is no checkpoint, damaged, or of another version of the package.
     """
     document, tensors = read_sealed(path, "checkpoint")
     if document["fingerprint"] != fingerprint:
@@ -86,15 +86,20 @@ def resume(
             f"checkpoint: {path} was made from other data, configuration or seed; "
             "repeat the call that made it, or choose another path"
         )
-    state = unpack(document["state"], tensors)
-    values: dict[str, Any] = state["training"]
-    score = type(record.start)
-    values |= {name: score(**values[name]) for name in ("best", "start")}
-    values["rows"] = [Progress(**row) for row in values["rows"]]
+    try:
+        state = unpack(document["state"], tensors)
+        values: dict[str, Any] = state["training"]
+        score = type(record.start)
+        values |= {name: score(**values[name]) for name in ("best", "start")}
+        values["rows"] = [Progress(**row) for row in values["rows"]]
+        networks.load_state_dict(state["networks"])
+        optimiser.load_state_dict(state["optimiser"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise RomFileError(
+            f"checkpoint: {path} was written by another version of this package; delete it, or choose another path"
+        ) from error
     for name, value in values.items():
         setattr(record, name, value)
-    networks.load_state_dict(state["networks"])
-    optimiser.load_state_dict(state["optimiser"])
     log.info("resumed from %s at step %d", path, record.step)
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 import rom
 from rom.config import LossWeights
+from rom.utils.files import read_sealed, write_sealed
 
 
 class Killed(Exception):  # noqa: N818 - no error of the package
@@ -96,3 +97,18 @@ def test_equal_seeds_give_equal_autoencoders_and_no_global_state_is_touched(fit)
     assert same_weights(fit(), fit())
     assert torch.equal(torch.get_rng_state(), before)
     assert not same_weights(fit(), fit(seed=1))
+
+
+def test_a_checkpoint_of_another_version_is_refused(fit, tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(Killed):
+        fit(checkpoint=path, callbacks=[at_step(20, Killed)])
+    document, tensors = read_sealed(path, "checkpoint")
+    items = dict(document["state"]["items"])
+    training = dict(items["training"]["items"])
+    training["best"] = {"items": [["error", 0.1], ["of_another_version", 1.0]]}
+    items["training"] = {"items": [list(item) for item in training.items()]}
+    state = {"items": [list(item) for item in items.items()]}
+    write_sealed(path, "checkpoint", {"fingerprint": document["fingerprint"], "state": state}, tensors)
+    with pytest.raises(rom.RomFileError, match="another version of this package; delete it"):
+        fit(checkpoint=path)

@@ -1,4 +1,4 @@
-"""Encoder and decoder: a linear path, a quadratic path (decoder) and a neural correction."""
+"""Encoder and decoder, each a closed form plus a neural correction, and the networks of a model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from rom.networks.quadratic import products
 
 __all__ = ["Correction", "Decoder", "Encoder", "EncoderDecoder", "Networks", "n_weights", "parts_of"]
 
+Correction = MLP | FieldEncoder | FieldDecoder
+
 
 class EncoderDecoder(nn.Module):
-    """Encoder phi (..., r) -> (..., d) and decoder psi (..., d) -> (..., r).
+    """Encoder phi, (..., r) to (..., d), and decoder psi, (..., d) to (..., r).
 
-    `posterior`, in the training of a variational autoencoder alone: the logarithm of the variances of its Gaussian encoder, whose
-    means are phi.
+    Attributes
+    ----------
+    encoder : Encoder
+        From POD coordinates to latent states.
+    decoder : Decoder
+        From latent states to POD coordinates.
+    posterior : MLP or None
+        Logarithm of the variances of a Gaussian encoder, whose means are phi. None outside of the training of a variational
+        autoencoder.
     """
 
     def __init__(self, encoder: Encoder, decoder: Decoder):
@@ -43,7 +52,7 @@ class EncoderDecoder(nn.Module):
 
 
 class Networks(EncoderDecoder):
-    """Encoder, decoder, and between them the latent dynamics h (..., d) -> (..., d)."""
+    """Encoder, decoder, and latent dynamics h, (..., d) to (..., d)."""
 
     def __init__(self, encoder: Encoder, latent_dynamics: LatentDynamics, decoder: Decoder):
         super().__init__(encoder, decoder)
@@ -51,21 +60,18 @@ class Networks(EncoderDecoder):
 
 
 def parts_of(networks: EncoderDecoder) -> dict[str, nn.Module]:
-    """The parts by name, on the way from a state through the networks."""
+    """Return encoder, latent dynamics if there are any, and decoder, by name and in this order."""
     parts = dict(networks.named_children())
     return {name: parts[name] for name in ("encoder", "latent_dynamics", "decoder") if name in parts}
 
 
 def n_weights(networks: EncoderDecoder) -> dict[str, int]:
-    """Weights of each part, by its name."""
+    """Return the number of weights of each part, by name."""
     return {name: sum(p.numel() for p in part.parameters()) for name, part in parts_of(networks).items()}
 
 
-Correction = MLP | FieldEncoder | FieldDecoder
-
-
 class Encoder(CorrectedModule):
-    """phi: z = E w + b + correction(w), from POD coordinates (..., r) to latent states (..., d)."""
+    """Encoder z = E w + b + correction(w), from POD coordinates w (..., r) to latent states z (..., d)."""
 
     def __init__(self, linear: nn.Linear, correction: Correction | None):
         super().__init__()
@@ -73,19 +79,20 @@ class Encoder(CorrectedModule):
         self.correction = correction
 
     def forward(self, coordinates: Tensor) -> Tensor:
+        """Return latent states (..., d) of POD coordinates (..., r)."""
         latent = self.linear(coordinates)
         return latent if self.correction is None else latent + self.correction(coordinates)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """z and dphi/dw v at `points` w (B, r) along `tangents` v (B, r)."""
+        """Return z and its derivative dphi/dw v along `tangents` v (B, r), at `points` w (B, r)."""
         parts = [self.linear] if self.correction is None else [self.linear, self.correction]
         return summed([push_forward(part, points, tangents) for part in parts])
 
 
 class Decoder(CorrectedModule):
-    """psi: w = D z + b + Q (z x z) + correction(z), from latent states (..., d) to POD coordinates (..., r).
+    """Decoder w = D z + b + Q (z x z) + correction(z), from latent states z (..., d) to POD coordinates w (..., r).
 
-    Without the correction this is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
+    Without the correction it is a quadratic manifold (Jain et al. 2017; Geelen, Wright & Willcox 2023).
     """
 
     def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: Correction | None):
@@ -95,13 +102,14 @@ class Decoder(CorrectedModule):
         self.correction = correction
 
     def forward(self, latent: Tensor) -> Tensor:
+        """Return POD coordinates (..., r) of latent states (..., d)."""
         coordinates = self.linear(latent)
         if self.quadratic is not None:
             coordinates = coordinates + self.quadratic(products(latent))
         return coordinates if self.correction is None else coordinates + self.correction(latent)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """w and dpsi/dz v at `points` z (B, d) along `tangents` v (B, d)."""
+        """Return w and its derivative dpsi/dz v along `tangents` v (B, d), at `points` z (B, d)."""
         parts = [self.linear] if self.correction is None else [self.linear, self.correction]
         terms = [push_forward(part, points, tangents) for part in parts]
         if self.quadratic is not None:
@@ -111,7 +119,7 @@ class Decoder(CorrectedModule):
 
 
 def summed(terms: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """The sum of values, and that of derivatives."""
+    """Return the sum of the values and the sum of the derivatives."""
     (value, derivative), *others = terms
     for other_value, other_derivative in others:
         value, derivative = value + other_value, derivative + other_derivative

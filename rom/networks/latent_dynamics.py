@@ -1,4 +1,4 @@
-"""The latent neural ODE dz/dt = h(z; mu): linear, quadratic and neural parts, each of which can be absent."""
+"""Latent dynamics dz/dt = h(z; mu, u): a linear, a quadratic and a neural part."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ __all__ = ["LatentDynamics"]
 
 
 class LatentDynamics(CorrectedModule):
-    """h(z; mu) = c + A y + H (y x y) + MLP(y) with y = (z, mu), mu in units of its spread in training.
+    """Latent dynamics h(z; mu, u) = c + A y + H (y x y) + MLP(y) with y = (z, mu, u).
 
-    The polynomial part is operator inference (Peherstorfer & Willcox 2016), which the field's quadratic systems obey
-    exactly in POD coordinates up to closure; the neural part is the latent neural ODE (Lee & Parish 2021).
+    Parameters mu and forcing u (inputs, and time if f depends on it; see `rom/dynamics/forcing.py`) are in units of their
+    spread in training. The polynomial part is operator inference (Peherstorfer & Willcox 2016). Quadratic systems obey it
+    exactly in POD coordinates, except for the effect of the coordinates that are left out. The neural part is a latent
+    neural ODE (Lee & Parish 2021).
 
-    Inputs u(t) of driven systems, and time where f depends on it, are further parameters (`rom/dynamics/forcing.py`).
+    Parameters
+    ----------
+    linear : torch.nn.Linear
+        Offset c and matrix A.
+    quadratic : torch.nn.Linear or None
+        Matrix H, which acts on `rom.networks.quadratic.products`.
+    correction : MLP or None
+        Neural part.
     """
 
     def __init__(self, linear: nn.Linear, quadratic: nn.Linear | None, correction: MLP | None):

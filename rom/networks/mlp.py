@@ -1,7 +1,7 @@
-"""Encoders and decoders: a linear path, a quadratic path (decoder) and a neural correction that starts at zero.
+"""Multilayer perceptrons, activations, and initial weights.
 
-They act on POD coordinates w (..., r) and latent states z (..., d), row by row: no layer mixes the rows of a batch, so
-that one product along a tangent is that with dphi/dx for every row (`rom/networks/jvp.py`).
+No layer mixes the rows of a batch, so the derivative of a batch along one tangent is the derivative of each row
+(`rom/networks/jvp.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ Layer = TypeVar("Layer", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Activation:
-    """x to out_scale function(in_scale x) + out_shift: the scales and the shift are merged into the weights around it."""
+    """Activation out_scale function(in_scale x) + out_shift, whose scales and shift are merged into the weights.
+
+    Attributes
+    ----------
+    function : Callable
+        Function of a tensor, applied to each of its numbers.
+    in_scale, out_scale, out_shift : float
+        Numbers that the layers before and after take over.
+    """
 
     function: Callable[[Tensor], Tensor]
     in_scale: float = 1.0
@@ -47,20 +55,20 @@ ACTIVATIONS = {
 
 
 def activate(name: str, inputs: Tensor) -> Tensor:
-    """The activation `name` of `inputs`, where no weights are at hand to merge its scales into.
+    """Return the activation `name` of `inputs`, for networks that do not merge its scales into their weights.
 
-    Scaled sigmoids take longer than torch's tanh there, in the gradient of a loss of convolutions' jvps.
+    Torch's tanh is then faster than a scaled sigmoid, in gradients of losses with derivatives along tangents.
     """
     return torch.tanh(inputs) if name == "tanh" else ACTIVATIONS[name].function(inputs)
 
 
 def blank_linear(n_in: int, n_out: int) -> nn.Linear:
-    """A linear layer without values: the usual start would draw from the global generator."""
+    """Return a linear layer with uninitialised weights, which draws nothing from the global generator."""
     return cast(nn.Linear, skip_init(nn.Linear, n_in, n_out))
 
 
 def uniform_(layer: Layer, fan_in: float, generator: torch.Generator | None) -> Layer:
-    """`layer` with weights and bias drawn from a uniform distribution that keeps the variance of `fan_in` inputs."""
+    """Draw weights and biases from a uniform distribution that keeps the variance of `fan_in` inputs."""
     bound = math.sqrt(3.0 / fan_in)
     with torch.no_grad():
         for parameter in layer.parameters():
@@ -69,21 +77,40 @@ def uniform_(layer: Layer, fan_in: float, generator: torch.Generator | None) -> 
 
 
 def zero_(layer: Layer) -> Layer:
-    """`layer` with all parameters zero: a last layer, at the start of training."""
+    """Set all parameters of a layer to zero, as for the last layer of a correction before training."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
 
 
 class MLP(nn.Module):
-    """A multilayer perceptron on normalised inputs, zero at the start of training.
+    """Multilayer perceptron on normalised inputs, whose values are zero before training.
 
-    The last layer starts at zero, so the network begins as a correction of nothing; `gain` is the size of the correction
-    that is expected, which keeps the first steps of training in proportion. With `multiscale`, the first layer has
-    features at many length scales (`spread_scales`): an encoder may have to resolve a cube root near 0.
+    Parameters
+    ----------
+    n_in, n_out : int
+        Numbers of inputs and outputs.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    activation : str
+        Name in `ACTIVATIONS`.
+    multiscale : bool
+        Whether the first layer has features at many length scales (`spread_scales`). An encoder may need them, for
+        instance to resolve a cube root near 0.
+    generator : torch.Generator, optional
+        Source of the initial weights; default: that of torch.
+    layer_norm : bool
+        Whether each hidden layer is normalised before its activation (Ba, Kiros & Hinton 2016, arXiv:1607.06450).
+    residual : bool
+        Whether the inputs of a hidden layer are added to its outputs, if there are as many (He et al. 2016, CVPR).
 
-    With `layer_norm`, each hidden layer is normalised before its activation (Ba, Kiros & Hinton 2016, arXiv:1607.06450);
-    with `residual`, hidden layers add to what they are given wherever that is of their width (He et al. 2016, CVPR).
+    Attributes
+    ----------
+    shift, inverse_spread : torch.Tensor, shape (n_in,)
+        Normalisation of the inputs (see `normalise_to`).
+    gain : torch.Tensor, shape ()
+        Expected size of the values after training, by which they are multiplied. It keeps the first steps of training in
+        proportion.
     """
 
     shift: Tensor
@@ -123,13 +150,17 @@ class MLP(nn.Module):
         self.activation = activation
 
     def normalise_to(self, inputs: Tensor, floor: float = 1e-2) -> None:
-        """Set the fixed input normalisation from samples (N, n_in): mean, and spread, at least `floor` of the largest."""
+        """Set the normalisation to mean and standard deviation of samples (N, n_in), which stay fixed.
+
+        Standard deviations are at least the share `floor` of the largest one, so that rounding is not amplified.
+        """
         spread = inputs.std(dim=0)
         spread = torch.clamp(spread, min=float(floor * spread.max().clamp(min=1e-30)))
         self.shift.copy_(inputs.mean(dim=0))
         self.inverse_spread.copy_(1.0 / spread)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Return values (..., n_out) at inputs (..., n_in)."""
         *hidden, (weight, bias) = self.affine_maps()
         activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
         for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
@@ -139,7 +170,7 @@ class MLP(nn.Module):
         return functional.linear(inputs, weight, bias)
 
     def push_forward(self, points: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Values, and derivatives along `tangents`, at `points` (B, n_in)."""
+        """Return values (B, n_out) and their derivatives along `tangents` (B, n_in), at `points` (B, n_in)."""
         *hidden, (weight, bias) = self.affine_maps()
         activation, norms, offset = ACTIVATIONS[self.activation].function, self.merged_norms(), self.offset
         for (w, b), norm, adds in zip(hidden, norms, self.adds, strict=True):
@@ -152,12 +183,12 @@ class MLP(nn.Module):
 
     @property
     def offset(self) -> float:
-        """What a layer that adds to its inputs adds besides, since out_shift is merged into the next weights only once."""
+        """Constant that a residual layer adds, because the next weights take over out_shift only once."""
         scales = ACTIVATIONS[self.activation]
         return scales.out_shift / scales.out_scale
 
     def merged_norms(self) -> list[Callable[[Tensor], Tensor] | None]:
-        """For each hidden layer its normalisation with the activation's in_scale merged, or None."""
+        """Return the normalisation of each hidden layer, with the activation's in_scale merged, or None."""
         if not self.norms:
             return [None] * len(self.adds)
         norms: list[Callable[[Tensor], Tensor] | None] = []
@@ -170,10 +201,10 @@ class MLP(nn.Module):
         return norms
 
     def affine_maps(self) -> list[tuple[Tensor, Tensor]]:
-        """Weights (n_out, n_in) and biases of the layers, with normalisation, gain and the activation's scales merged.
+        """Return weights (n_out, n_in) and biases of the layers, with normalisation, gain and scales merged.
 
-        What remains between two of them is the activation's function, unless layers are normalised (`merged_norms`, which
-        take over in_scale) or add to their inputs (`offset`). Gradients pass through.
+        Between two of them, only the function of the activation remains. If layers are normalised, `merged_norms` take over
+        in_scale; residual layers add `offset`. Gradients reach the parameters.
         """
         maps: list[tuple[Tensor, Tensor]] = []
         scales = ACTIVATIONS[self.activation]
@@ -195,10 +226,10 @@ class MLP(nn.Module):
 
 @torch.no_grad()
 def spread_scales(linear: nn.Linear, generator: torch.Generator | None) -> None:
-    """Give the rows of a first layer random directions, and norms spread logarithmically from 1; biases follow suit.
+    """Set rows of a first layer to random directions, with logarithmically spaced norms from 1.
 
-    For two inputs the largest norm is 50 and biases lie in [-1.7, 1.7]; both fall with the number of inputs: short length
-    scales resolve a curve in a plane, and are noise in a hundred dimensions.
+    For two inputs the largest norm is 50, and biases lie in [-1.7, 1.7]. Both decrease with the number of inputs, because
+    short length scales resolve a curve in a plane, but are noise in a hundred dimensions.
     """
     n_out, n_in = linear.weight.shape
     largest = math.log10(max(2.0, 200.0 / n_in**2))

@@ -1,9 +1,9 @@
-"""Quadratic forms of few variables: the distinct products y_i y_j, and matrices that act on them.
+"""Quadratic forms of a few variables: the distinct products y_i y_j, and matrices that act on them.
 
-There are about half as many as entries of y x y, and what acts on them is most of the work at twenty latent states and
-more. They are formed as y_i y_(i + s), with indices modulo k and shifts s = 0 ... k // 2, because gathering them one by
-one, and scattering gradients back, takes longer than what it saves. For even k the last shift gives each product twice,
-which the two coefficients share.
+There are about half as many distinct products as entries of y x y. The matrices that act on them take most of the time
+from twenty latent states on. The products are formed as y_i y_(i + s), with indices modulo k and shifts s = 0 ... k // 2,
+because gathering single products, and scattering their gradients, takes longer than it saves. For even k the last shift
+gives each product twice, and the two coefficients share its weight.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ from rom.reduction.polynomial_regression import product_index
 
 __all__ = ["from_distinct_products", "full", "n_products", "products"]
 
+# Matrices of `shifts` that were made already.
 SHIFTS: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
 
 
 def n_products(k: int) -> int:
-    """Length of the `products` of k variables."""
+    """Return the length of the `products` of k variables."""
     return k * (k // 2 + 1)
 
 
 def products(y: Tensor, other: Tensor | None = None) -> Tensor:
-    """Products y_i y_(i + s) of y (..., k), or y_i x_(i + s) with the `other` x: (..., n_products)."""
+    """Return the products y_i y_(i + s) of y (..., k), or y_i x_(i + s) with the `other` x: (..., n_products)."""
     k = y.shape[-1]
     shifted = (y if other is None else other) @ shifts(k, y.dtype, y.device)
     return (y.unsqueeze(-2) * shifted.unflatten(-1, (k // 2 + 1, k))).flatten(-2)
@@ -60,20 +61,20 @@ def full(matrix: np.ndarray, k: int) -> np.ndarray:
 
 
 def factors(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices i and i + s (n_products,) of the factors."""
+    """Return the indices i and i + s (n_products,) of the factors."""
     first, shift = np.tile(np.arange(k), k // 2 + 1), np.repeat(np.arange(k // 2 + 1), k)
     return first, (first + shift) % k
 
 
 def shifts(k: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place; made once."""
+    """Return the matrix (k, n_products) of zeros and ones that copies y_(i + s) to its place, from a cache."""
     key = (k, dtype, device)
     if key in SHIFTS:
         return SHIFTS[key]
     _, second = factors(k)
-    # Whoever asks first: made in inference mode, it would refuse gradients for good.
+    # A tensor that is made in inference mode could never take part in a gradient.
     with torch.inference_mode(mode=False):
         matrix = torch.eye(k, dtype=dtype, device=device)[:, torch.from_numpy(second).to(device)]
-    if type(matrix) is Tensor:  # and not what stands for one while a compiler traces
+    if type(matrix) is Tensor:  # and not a placeholder of a compiler
         SHIFTS[key] = matrix
     return matrix

@@ -1,4 +1,4 @@
-"""Known dynamics dx/dt = f(x; mu, t): systems, samplers of states, simulation, collocation and storage."""
+"""Known dynamics dx/dt = f(x; mu, t): systems, sampling, simulation, storage."""
 
 from systems.adapters import from_dysts, from_pde, from_pymor
 from systems.catalogue.burgers import Burgers, Burgers2D

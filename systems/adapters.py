@@ -1,4 +1,7 @@
-"""Systems of the packages dysts, py-pde and pyMOR, whose functions are called as they are."""
+"""Systems of the packages dysts, py-pde and pyMOR.
+
+Their functions are called as they are.
+"""
 
 from __future__ import annotations
 
@@ -298,7 +301,10 @@ class _PdeRates:
 
 @dataclass(frozen=True, eq=False)
 class _PymorRates:
-    """The function b(mu) - A(x; mu) of a model of pyMOR, for states (N, n) with one mu each."""
+    """The function b(mu) - A(x; mu) of a pyMOR model, for states (N, n).
+
+    There is one mu for all states, or one for each.
+    """
 
     model: Any
     sizes: tuple[tuple[str, int], ...]
@@ -323,7 +329,10 @@ class _PymorRates:
 
 @dataclass(frozen=True, eq=False)
 class _PymorStates:
-    """The sampler of the initial states of a model of pyMOR, at parameters in their ranges."""
+    """The sampler of initial states of a pyMOR model.
+
+    Their parameters are sampled from the ranges.
+    """
 
     model: Any
     sizes: tuple[tuple[str, int], ...]

@@ -80,7 +80,10 @@ def checked_parameters(system: System, parameters: Any, n: int, seed: int) -> np
 
 
 def _stacked(system: System, parameters: Mapping[str, Any], n: int) -> np.ndarray:
-    """Return parameters (n, p) from a mapping of names to numbers or arrays (n,); missing ones are at their defaults."""
+    """Return parameters (n, p) from numbers or arrays (n,) by name.
+
+    Missing ones take their defaults.
+    """
     names = [p.name for p in system.parameters]
     for key in parameters:
         if key not in names:

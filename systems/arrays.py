@@ -13,12 +13,12 @@ __all__ = ["as_array_like", "as_floating", "like"]
 
 
 def like(array: np.ndarray, x: Any, xp: Any) -> Any:
-    """Return a NumPy array as an array of the namespace `xp`, with the dtype and device of `x`."""
+    """Return a NumPy array with the namespace, dtype and device of `x`."""
     return xp.asarray(array, dtype=x.dtype, device=array_api_compat.device(x))
 
 
 def as_floating(x: Any, name: str) -> tuple[Any, Any]:
-    """Return `x` and its array namespace; raise an error unless it holds real floating-point numbers."""
+    """Return `x` and its namespace; require real floating-point numbers."""
     try:
         xp = array_api_compat.array_namespace(x)
     except TypeError as error:
@@ -33,7 +33,10 @@ def as_floating(x: Any, name: str) -> tuple[Any, Any]:
 
 
 def as_array_like(value: Any, x: Any, xp: Any, name: str) -> Any:
-    """Return a number or array with the namespace, dtype and device of `x`; gradients of a tensor are kept."""
+    """Return a number or array with the namespace, dtype and device of `x`.
+
+    Gradients of a tensor are kept.
+    """
     try:
         if array_api_compat.is_array_api_obj(value) and array_api_compat.array_namespace(value) is xp:
             return array_api_compat.to_device(xp.astype(value, x.dtype), array_api_compat.device(x))

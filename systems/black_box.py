@@ -137,6 +137,7 @@ class BlackBox(System):
         return max(0.1 * float(t[-1] - t[0]), 3.0 * float(np.diff(t).max()))
 
     def _initial(self, n, seed):
+        """Return states of the sampler; raise an error if there is none or it returns a wrong shape."""
         if self.states is None:
             raise SystemsValueError(
                 f"{self._called} has no initial states of its own: give initial=... (an array of states) to "
@@ -150,6 +151,7 @@ class BlackBox(System):
         return states
 
     def _rhs(self, x, mu, t, xp):  # noqa: ARG002
+        """Return dx/dt from f, called with a batch or with one state at a time, and from the mass matrix."""
         if not array_api_compat.is_numpy_array(x):
             raise SystemsTypeError(
                 f"{self._called} is a black box and takes NumPy arrays, got {type(x).__name__}; "
@@ -189,7 +191,10 @@ class BlackBox(System):
         return self._takes_batches(np.asarray(x, dtype=float), mu, 0.0)
 
     def _call(self, x: np.ndarray, mu: np.ndarray, t: Any, where: str) -> np.ndarray:
-        """Return f of one state or of a batch of states; `where` names these in error messages."""
+        """Return f of one state or of a batch of states.
+
+        `where` names the states in error messages.
+        """
         # Copies of arguments and result: f may work in place, or return the same buffer at every call.
         p = len(self.declared)
         given = {"x": x.copy(), "t": float(t), "out": np.full_like(x, np.nan)}
@@ -214,7 +219,9 @@ class BlackBox(System):
         return values
 
     def _takes_batches(self, states: np.ndarray, mu: np.ndarray, t: Any) -> bool:
-        """Return whether f of several states equals f of each of them; this is tried once, on real states.
+        """Return whether f of several states equals f of each of them.
+
+        This is tried once, on real states.
 
         At zeros, or at equal states, almost any function would pass. If a batch has as many states as a state has entries, f may
         mix up the axes and still pass. Hence the states at hand, and two sizes of batch.
@@ -227,7 +234,7 @@ class BlackBox(System):
         return bool(self._batching.batched)
 
     def _agrees(self, rows: np.ndarray, states: np.ndarray, mu: np.ndarray, t: Any, single: list) -> bool:
-        """Return whether f of a batch, states[rows], equals the values `single` of f for each state."""
+        """Return whether f of the batch states[rows] equals single values of f."""
         expected = np.stack([single[i] for i in rows])
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):

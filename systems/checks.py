@@ -1,4 +1,4 @@
-"""Checks of arguments: each function names the argument, the value and the remedy in its error.
+"""Checks of arguments, whose errors name argument, value and remedy.
 
 The functions have the names of those in `rom.utils.checks` and `rom.utils.arrays`: `require_...` raises an error unless
 the value can be used, `checked_...` and `numeric` also return the value in the form in which it is used.
@@ -50,7 +50,10 @@ def require_integer(name: str, value: Any, low: int) -> int:
 def require_number(
     name: str, value: Any, low: float = -math.inf, high: float = math.inf, exclusive: bool = False
 ) -> float:
-    """Return `value` as a float; raise an error unless it is finite and in [low, high] (above `low` if `exclusive`)."""
+    """Return `value` as a float; require it finite and in [low, high].
+
+    If `exclusive`, it must be above `low`.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise SystemsTypeError(f"{name} must be a number, got {value!r}")
     if not math.isfinite(value):
@@ -95,7 +98,7 @@ def require_choice(name: str, value: Any, valid: Sequence[str]) -> None:
 
 
 def require_method(method: Any) -> Any:
-    """Return `method`; raise an error unless it is None, or a solver of `scipy.integrate.solve_ivp` or its name."""
+    """Return `method`; require None, a solver of SciPy's solve_ivp, or its name."""
     if method is None or (isinstance(method, type) and issubclass(method, OdeSolver)):
         return method
     if not isinstance(method, str):
@@ -105,7 +108,7 @@ def require_method(method: Any) -> Any:
 
 
 def numeric(name: str, value: Any) -> np.ndarray:
-    """Return real numbers as a float64 array; raise an error for text, objects and complex numbers."""
+    """Return real numbers as float64; refuse text, objects and complex numbers."""
     try:
         array = np.asarray(value.values if isinstance(value, xr.DataArray) else value)
     except (TypeError, ValueError, RuntimeError) as error:
@@ -123,7 +126,7 @@ def require_finite(name: str, values: np.ndarray) -> None:
 
 
 def checked_times(name: str, times: Any) -> np.ndarray:
-    """Return times (time,) in float64; raise an error unless there are at least two, finite and strictly increasing."""
+    """Return at least two times (time,) in float64; require a strict increase."""
     times = numeric(name, times)
     if times.ndim != 1 or times.size == 0:
         raise SystemsValueError(f"{name} must be a 1-D array of times, got shape {times.shape}")
@@ -143,7 +146,7 @@ def checked_times(name: str, times: Any) -> np.ndarray:
 
 
 def checked_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of the dimensions of a state; raise an error unless they are as many as `shape`, and different."""
+    """Return dimension names; require as many as in `shape`, all different."""
     if not isinstance(dims, str | Iterable):
         raise SystemsTypeError(f"dims must be a tuple of names, such as ('y', 'x'), got {dims!r}")
     dims = (dims,) if isinstance(dims, str) else tuple(dims)
@@ -160,7 +163,7 @@ def checked_dims(dims: Sequence[str], shape: Sequence[int]) -> tuple[str, ...]:
 
 
 def deadline_after(max_seconds: Any) -> float | None:
-    """Return the wall clock (`time.time`) after `max_seconds` from now; None if there is no limit."""
+    """Return the clock `time.time` in `max_seconds` from now; None without a limit."""
     if max_seconds is None:
         return None
     if isinstance(max_seconds, bool) or not isinstance(max_seconds, int | float) or not max_seconds > 0:

@@ -178,7 +178,7 @@ def _labelled(
 
 
 def _with_sampled_inputs(system: System, mu: np.ndarray | None, given: Any, n: int, seed: int) -> np.ndarray | None:
-    """Return parameters (n, p), in which inputs that are not `given` are drawn from their ranges."""
+    """Return parameters (n, p), with inputs that are not `given` drawn randomly."""
     drawn = [] if given is not None and not isinstance(given, Mapping) else set(system.inputs) - set(given or ())
     if not drawn:
         return mu
@@ -190,7 +190,10 @@ def _with_sampled_inputs(system: System, mu: np.ndarray | None, given: Any, n: i
 
 
 def _span(system: System, near: Any) -> tuple[float, float]:
-    """Return the start and the length of the interval of times: a period, the times of `near`, or the default times."""
+    """Return start and length of the interval of times.
+
+    It is a period, the times of `near`, or the default times.
+    """
     if system.period is not None:
         return 0.0, system.period
     sets = [] if near is None else [near] if isinstance(near, xr.Dataset) else list(near)
@@ -216,7 +219,7 @@ def _times(first: float, span: float, given: Any, n: int, seed: int) -> np.ndarr
 def _evaluate(
     system: System, states: np.ndarray, mu: np.ndarray | None, times: np.ndarray | None, deadline: float | None
 ) -> np.ndarray:
-    """Return f at the states, or at those that could be done before the deadline, which are at least one."""
+    """Return f at the states, or at those done before the deadline, at least one."""
     values = np.empty_like(states)
     largest = max(1, NUMBERS_PER_BLOCK // system.n_states)
     # With a deadline, blocks grow from one state on: the cost of f is not known in advance.

@@ -1,4 +1,4 @@
-"""What the author of a system defines: its data, f, initial states and what is known about its integration."""
+"""What the author of a system defines: data, f, initial states, and more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ __all__ = ["SystemDefinition"]
 
 
 class SystemDefinition(abc.ABC):
-    """The part of a `System` that its author defines; its attributes are explained there.
+    """The part of a `System` that its author defines.
+
+    The attributes are explained there.
 
     A class attribute may take the place of a property that does not depend on the instance, such as ``name = "Lorenz"``.
     """
@@ -69,7 +71,10 @@ class SystemDefinition(abc.ABC):
         """
 
     def _initial(self, n: int, seed: int) -> np.ndarray:
-        """Return n initial states ``(n, *shape)`` in float64; the i-th depends on (seed, i) alone."""
+        """Return n initial states ``(n, *shape)`` in float64.
+
+        The i-th state depends on (seed, i) alone.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define _initial(n, seed) or _initial_at(mu, seed)")
 
     def _initial_at(self, mu: np.ndarray, seed: int) -> np.ndarray:
@@ -101,7 +106,10 @@ class SystemDefinition(abc.ABC):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """Names of the parameters that change in time: `simulate` draws signals for them unless these are given."""
+        """Names of the parameters that change in time.
+
+        `simulate` draws signals for them unless these are given.
+        """
         return ()
 
     @property
@@ -111,15 +119,21 @@ class SystemDefinition(abc.ABC):
 
     @property
     def default_times(self) -> np.ndarray:
-        """Times (time,) of the trajectories that `simulate` makes unless others are given."""
+        """Times (time,) of trajectories unless others are given to `simulate`."""
         return np.linspace(0.0, 10.0 * self.time_scale, 101)
 
     def _sampler(self) -> Sampler | None:
-        """Return the default sampler of collocation states: initial states, and states on short flows from them."""
+        """Return the default sampler of collocation states.
+
+        They are initial states, and states on short flows from them.
+        """
         return Mixture((InitialStates(self), ShortFlows(self)))
 
     def _formulation(self, mu: np.ndarray | None) -> Formulation | None:  # noqa: ARG002
-        """Return coordinates in which the system is easier to integrate, for parameters (p,) or (batch, p)."""
+        """Return coordinates in which the system is easier to integrate.
+
+        mu holds parameters (p,) or (batch, p).
+        """
         return None
 
     def _batches(self, x: np.ndarray) -> bool:  # noqa: ARG002
@@ -127,7 +141,7 @@ class SystemDefinition(abc.ABC):
         return True
 
     def _dwell(self, t: np.ndarray) -> float:  # noqa: ARG002
-        """Return the typical time between changes of inputs that are sampled at the times t."""
+        """Return the typical time between changes of inputs at the times t."""
         return self.time_scale
 
     def _afresh(self) -> Self:
@@ -149,7 +163,10 @@ class SystemDefinition(abc.ABC):
         return {dim: (dim, np.asarray(value), attrs | own.get(dim, {})) for dim, value in self.coords.items()}
 
     def _describe(self) -> dict[str, Any]:
-        """Return what identifies the system in the provenance of data, ready for JSON: name, fields and parameters."""
+        """Return what identifies the system in the provenance of data.
+
+        It holds name, fields and parameters, ready for JSON.
+        """
         fields = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
         values = {field.name: getattr(self, field.name) for field in fields if field.init}
         plain = (str, int, float, bool, type(None))

@@ -1,4 +1,4 @@
-"""Derivatives in space: differences along the last axis, and wavenumbers of periodic fields.
+"""Derivatives in space: differences, and wavenumbers of periodic fields.
 
 Differences use the functions of the array-API namespace `xp` alone, and act on arrays (..., n) of any kind. `h` is the
 spacing of the points.
@@ -61,7 +61,9 @@ def second_difference_eigenvalues(n: int, h: float, boundary: Boundary) -> np.nd
 
 
 def upwind_difference(u: Any, speed: Any, h: float, xp: Any) -> Any:
-    """Return speed * u_x (..., n) of periodic u, of third order, from four points of which two lie upwind.
+    """Return speed * u_x (..., n) of periodic u, of third order.
+
+    It uses four points, of which two lie upwind.
 
     The error is a fourth derivative with the sign of diffusion: waves that are too short for the grid decay.
     """
@@ -72,10 +74,10 @@ def upwind_difference(u: Any, speed: Any, h: float, xp: Any) -> Any:
 
 
 def wavenumbers(n: int, length: float) -> np.ndarray:
-    """Return the wavenumbers (n,) of the modes of ``fft``, in radians per unit of length."""
+    """Return wavenumbers (n,) of the modes of ``fft``, in radians per unit length."""
     return 2 * np.pi / length * np.fft.fftfreq(n, 1 / n)
 
 
 def half_wavenumbers(n: int, length: float) -> np.ndarray:
-    """Return the wavenumbers (n // 2 + 1,) of the modes of ``rfft``, in radians per unit of length."""
+    """Return wavenumbers (n // 2 + 1,) of ``rfft``, in radians per unit length."""
     return 2 * np.pi / length * np.arange(n // 2 + 1)

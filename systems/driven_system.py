@@ -23,7 +23,9 @@ __all__ = ["driven"]
 def driven(
     system: System, inputs: str | Sequence[str], *, varying: str | Sequence[str] = (), dwell: float | None = None
 ) -> System:
-    """Make inputs of some parameters of a system: a force, a current, a valve that changes in time.
+    """Make inputs of some parameters of a system.
+
+    Inputs change in time: a force, a current, a valve.
 
     Parameters that are neither `inputs` nor `varying` stay at their defaults, and models need not know them. The collocation
     states and short flows of `rom.fit` have constant inputs, drawn from their ranges.
@@ -173,7 +175,10 @@ class Driven(System):
 
     @functools.cached_property
     def _sources(self) -> list[int | float]:
-        """For each parameter of the system behind: its index among the own parameters, or its value."""
+        """Index or constant value of each parameter of the system behind.
+
+        An index counts the own parameters.
+        """
         known = [p.name for p in self.parameters]
         return [known.index(p.name) if p.name in known else float(p.default) for p in self.system.parameters]
 
@@ -187,7 +192,7 @@ class Driven(System):
         return self.system._initial_at(self._all(mu, np), seed)
 
     def _sampler(self) -> Sampler | None:
-        """Return the system's own states, mixed with states on flows under constant inputs."""
+        """Return own states, mixed with states on flows under constant inputs."""
         own = self.system.sampler
         if own is None or self.is_black_box:  # flows of a black box may be expensive
             return own

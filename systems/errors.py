@@ -1,4 +1,7 @@
-"""Errors of `systems`: each derives from `SystemsError` and from the matching built-in error."""
+"""Errors of `systems`.
+
+Each derives from `SystemsError` and from the matching built-in error.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable
 
 
 class SystemsError(Exception):
-    """Base of all errors that `systems` raises about values, types, files and evaluations of f.
+    """Base of all errors of `systems`: of values, types, files, evaluations of f.
 
     Examples
     --------
@@ -42,11 +45,11 @@ class SystemsOSError(SystemsError, OSError):
 
 
 class SystemsFileError(SystemsError, ValueError):
-    """A file is damaged, foreign, of another schema version, or inconsistent with other files."""
+    """A file is damaged, foreign, of another version, or inconsistent with others."""
 
 
 class EvaluationError(SystemsError, RuntimeError):
-    """The function f raised an exception, or returned a wrong shape or values that are not finite."""
+    """f raised an exception, or returned a wrong shape or values not finite."""
 
 
 class IntegrationError(SystemsError, RuntimeError):
@@ -62,12 +65,15 @@ class IntegrationWarning(UserWarning):
 
 
 def in_words(error: BaseException) -> str:
-    """Return kind and message of any exception; unlike ``str(error)``, this cannot fail."""
+    """Return kind and message of any exception.
+
+    Unlike ``str(error)``, this cannot fail.
+    """
     return "".join(traceback.format_exception_only(type(error), error)).strip()
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:
-    """Return the end of an error message about an unknown name: the nearest valid name, and all of them."""
+    """Return the nearest valid name, and all of them, for an error message."""
     valid = list(valid)
     if not valid:
         return "there are none"

@@ -93,7 +93,7 @@ class Lifted:
 
 @dataclass(frozen=True)
 class ShortFlows:
-    """States along trajectories of the system, from initial states to `duration` later.
+    """States along trajectories that start at initial states.
 
     Point i lies on flow ``i // points_per_flow``. Its time is ``duration * s**spacing``, where s lies in the
     ``i % points_per_flow``-th of that many equal parts of [0, 1]. Its place in that part is drawn once for each block of 32
@@ -192,7 +192,7 @@ class ShortFlows:
 
 @dataclass(frozen=True, eq=False)
 class NearTrajectories:
-    """States of given trajectories: a share of them as they are, the others perturbed.
+    """States of given trajectories: a share as they are, the others perturbed.
 
     A perturbed state is ``x + noise * g * (x_a - x_b) / sqrt(2)``, with g standard normal and x_a, x_b two other states drawn
     at random. The perturbations have the covariance of the data, and keep fields as smooth as the data are. Independent noise
@@ -262,7 +262,10 @@ class NearTrajectories:
         return states.copy()  # frees the memory of the other states
 
     def _read(self, chosen: np.ndarray, sizes: list[int]) -> np.ndarray:
-        """Return the states with the numbers `chosen`, counted through all sets, trajectories and times."""
+        """Return the states with the numbers `chosen`.
+
+        They are counted through all sets, trajectories and times.
+        """
         states = np.empty((chosen.size, *self.trajectories[0]["state"].shape[2:]))
         offset = 0
         for one, size in zip(self.trajectories, sizes, strict=True):

@@ -38,7 +38,9 @@ def from_rhs(
     inputs: Sequence[Parameter] | Mapping[str, Any] | None = None, period: float | None = None,
     method: str | None = None,
 ) -> System:  # fmt: skip
-    """Make a system from a function: NumPy, Fortran through f2py, C through ctypes, a solver.
+    """Make a system from a function that returns dx/dt.
+
+    The function may be NumPy, Fortran through f2py, C through ctypes, or a solver.
 
     Most calls need `f`, `n_states` (or `shape`) and `sampler` only. Only values of f are used, never its derivatives.
 
@@ -151,7 +153,7 @@ def _default_dims(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _coords(coords: Mapping[str, Any] | None, dims: tuple[str, ...], shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Return the coordinate of each dimension: those given, checked, and 0, 1, ... for the others."""
+    """Return the coordinate of each dimension; 0, 1, ... if none is given."""
     grid = {dim: np.arange(size) for dim, size in zip(dims, shape, strict=True)}
     if coords is None:
         return grid
@@ -183,7 +185,10 @@ def _periods(coords: Mapping[str, Any] | None) -> dict[str, float]:
 
 
 def _parameters(parameters: Any, called: str) -> tuple[Parameter, ...]:
-    """Return the parameters that a mapping or a sequence declares; `called` is the argument in error messages."""
+    """Return the parameters that a mapping or a sequence declares.
+
+    `called` is the argument in error messages.
+    """
     if parameters is None:
         return ()
     if isinstance(parameters, Mapping):
@@ -250,7 +255,10 @@ def _arguments(
 
 
 def _stated_arguments(arguments: Any, declared: Mapping[str, tuple[str, tuple[Parameter, ...]]]) -> tuple[str, ...]:
-    """Return the order that the user states; raise an error unless it has x and exactly what is declared."""
+    """Return the order that the user states.
+
+    Raise an error unless it has x and exactly what is declared.
+    """
     if not isinstance(arguments, Iterable):
         raise SystemsTypeError(f"arguments must be a tuple of names, such as ('t', 'x'), got {arguments!r}")
     order = (arguments,) if isinstance(arguments, str) else tuple(arguments)

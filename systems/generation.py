@@ -64,7 +64,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Block:
-    """Trajectories of a call, and everything that is needed to make them on any machine.
+    """Trajectories of a call, with everything that is needed to make them.
 
     Attributes
     ----------
@@ -202,7 +202,7 @@ def _executor_error(error: Exception) -> ExecutorError:
 
 
 def make(block: Block) -> Made:
-    """Integrate a block, and write its file if it has one. Workers call this function."""
+    """Integrate a block, and write its file if it has one; workers call this."""
     states, failed = _integrated(block)
     if block.shard is None:
         return Made(states, failed)
@@ -266,6 +266,7 @@ def _integrated(block: Block) -> tuple[np.ndarray, dict[int, Failure]]:
     system, x0, mu, settings = block.system._afresh(), block.initial, block.parameters, block.settings
 
     def integrated(part: slice) -> np.ndarray:
+        """Return the states of a part of the block."""
         return integrate(
             system, x0[part], settings.t, None if mu is None else mu[part],
             inputs=None if block.inputs is None else block.inputs.select(part), method=settings.method,

@@ -1,4 +1,6 @@
-"""Inputs u(t): parameters that change in time, known at some times and interpolated between them.
+"""Inputs u(t): parameters that change in time.
+
+They are known at some times and interpolated between them.
 
 Inputs are data like states: one labelled array (trajectory, time, input), which `simulate` takes and stores, `rom.fit`
 learns from, and forecasts take again. A function of time is replaced by its values at some times, with one rule for the
@@ -65,7 +67,9 @@ class Signals:
         return len(self.values)
 
     def at(self, t: Any) -> np.ndarray:
-        """Return u at some times; before the first and after the last known time, the values there.
+        """Return u at some times.
+
+        Before the first and after the last known time it is the value there.
 
         Parameters
         ----------
@@ -157,7 +161,7 @@ class Signals:
 
 
 def signals(t: Any, values: Mapping[str, Any], interpolation: str = "linear") -> xr.DataArray:
-    """Make one labelled array of inputs u(t) from their values, or from functions of time.
+    """Make one labelled array of inputs u(t) from values or functions of time.
 
     Parameters
     ----------
@@ -290,7 +294,7 @@ def as_signals(inputs: Any, n: int, t: Any, names: Sequence[str] | None = None) 
 
 
 def _order(given: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Return the index of each of `names` among those given; raise an error unless both are the same."""
+    """Return the index of each of `names` among those given; require the same names."""
     for name in given:
         if name not in names:
             raise SystemsValueError(f"inputs: there is no input {name!r}; {nearest(name, names)}")

@@ -1,4 +1,6 @@
-"""Time integration of blocks of trajectories: SciPy's solvers, and Lawson's method for stiff semilinear systems.
+"""Time integration of blocks of trajectories.
+
+It uses SciPy's solvers, and Lawson's method for stiff semilinear systems.
 
 Diffusion limits the steps of explicit Runge-Kutta methods to order 1/(nu k_max^2), whatever accuracy is asked for. If the
 stiff part is linear and diagonal in some coordinates, such as Fourier modes, Lawson's method takes it exactly, and the
@@ -39,7 +41,7 @@ OUT_OF_TIME = "the time allowed by max_seconds is over"
 
 
 class IntegrationFailure(Exception):  # noqa: N818 - caught inside the package, where it means "redo or report"
-    """An integration ended early or produced values that are not finite; the message says why."""
+    """An integration ended early or its values are not finite; it says why."""
 
 
 class OutOfTime(IntegrationFailure):
@@ -48,7 +50,7 @@ class OutOfTime(IntegrationFailure):
 
 @dataclass(frozen=True)
 class Formulation:
-    """The dynamics dx/dt = f(x) in other coordinates y, in which they are easier to integrate.
+    """The dynamics dx/dt = f(x) in coordinates y that are easier to integrate.
 
     The equation is ``dy/dt = symbol * y + rhs(t, y)`` with ``y = forward(x)``, and ``x(t) = backward(y(t)) + constant``: the
     part of x that y does not determine must not change in time. `forward`, `backward` and `weights` must not depend on
@@ -91,7 +93,7 @@ class Formulation:
 
 
 def march(solver: Any, t: np.ndarray) -> np.ndarray:
-    """Return states (time, m) of a one-step solver at the times t, by steps that end at each of them.
+    """Return states (time, m) of a one-step solver, with steps that end at times t.
 
     Nothing is interpolated, because the dense output of a high-order method does not keep the tolerance: that of DOP853 is
     two orders of magnitude less accurate on a diffusive problem.
@@ -207,12 +209,16 @@ def integrate(
 
 
 def changing_parameters(system: Any, mu: np.ndarray | None, inputs: Signals) -> Callable[[float], np.ndarray]:
-    """Return a function from a time to parameters (batch, p): `inputs` at that time, and otherwise mu or the defaults."""
+    """Return a function from a time to parameters (batch, p).
+
+    They are `inputs` at that time, and otherwise mu or the defaults.
+    """
     parameters = [parameter.name for parameter in system.parameters]
     rows = np.array(np.broadcast_to(system.parameter_values(mu), (len(inputs), len(parameters))))
     columns = [parameters.index(name) for name in inputs.names]
 
     def now(t: float) -> np.ndarray:
+        """Return parameters (batch, p) at the time t."""
         values = rows.copy()
         values[:, columns] = inputs.at(t)
         return values
@@ -221,7 +227,10 @@ def changing_parameters(system: Any, mu: np.ndarray | None, inputs: Signals) -> 
 
 
 def _driven_formulation(system: Any, now: Callable[[float], np.ndarray], t: np.ndarray) -> Formulation | None:
-    """Return the system's formulation with parameters that change in time, or None if its linear part depends on them."""
+    """Return the system's formulation with parameters that change in time.
+
+    Return None if its linear part depends on them.
+    """
     forms = [system._formulation(end(np.stack([now(time) for time in t]), axis=0)) for end in (np.min, np.max)]
     if forms[0] is None or not np.array_equal(_symbol_of(forms[0]), _symbol_of(forms[1])):
         return None
@@ -234,7 +243,7 @@ def _symbol_of(form: Formulation | None) -> np.ndarray:
 
 
 def _until(deadline: float, rhs: Callable) -> Callable:
-    """Return `rhs` such that it raises OutOfTime once the wall clock has reached `deadline`."""
+    """Return `rhs` such that it raises OutOfTime after the `deadline`."""
 
     def timed(t, y):
         if time.time() >= deadline:
@@ -247,7 +256,10 @@ def _until(deadline: float, rhs: Callable) -> Callable:
 def _solve(
     form: Formulation, y0: np.ndarray, t: np.ndarray, method, rtol: float, atol: float, longest: float
 ) -> np.ndarray:
-    """Return y (batch, time, m) from y0 (batch, m); steps of implicit solvers are at most `longest`."""
+    """Return y (batch, time, m) from y0 (batch, m).
+
+    Steps of implicit solvers are at most `longest`.
+    """
 
     def fun(time, flat):
         return form.rhs(time, flat.reshape(y0.shape)).ravel()

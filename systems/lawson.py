@@ -9,7 +9,7 @@ __all__ = ["LawsonDormandPrince"]
 
 
 class LawsonDormandPrince(OdeSolver):
-    """Lawson's integrating-factor method on the Dormand-Prince 5(4) pair, with adaptive steps.
+    """Lawson's method on the Dormand-Prince 5(4) pair, with adaptive steps.
 
     It solves ``y' = symbol * y + fun(t, y)`` for a diagonal linear part. The integrating factor starts at one in each step,
     and the nodes of the pair (0, 1/5, 3/10, 4/5, 8/9, 1, 1) never decrease. If the symbol has no positive real part, every
@@ -99,7 +99,10 @@ class LawsonDormandPrince(OdeSolver):
         return np.sqrt((parts * parts) @ self._weights)
 
     def _first_step(self) -> float:
-        """Return a hundredth of the time in which the nonlinear part would change the state by its own size."""
+        """Return a first step.
+
+        It is a hundredth of the time in which the nonlinear part would change the state by its own size.
+        """
         size, rate = self._norm(self._state), self._norm(self._stages[0])
         h = 0.01 * np.min((size + self._atol) / (rate + 1e-300))
         return float(min(h, self.t_bound - self.t, self._max_step))
@@ -132,6 +135,7 @@ class LawsonDormandPrince(OdeSolver):
         return total
 
     def _step_impl(self):
+        """Take one step whose error keeps the tolerances."""
         smallest = 10 * abs(np.nextafter(self.t, np.inf) - self.t)
         h_abs = min(max(self.h_abs, smallest), self._max_step)
         size = self._norm(self._state)
@@ -162,4 +166,5 @@ class LawsonDormandPrince(OdeSolver):
         return True, None
 
     def _dense_output_impl(self):
+        """Raise NotImplementedError: the method has no dense output."""
         raise NotImplementedError("LawsonDormandPrince has no dense output: let its steps end at the output times")

@@ -98,7 +98,10 @@ def _as_matrix(matrix: Any, n: int) -> Any:
 
 
 def _factorised(matrix: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from right-hand sides (n,) or (n, N) to solutions. Raise SystemsValueError for a singular matrix."""
+    """Return the function from right-hand sides (n,) or (n, N) to solutions.
+
+    Raise SystemsValueError for a singular matrix.
+    """
     singular = (
         "mass is singular: some equations have no time derivative. Eliminate these algebraic unknowns, and give f for the "
         "others"

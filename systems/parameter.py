@@ -1,4 +1,4 @@
-"""Named parameters of systems, and their values in the order in which f takes them."""
+"""Named parameters of systems, and their values as f takes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Parameter", "parameter_array"]
 
 @dataclass(frozen=True)
 class Parameter:
-    """A named parameter of a system, with its default and the range from which it is sampled.
+    """A named parameter with its default and the range of its samples.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Parameter:
 
     @classmethod
     def around(cls, name: str, default: float, low: float, high: float) -> Parameter:
-        """Return a parameter with its usual range, which is widened if it does not hold the default.
+        """Return a parameter whose usual range is widened to hold the default.
 
         Parameters
         ----------

@@ -1,4 +1,6 @@
-"""Samplers of states: small frozen objects, called as ``sampler(n, seed)``, that return float64 arrays ``(n, *shape)``.
+"""Samplers of states.
+
+They are small frozen objects, called as ``sampler(n, seed)``, that return float64 arrays ``(n, *shape)``.
 
 The i-th state depends on (seed, i) alone, so ``sampler(10, seed)`` equals ``sampler(100, seed)[:10]`` bit for bit. The
 exception is LatinHypercube, where it depends on (seed, n, i). The number of workers never matters.
@@ -29,7 +31,10 @@ def child_seed(seed: int, *key: int) -> int:
 
 
 def _bounds(low: Any, high: Any, names: tuple[str, str] = ("low", "high")) -> tuple[np.ndarray, np.ndarray]:
-    """Return two arrays of the same shape, finite; raise an error that names them otherwise."""
+    """Return two finite arrays of the same shape.
+
+    The error for other arrays names them.
+    """
     try:
         low, high = np.broadcast_arrays(np.asarray(low, dtype=float), np.asarray(high, dtype=float))
     except (TypeError, ValueError) as error:
@@ -93,7 +98,9 @@ class Box(_Bounded):
 
 @dataclass(frozen=True, eq=False)
 class Sobol(_Bounded):
-    """Scrambled Sobol points in the box ``low <= x < high``, which fill it more evenly than random states.
+    """Scrambled Sobol points in the box ``low <= x < high``.
+
+    They fill the box more evenly than random states.
 
     Parameters
     ----------
@@ -135,7 +142,9 @@ class Sobol(_Bounded):
 
 @dataclass(frozen=True, eq=False)
 class LatinHypercube(_Bounded):
-    """Latin hypercube in the box ``low <= x < high``: one state in each n-th of the range of each coordinate.
+    """Latin hypercube in the box ``low <= x < high``.
+
+    In each coordinate there is one state in each n-th of the range.
 
     The i-th state depends on (seed, n, i).
 
@@ -207,7 +216,10 @@ class Gaussian:
 
 
 def assignment(n: int, weights: Sequence[float]) -> np.ndarray:
-    """Return which part each of n points belongs to (n,), without chance: shares are as even as they can be for every n."""
+    """Return which part each of n points belongs to, (n,), without chance.
+
+    Shares are as even as they can be for every n.
+    """
     total = sum(weights)
     # The part that lacks most of its share takes the next point (the first of equals).
     owed, index = [0.0] * len(weights), []

@@ -1,4 +1,4 @@
-"""What a system is: dx/dt = f(x; mu, t) with labelled dimensions, named parameters and initial states."""
+"""What a system is: dx/dt = f(x; mu, t) with labels, parameters, initial states."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ class System(SystemDefinition):
     @property
     @final
     def sampler(self) -> Sampler | None:
-        """Default sampler of collocation states; None if there is none, as for a black box without one."""
+        """Default sampler of collocation states, or None.
+
+        There is none for a black box without a sampler.
+        """
         return self._sampler()
 
     @final
@@ -251,7 +254,9 @@ class System(SystemDefinition):
 
     @final
     def depends_on_time(self, x: np.ndarray, times: np.ndarray) -> bool:
-        """Return whether f depends on t: declared by a `period`, or found from its values.
+        """Return whether f depends on t.
+
+        This is declared by a `period`, or found from values of f.
 
         Parameters are sampled from their ranges, because inputs may switch off what depends on time at their defaults.
 
@@ -287,7 +292,9 @@ class System(SystemDefinition):
 
     @final
     def sample_inputs(self, n: int, t: Any, seed: int = 0) -> xr.DataArray:
-        """Return random signals of the inputs within their ranges: levels that change at random times.
+        """Return random signals of the inputs within their ranges.
+
+        They are levels that change at random times.
 
         Parameters
         ----------
@@ -336,7 +343,9 @@ class System(SystemDefinition):
 
     @final
     def verify(self, seed: int = 0) -> None:
-        """Check the contract of a system on a few initial states: run it on a system of your own.
+        """Check the contract of a system on a few initial states.
+
+        Run it on a system of your own.
 
         It checks shapes, dtypes (float64, and float32 unless a black box), finite values, and batches against single
         states. If torch is installed and the system is no black box, torch must give the same values and keep the dtype.

@@ -148,6 +148,7 @@ def simulate(
     unfinished = blocks if folder is None else folder.unfinished()
 
     def block_of(indices: range) -> Block:
+        """Return the block of trajectories `indices`."""
         rows = slice(indices.start, indices.stop)
         shard = None if folder is None else folder.shard(indices)
         own = None if mu is None else mu[rows], None if driving is None else driving.select(rows)
@@ -181,7 +182,10 @@ def _provenance(
     seed: int,
     settings: Settings,
 ) -> dict[str, Any]:
-    """Return what describes a call: two calls with equal provenance make the same data."""
+    """Return what describes a call.
+
+    Two calls with equal provenance make the same data.
+    """
     method = settings.method
     return {
         "kind": "trajectories",
@@ -202,7 +206,9 @@ def _provenance(
 def _make(
     executor: Executor | None, blocks: Iterable[Block], done: int, total: int, verbose: bool | None
 ) -> tuple[dict[int, np.ndarray], dict[int, Failure]]:
-    """Make blocks with a progress bar over `total` trajectories, of which `done` are there already.
+    """Make blocks with a progress bar.
+
+    The bar counts `total` trajectories, of which `done` are there already.
 
     Returns the states of those blocks that have no files, by their first trajectory, and the failures.
     """
@@ -258,7 +264,10 @@ def _listed(indices: Sequence[int]) -> str:
 def _initial_states(
     system: System, n: int | None, t: np.ndarray, initial: Any, parameters: Any, inputs: Any, seed: int
 ) -> tuple[np.ndarray, np.ndarray | None, Signals | None]:
-    """Return the states at t[0] ``(n, *shape)``, parameters as by `checked_parameters`, and inputs at the times t."""
+    """Return the states at t[0], parameters, and inputs at the times t.
+
+    States are ``(n, *shape)``; parameters are as by `checked_parameters`.
+    """
     given = None if initial is None or callable(initial) else checked_states("initial", initial, system, "trajectory")
     if n is not None:
         n = require_integer("n_trajectories", n, low=1)
@@ -286,7 +295,10 @@ def _initial_states(
 
 
 def _driving_signals(system: System, inputs: Any, n: int, t: np.ndarray, seed: int) -> Signals | None:
-    """Return the inputs of n trajectories at the times t: those given, or random ones if the system has inputs."""
+    """Return the inputs of n trajectories at the times t.
+
+    They are those given, or random ones if the system has inputs.
+    """
     if inputs is None:
         if not system.inputs:
             return None

@@ -16,7 +16,7 @@ TOLERANCE = 1e-10
 
 
 def verify(system: Any, seed: int) -> None:
-    """Raise EvaluationError unless the system keeps its contract: see `System.verify`."""
+    """Raise EvaluationError unless a system keeps its contract; see `System.verify`."""
     x = _initial_states(system, seed)
     f = _values_of_f(system, x)
     scale = float(np.abs(f).max()) + np.finfo(float).tiny

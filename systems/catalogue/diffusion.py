@@ -274,7 +274,9 @@ class FitzHughNagumo(System):
         return xp.stack(xp.broadcast_arrays(v_t, self.B * v - self.GAMMA * w + self.C), axis=-2)
 
     def _formulation(self, mu):
-        """Return v and w of each cell side by side: they depend on those of the two neighbouring cells alone.
+        """Return v and w of each cell side by side.
+
+        They depend on those of the two neighbouring cells alone, so the Jacobian is banded.
 
         The current enters one cell, and so excites all cosines: integrating these with exact diffusion takes forty times as long.
         """

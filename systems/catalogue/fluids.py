@@ -1,4 +1,4 @@
-"""Fluids: the incompressible Navier-Stokes equations in two dimensions, and the Euler equations in one."""
+"""Fluids: incompressible Navier-Stokes equations in 2-D, Euler equations in 1-D."""
 
 # pyright: reportIncompatibleMethodOverride=false
 
@@ -242,7 +242,10 @@ class Euler1D(System):
         return (flux[..., :-1] - flux[..., 1:]) * self.n
 
     def _flux(self, left, right, xp):
-        """Return the flux through each face, between the states (density, velocity, pressure) left and right of it."""
+        """Return the flux through each face.
+
+        `left` and `right` are density, velocity and pressure on the two sides of it.
+        """
         sound = [xp.sqrt(self.GAMMA * p / rho) for rho, _, p in (left, right)]
         slowest = xp.minimum(left[1] - sound[0], right[1] - sound[1])
         fastest = xp.maximum(left[1] + sound[0], right[1] + sound[1])
@@ -253,7 +256,7 @@ class Euler1D(System):
         return (f * flux_left - s * flux_right + s * f * (state_right - state_left)) / (f - s)
 
     def _state_and_flux(self, side, xp):
-        """Return conserved variables and their flux (..., 3, faces) on one side of each face."""
+        """Return conserved variables (..., 3, faces) and their flux on one side."""
         density, velocity, pressure = side
         momentum = density * velocity
         energy = pressure / (self.GAMMA - 1) + 0.5 * momentum * velocity
@@ -269,7 +272,9 @@ class Euler1D(System):
 
 
 def reconstruct(u: Any, xp: Any) -> tuple[Any, Any]:
-    """Return values of cells (..., n) on the two sides of each of the n + 1 faces, with open ends.
+    """Return values of cells (..., n) on the two sides of each face.
+
+    There are n + 1 faces; the ends are open.
 
     The slope is van Albada's mean of the two differences, which is smooth: ``(a^2 b + b^2 a) / (a^2 + b^2)`` if they have the
     same sign, and zero otherwise.

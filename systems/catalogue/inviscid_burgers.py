@@ -203,7 +203,10 @@ class ForcedBurgers(System):
 
 
 def upwind_flux(left: Any, right: Any, xp: Any) -> Any:
-    """Return the flux u^2/2 between two constant states, from the exact solution of their Riemann problem (Godunov's method)."""
+    """Return the flux u^2/2 between two constant states (Godunov's method).
+
+    It is that of the exact solution of their Riemann problem.
+    """
     zero = xp.zeros_like(left)
     from_left, from_right = xp.maximum(left, zero), xp.minimum(right, zero)
     return xp.maximum(0.5 * from_left * from_left, 0.5 * from_right * from_right)

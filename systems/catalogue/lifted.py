@@ -1,4 +1,7 @@
-"""Small systems lifted to many states, whose encoder, latent dynamics and decoder are known exactly."""
+"""Small systems lifted to many states.
+
+Their encoder, latent dynamics and decoder are known exactly.
+"""
 
 # pyright: reportIncompatibleMethodOverride=false
 
@@ -16,7 +19,9 @@ __all__ = ["LiftedSystem", "superpose"]
 
 
 class LiftedSystem(System):
-    """Base of systems whose states ``x = decode(z)`` lie on a manifold of few latent coordinates z, with dz/dt known.
+    """Base of systems with states ``x = decode(z)`` and dz/dt known.
+
+    The states lie on a manifold of few latent coordinates z.
 
     A reduced-order model can be compared with the known encoder, latent dynamics and decoder. f is the chain rule at
     ``z = encode(x)``, so it is tangent to the manifold. `simulate` integrates z, not x. A subclass defines `latent_dim`,
@@ -53,7 +58,7 @@ class LiftedSystem(System):
 
     @abc.abstractmethod
     def _latent_rhs(self, z: Any, mu: Any, t: Any, xp: Any) -> Any:
-        """Return dz/dt (..., d) at latent coordinates (..., d), in the functions of the namespace `xp`."""
+        """Return dz/dt (..., d), in the functions of the namespace `xp`."""
 
     @final
     def encode(self, x: Any) -> Any:
@@ -165,5 +170,8 @@ def _check_last(array: Any, size: int, name: str, system: str) -> None:
 
 
 def superpose(weights: Any, rows: Any) -> Any:
-    """Return ``weights (..., d) @ rows (d, n)`` term by term: matrix products may round differently in other batches."""
+    """Return ``weights (..., d) @ rows (d, n)``, computed term by term.
+
+    Matrix products may round differently in other batches.
+    """
     return sum(weights[..., j : j + 1] * rows[j, :] for j in range(rows.shape[0]))

@@ -16,7 +16,7 @@ __all__ = ["Duffing", "Oscillator", "Pendulum", "VanDerPol"]
 
 
 class Oscillator(System):
-    """Base of systems of two states, position and velocity: x1' = x2, x2' = ``_acceleration``."""
+    """Base of systems of position and velocity: x1' = x2, x2' = ``_acceleration``."""
 
     dims: ClassVar[tuple[str, ...]] = ("component",)
     shape: ClassVar[tuple[int, ...]] = (2,)

@@ -1,4 +1,7 @@
-"""Periodic fields by Fourier modes: the base of Burgers, Kuramoto-Sivashinsky, Navier-Stokes and others."""
+"""Periodic fields by Fourier modes.
+
+They are the base of Burgers, Kuramoto-Sivashinsky, Navier-Stokes and others.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ __all__ = ["Modes", "PeriodicSystem", "lawson_steps", "random_waves"]
 
 @dataclass(frozen=True)
 class Modes:
-    """Fourier modes ``(..., *half grid)`` of real fields ``(..., *grid)``, in one array namespace.
+    """Fourier modes ``(..., *half grid)`` of real fields ``(..., *grid)``.
 
     Attributes
     ----------
@@ -58,18 +61,21 @@ class Modes:
         return sum(k * k for k in self.k)
 
     def gradient(self, y: Any) -> tuple[Any, ...]:
-        """Return the fields of the derivative along each axis, of the fields with modes y."""
+        """Return fields of the derivative along each axis from modes y."""
         return tuple(self.backward(1j * (k * y)) for k in self.k)
 
     def self_advection(self, y: Any) -> Any:
-        """Return the modes of -u u_x = -(u^2 / 2)_x from the resolved modes y of a field u on one axis."""
+        """Return the modes of -u u_x = -(u^2 / 2)_x from the modes y of u.
+
+        u is a field on one axis, of which only resolved modes are used.
+        """
         (k,) = self.k
         u = self.backward(y * self.resolved)
         return -1j * (self.forward(u * u) * (0.5 * k * self.resolved))
 
 
 class PeriodicSystem(System):
-    """Base of systems of periodic fields, x_t = L x + N(x), whose linear part L is diagonal in Fourier modes.
+    """Base of periodic fields, x_t = L x + N(x), with L diagonal in Fourier modes.
 
     A subclass is a frozen dataclass that defines `lengths`, ``_growth``, ``_nonlinear`` and ``_initial``. f, and the
     formulation that `simulate` integrates with L exact, both come from them. Derivatives are exact on the modes.
@@ -127,7 +133,10 @@ class PeriodicSystem(System):
 
     @abc.abstractmethod
     def _growth(self, modes: Modes, mu: tuple[Any, ...]) -> Any:
-        """Return the real part of L on the modes; each parameter in mu broadcasts against modes."""
+        """Return the real part of L on the modes.
+
+        Each parameter in mu broadcasts against modes.
+        """
 
     def _dispersion(self, modes: Modes, mu: tuple[Any, ...]) -> Any:  # noqa: ARG002
         """Return the imaginary part of L on the modes, or None.
@@ -138,11 +147,11 @@ class PeriodicSystem(System):
 
     @abc.abstractmethod
     def _nonlinear(self, y: Any, modes: Modes, mu: tuple[Any, ...]) -> Any:
-        """Return the modes of N of the fields with modes y ``(..., *fields, *half grid)``."""
+        """Return the modes of N from modes y ``(..., *fields, *half grid)``."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Length of each dimension of a state: the fields, if there are several, then the grid."""
+        """Length of each dimension of a state: several fields first, then the grid."""
         grid = len(self.lengths) * (self.n,)  # pyright: ignore[reportAttributeAccessIssue] - a field of the subclass
         return (len(self.fields), *grid) if self.fields else grid
 
@@ -183,7 +192,7 @@ class PeriodicSystem(System):
         return Modes(self._grid, tuple(like(k, x, xp) for k in self._wavenumbers), like(self._resolved, x, xp), xp)
 
     def _spread(self, mu: Any, xp: Any) -> tuple[Any, ...]:
-        """Return each of the parameters (..., p) with axes of length one in place of those of a state."""
+        """Return each parameter (...,) with axes of length one for those of a state."""
         shape = (*mu.shape[:-1], *(1 for _ in self.shape))
         return tuple(xp.reshape(mu[..., i], shape) for i in range(len(self.parameters)))
 
@@ -212,7 +221,7 @@ class PeriodicSystem(System):
         )
 
     def _parseval(self) -> np.ndarray:
-        """Return weights such that the weighted sum of the squared modes is the mean square of a state.
+        """Return weights of squared modes whose sum is the mean square of a state.
 
         Modes k and -k are stored once.
         """
@@ -225,7 +234,9 @@ class PeriodicSystem(System):
 
 
 def lawson_steps(system: PeriodicSystem, x: np.ndarray, h: float, n_steps: int) -> np.ndarray:
-    """Return states ``(batch, *shape)`` after n_steps of length h of Lawson's classical fourth-order method.
+    """Return states after n_steps of length h of Lawson's fourth-order method.
+
+    States are ``(batch, *shape)``; the method is Lawson's form of the classical Runge-Kutta method.
 
     The steps are fixed, so that no state depends on the others of its batch.
     """

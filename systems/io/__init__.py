@@ -1,4 +1,4 @@
-"""Files of trajectories: their format, reading, writing, and the folders that `simulate` fills.
+"""Files of trajectories, and the folders that `simulate` fills.
 
 The modules are private to `systems`, which exports `save_trajectories` and `open_trajectories`.
 """

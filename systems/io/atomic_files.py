@@ -1,4 +1,7 @@
-"""Files that are there as a whole or not at all, even if the process that writes them is killed."""
+"""Files that are there as a whole or not at all.
+
+This holds even if the process that writes them is killed.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Delete the temporary files of killed writers of files `pattern`; running writers hold a lock on theirs."""
+    """Delete temporary files of killed writers of files `pattern`.
+
+    Running writers hold a lock on theirs.
+    """
     if fcntl is None:
         return
     for temporary in folder.glob(f".{pattern}.*.part"):
@@ -67,7 +73,7 @@ def remove_leftovers(folder: Path, pattern: str) -> None:
 
 
 def _open_temporary(path: Path) -> tuple[Path, BinaryIO]:
-    """Return a new temporary file in the folder of `path`, locked until its writer closes it or ends.
+    """Return a new temporary file in the folder of `path`, locked by its writer.
 
     The operating system releases the lock when the process ends, however it ends. The number of the process would not
     do: by now it may belong to another process, or to one on another machine. The lock is shared, because readers of

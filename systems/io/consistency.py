@@ -19,14 +19,17 @@ __all__ = ["check_complete", "check_origin", "check_overlap", "check_units", "la
 
 
 def labels_of(dataset: xr.Dataset) -> list[int]:
-    """Return the indices of the trajectories of a Dataset; an empty list if it has none."""
+    """Return the indices of the trajectories of a Dataset, or an empty list."""
     return dataset["trajectory"].values.tolist() if "trajectory" in dataset.coords else []
 
 
 def check_complete(
     folder: Path, files: Sequence[Path], sets: Sequence[xr.Dataset], provenances: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Raise an error if a folder that holds only shards does not hold all those of one call of `simulate`."""
+    """Raise an error if a folder of shards lacks some of its call of `simulate`.
+
+    Folders that hold other files are not checked.
+    """
     if not all(
         block_of(file) is not None and p.get("kind") == "trajectories"
         for file, p in zip(files, provenances, strict=True)
@@ -68,7 +71,10 @@ def check_units(files: Sequence[Path], sets: Sequence[xr.Dataset]) -> None:
 
 
 def check_overlap(files: Sequence[Path], sets: Sequence[xr.Dataset], provenances: Sequence[Mapping[str, Any]]) -> None:
-    """Raise an error if a trajectory of one call is there twice at the same times: it would count several times."""
+    """Raise an error if a trajectory is there twice at the same times.
+
+    It would count several times.
+    """
     known: dict[tuple[str, int], list[tuple[float, float, Path]]] = {}
     for file, one, provenance in zip(files, sets, provenances, strict=True):
         if provenance.get("kind") != "trajectories":
@@ -90,7 +96,9 @@ def check_overlap(files: Sequence[Path], sets: Sequence[xr.Dataset], provenances
 def check_origin(
     first: Path, file: Path, expected: Mapping[str, Any], found: Mapping[str, Any], dataset: xr.Dataset
 ) -> None:
-    """Raise an error if two files to be joined are of different systems, or of different parameters that are not stored.
+    """Raise an error if two files to be joined have different origins.
+
+    These are different systems, or different parameters that are not stored.
 
     Parameters
     ----------

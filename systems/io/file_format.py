@@ -1,4 +1,4 @@
-"""The file format: names, attributes and checksums that reading and writing share.
+"""The file format: names, attributes and checksums for reading and writing.
 
 A file is valid netCDF-4 in HDF5. It has a dimension scale for every dimension, and variables with explicit dtypes,
 chunked by trajectory, with Fletcher-32 checksums. Its attributes are ``latentrom_schema`` (int), ``latentrom_header``
@@ -37,7 +37,10 @@ INTERNAL = {"CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "_Netcdf4Dimid"
 
 
 def header_digest(file: h5py.File) -> str:
-    """Return the SHA-256 of names, shapes, dtypes, dimensions, attributes and coordinates: all but the chunks of data."""
+    """Return the SHA-256 of all but the chunks of data.
+
+    It covers names, shapes, dtypes, dimensions, attributes and coordinates.
+    """
     digest = hashlib.sha256()
     attributes = {key: as_python(value) for key, value in file.attrs.items() if key != "latentrom_header"}
     digest.update(json.dumps(attributes, sort_keys=True, default=str).encode())
@@ -67,12 +70,15 @@ def _chunk_index(item: h5py.Dataset) -> list[tuple[Any, ...]]:
 
 
 def datasets_of(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """Return the variables and scales of a file in the order in which they were written."""
+    """Return variables and scales of a file in the order of writing."""
     return {name: item for name, item in file.items() if isinstance(item, h5py.Dataset)}
 
 
 def is_coordinate(item: h5py.Dataset) -> bool:
-    """Return whether a dataset is a dimension scale that holds labels, not just the length of its dimension."""
+    """Return whether a dimension scale holds labels.
+
+    Otherwise it has only the length of its dimension.
+    """
     return item.is_scale and not as_python(item.attrs["NAME"]).startswith(NO_COORDINATE)
 
 
@@ -83,7 +89,7 @@ def values_of(item: h5py.Dataset) -> np.ndarray:
 
 
 def attributes_of(item: h5py.Dataset) -> dict[str, Any]:
-    """Return the attributes of a dataset, without those that HDF5 and netCDF-4 use themselves."""
+    """Return the attributes of a dataset, without those of HDF5 and netCDF-4."""
     return {key: as_python(value) for key, value in item.attrs.items() if key not in INTERNAL}
 
 

@@ -1,4 +1,4 @@
-"""Several files opened as one set, or as one set for each group of equal grids and times."""
+"""Several files opened as one set, or one set for each group of equal grids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ LARGEST_READ = 2**25
 
 
 def open_trajectories(path: str | os.PathLike | Iterable[str | os.PathLike]) -> xr.Dataset | list[xr.Dataset]:
-    """Open files of trajectories or collocation pairs; values are read when they are used.
+    """Open files of trajectories or collocation pairs, lazily.
+
+    Values are read when they are used.
 
     Parameters
     ----------
@@ -114,7 +116,10 @@ def _files(path: Any) -> list[Path]:
 
 
 def _read(files: Sequence[Path]) -> list[xr.Dataset]:
-    """Return the Dataset of each file; name a file of another schema version beside one of this version."""
+    """Return the Dataset of each file.
+
+    The error for a file of another schema version names a file of this version beside it.
+    """
     sets = []
     for file in files:
         try:
@@ -130,7 +135,7 @@ def _read(files: Sequence[Path]) -> list[xr.Dataset]:
 
 
 def _signature(dataset: xr.Dataset) -> str:
-    """Return a text that is equal for sets that can be joined along trajectories or points."""
+    """Return a text that is equal for sets that can be joined."""
     leading = dataset["state"].dims[0]
     coords = [(name, c.dims, c.values.tobytes()) for name, c in sorted(dataset.coords.items()) if leading not in c.dims]
     variables = [

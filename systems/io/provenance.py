@@ -1,4 +1,7 @@
-"""Provenance: how data were made, as JSON in the attribute ``provenance`` of a Dataset and of a file."""
+"""Provenance: how data were made.
+
+It is JSON in the attribute ``provenance`` of a Dataset and of a file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def as_json(provenance: Mapping[str, Any], failed: Mapping[int, str]) -> str:
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """Return the attribute as a dictionary, which is empty if a user has put something else there."""
+    """Return the attribute as a dictionary, empty for what a user may have put there."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -47,12 +50,12 @@ def failures(provenance: Mapping[str, Any]) -> dict[int, str]:
 
 
 def call_of(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of the provenance that all files of one call of `simulate` share."""
+    """Return what all files of one call of `simulate` share."""
     return {key: value for key, value in provenance.items() if key != "failed"}
 
 
 def package_version() -> str:
-    """Return the version of the installed distribution, or "unknown" if it is not installed."""
+    """Return the version of the installed distribution, or "unknown"."""
     try:
         return version("latentrom")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Reading one file of trajectories or collocation pairs, lazily: values are read when they are used."""
+"""Reading one file of trajectories or collocation pairs, lazily."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ class OtherSchemaError(SystemsFileError):
 
 
 def read_trajectories(path: Path) -> xr.Dataset:
-    """Return the Dataset of one file, whose values are read when they are used. Raise as `open_trajectories` does."""
+    """Return the Dataset of one file, lazily.
+
+    Values are read when they are used. Errors are those of `open_trajectories`.
+    """
     with _reading(path) as file:
         header = as_python(file.attrs["latentrom_header"])
         data, coords = {}, {}
@@ -55,7 +58,10 @@ def read_trajectories(path: Path) -> xr.Dataset:
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], list[int]]:
-    """Return the provenance of one file and the indices of its trajectories. Raise as `open_trajectories` does."""
+    """Return the provenance of one file and the indices of its trajectories.
+
+    Errors are those of `open_trajectories`.
+    """
     with _reading(path) as file:
         labels = datasets_of(file).get("trajectory")
         held = labels[...].tolist() if labels is not None and is_coordinate(labels) else []
@@ -63,7 +69,7 @@ def read_header(path: Path) -> tuple[dict[str, Any], list[int]]:
 
 
 def schema_of(path: Path) -> int | None:
-    """Return the schema version of a file, or None if `save_trajectories` did not write it."""
+    """Return the schema version of a file, or None for other kinds of files."""
     try:
         with h5py.File(path, "r") as file:
             return as_python(file.attrs["latentrom_schema"])
@@ -73,7 +79,7 @@ def schema_of(path: Path) -> int | None:
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[h5py.File]:
-    """Open and check an HDF5 file; turn every failure into an error that names the file."""
+    """Open and check an HDF5 file; make failures errors that name the file."""
     try:
         with h5py.File(path, "r") as file:
             _check_file(path, file)
@@ -91,7 +97,7 @@ def _reading(path: Path) -> Iterator[h5py.File]:
 
 
 def _check_file(path: Path, file: h5py.File) -> None:
-    """Raise an error unless the file was written by `save_trajectories`, in this schema version, and is unaltered."""
+    """Raise an error unless `save_trajectories` wrote the file and it is unaltered."""
     schema = file.attrs.get("latentrom_schema")
     if schema is None:
         raise SystemsFileError(
@@ -111,7 +117,10 @@ def _check_file(path: Path, file: h5py.File) -> None:
 
 
 class _StoredArray(BackendArray):
-    """A variable of a file, which is opened for each read: no handle stays open, and a failing read names the file."""
+    """A variable of a file, which is opened for each read.
+
+    No handle stays open, and a failing read names the file.
+    """
 
     def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, header: str):
         self.path, self.name, self.shape, self.dtype, self.header = path, name, shape, dtype, header
@@ -139,7 +148,10 @@ class _StoredArray(BackendArray):
             raise self._damaged(f"it is truncated or altered ({error})") from error
 
     def _values(self, file: h5py.File, key: tuple[Any, ...]) -> np.ndarray:
-        """Return the values at `key`; raise an error if a chunk is missing, which HDF5 fills with NaN."""
+        """Return the values at `key`; raise an error if a chunk is missing.
+
+        HDF5 fills missing chunks with NaN.
+        """
         values = np.asarray(datasets_of(file)[self.name][key])
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise RuntimeError("a part of it is missing")  # stored data are finite
@@ -153,7 +165,7 @@ class _StoredArray(BackendArray):
         )
 
     def _where(self, file: h5py.File, key: tuple[Any, ...]) -> str:
-        """Return " of trajectory i" for the first requested trajectory that cannot be read."""
+        """Return " of trajectory i" for the first one that cannot be read."""
         labels = datasets_of(file).get("trajectory")
         if not key or labels is None or datasets_of(file)[self.name].dims[0][0] != labels:
             return ""

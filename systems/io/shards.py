@@ -77,12 +77,15 @@ class Folder:
         return self.path / shard_name(block)
 
     def failed(self) -> dict[int, str]:
-        """Return the reason for each trajectory of the finished blocks that could not be integrated."""
+        """Return the reason for each failed trajectory of the finished blocks."""
         finished = (self._failed[block.start] for block in self._blocks if self._holds(block))
         return {i: why for failed in finished for i, why in failed.items()}
 
     def unfinished(self) -> list[range]:
-        """Return the blocks that are still to be made. Raise SystemsOSError if the folder cannot be written to."""
+        """Return the blocks that are still to be made.
+
+        Raise SystemsOSError if there are some and the folder cannot be written to.
+        """
         missing = [block for block in self._blocks if not self._holds(block)]
         if missing and not os.access(self.path, os.W_OK | os.X_OK):
             raise SystemsOSError(
@@ -97,7 +100,10 @@ class Folder:
         return block.start in self._failed and OUT_OF_TIME not in self._failed[block.start].values()
 
     def _checked(self, file: Path) -> tuple[range, dict[int, str]]:
-        """Return the block of a file and its failures; raise an error unless the file belongs to this call."""
+        """Return the block of a file and its failures.
+
+        Raise an error unless the file belongs to this call.
+        """
         remedy = "delete it, and the same call makes it again"
         try:
             provenance, labels = (read_record(file), []) if file.name.endswith(RECORD) else read_header(file)
@@ -162,13 +168,16 @@ def shard_name(block: range) -> str:
 
 
 def block_of(file: Path) -> range | None:
-    """Return the block that the name of a shard or a record states, or None for other names."""
+    """Return the block that the name of a file states, or None for other names."""
     match = NAME.fullmatch(file.name)
     return None if match is None else range(int(match[1]), int(match[2]) + 1)
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Return the provenance in the record of a block that failed. Raise SystemsOSError or SystemsFileError."""
+    """Return the provenance in the record of a block that failed.
+
+    Raise SystemsOSError or SystemsFileError if it cannot be read.
+    """
     try:
         provenance = json.loads(path.read_text(encoding="utf-8"))
         failures(provenance)
@@ -180,7 +189,10 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def check_place(file: Path, provenance: Mapping[str, Any], labels: Sequence[int]) -> None:
-    """Raise SystemsFileError unless a shard holds the trajectories `labels` that its name states."""
+    """Require that a shard holds the trajectories that its name states.
+
+    `labels` are those that it holds.
+    """
     block = block_of(file)
     if block is None or provenance.get("kind") != "trajectories":
         return

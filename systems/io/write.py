@@ -115,7 +115,10 @@ def _check_time(time: np.ndarray) -> None:
 
 
 def _image(dataset: xr.Dataset, name: str) -> bytes:
-    """Return the bytes of the HDF5 file, made in memory: HDF5 itself may end the process on a full disk."""
+    """Return the bytes of the HDF5 file, made in memory.
+
+    HDF5 itself may end the process on a full disk.
+    """
     with h5py.File(name, "w", driver="core", backing_store=False, libver="v108", track_order=True) as file:
         scales = {}
         for dim, size in dataset.sizes.items():
@@ -165,7 +168,10 @@ def _write(file: h5py.File, name: str, variable: xr.Variable) -> h5py.Dataset:
 
 
 def _chunks(dims: Sequence[Any], shape: tuple[int, ...], itemsize: int) -> tuple[int, ...] | None:
-    """Return the chunks of a variable: one trajectory each, or a part of its times, or a number of points."""
+    """Return the chunks of a variable.
+
+    A chunk is one trajectory, a part of its times, or a number of points.
+    """
     if not shape:
         return None
     chunks = list(shape)

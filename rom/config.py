@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Self
 
-from rom.networks.field_network import FieldNetwork
+from rom.networks.field_network import FieldNetwork, field_network_from_dict, field_network_to_dict
 from rom.networks.mlp import ACTIVATIONS
 from rom.reduction.spline_space import Coordinate
 from rom.utils.checks import require_choice, require_flag, require_integer, require_number, require_widths
@@ -365,8 +365,7 @@ class FitConfig(JsonSettings):
         >>> rom.FitConfig(network=rom.Implicit()).to_dict()["network"]["kind"]
         'Implicit'
         """
-        network = None if self.network is None else {"kind": type(self.network).__name__, **self.network.to_dict()}
-        return super().to_dict() | {"network": network}
+        return super().to_dict() | {"network": self.network and field_network_to_dict(self.network)}
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Self:
@@ -394,15 +393,8 @@ class FitConfig(JsonSettings):
         >>> rom.FitConfig.from_dict({"hidden": [64, 64]}).hidden
         (64, 64)
         """
-        network = settings.get("network")
-        if network is not None:
-            if not isinstance(network, dict):
-                raise RomTypeError(f"FitConfig.network must be a dictionary with its 'kind', got {network!r}")
-            given = dict(network)
-            kind = given.pop("kind", "")
-            require_choice("FitConfig.network", kind, tuple(FieldNetwork.kinds))
-            settings = settings | {"network": FieldNetwork.kinds[kind].from_dict(given)}
-        space = settings.get("space")
-        if space is not None:
-            settings = settings | {"space": Coordinate.from_dict(space)}
+        if settings.get("network") is not None:
+            settings = settings | {"network": field_network_from_dict(settings["network"])}
+        if settings.get("space") is not None:
+            settings = settings | {"space": Coordinate.from_dict(settings["space"])}
         return super().from_dict(settings)

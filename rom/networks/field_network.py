@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from rom.networks.geometry import Geometry
+from rom.utils.checks import require_choice
+from rom.utils.errors import RomTypeError
 from rom.utils.json_dataclass import JsonSettings
 
-__all__ = ["FieldNetwork"]
+__all__ = ["FieldNetwork", "field_network_from_dict", "field_network_to_dict"]
 
 
 class FieldNetwork(JsonSettings, ABC):
@@ -63,3 +65,26 @@ class FieldNetwork(JsonSettings, ABC):
 
         Parameters, results and errors are those of `encoder`.
         """
+
+
+def field_network_to_dict(network: FieldNetwork) -> dict[str, Any]:
+    """Return settings as a dictionary of JSON types, with the name of their class as "kind"."""
+    return {"kind": type(network).__name__, **network.to_dict()}
+
+
+def field_network_from_dict(settings: Any) -> FieldNetwork:
+    """Return the settings that `field_network_to_dict` wrote.
+
+    Raises
+    ------
+    RomTypeError
+        If `settings` are not a dictionary.
+    RomValueError
+        If the kind or a setting is unknown; the message contains the nearest valid name.
+    """
+    if not isinstance(settings, dict):
+        raise RomTypeError(f"FitConfig.network must be a dictionary with its 'kind', got {settings!r}")
+    given = dict(settings)
+    kind = given.pop("kind", "")
+    require_choice("FitConfig.network", kind, tuple(FieldNetwork.kinds))
+    return FieldNetwork.kinds[kind].from_dict(given)

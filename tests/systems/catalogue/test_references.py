@@ -30,7 +30,7 @@ def test_rates_and_a_trajectory(reference):
 
 def test_every_built_in_system_has_a_reference():
     kinds = {kind for kind in vars(systems).values() if isinstance(kind, type) and issubclass(kind, systems.System)}
-    lifted = {kind for kind in kinds if issubclass(kind, systems.LiftedSystem)}  # against `encode`, in test_ordinary
+    lifted = {kind for kind in kinds if issubclass(kind, systems.LiftedSystem)}  # against `encode`, in test_odes
     assert {kind.__name__ for kind in kinds - lifted} - {"System", "PeriodicSystem"} == set(REFERENCES)
 
 

@@ -1,9 +1,10 @@
-"""Convolutional encoders and decoders of fields on grids: each level halves the grid, or doubles it.
+"""Convolutional encoders and decoders of fields on grids, whose levels halve or double the grid.
 
-They act on standardised fields (B, channels, *shape) row by row, and start at zero: the last layers of both do.
+They act on standardised fields (B, channels, *shape), each row by itself. Their last layers are zero before training.
 
-Tensors inside are channels last, (B, *grid, c), and a line is a plane of one row: torch's convolutions on the CPU are faster
-so. A convolution and the resampling after or before it are merged into one kernel, which is the same map for less.
+Torch's convolutions on the CPU are faster if channels come last, (B, *grid, c), and if a line is a plane with one row.
+Tensors inside the networks are therefore of this form. Each convolution is merged with the resampling before or after it
+into one kernel, which is the same map in less time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rom.utils.errors import RomValueError, nearest
 
 __all__ = ["Convolutional"]
 
+# Valid values of settings
 PADDINGS = ("auto", "periodic", "zeros")
 DOWN = ("stride", "pool")
 UP = ("resize", "transposed")
@@ -31,17 +33,41 @@ UP = ("resize", "transposed")
 
 @dataclass(frozen=True)
 class Convolutional(FieldNetwork):
-    """Convolutional encoder and decoder of fields on a grid of one to three axes.
+    """Settings of a convolutional encoder and decoder of fields on a grid of one to three axes.
 
-    channels: features at each level; each level halves the grid, which 2^levels must divide.
-    kernel: points of a kernel along each axis, odd.
-    padding: "periodic", "zeros", or "auto": periodic along axes that have a period and zeros along the others.
-    down: "stride" halves the grid by strided convolutions; "pool" by the mean of neighbours after each convolution.
-    up: "resize" doubles the grid by repeating values before each convolution, which leaves no checkerboards (Odena,
-        Dumoulin & Olah 2016, Distill); "transposed" by transposed convolutions.
-    activation: a name of `rom.networks.mlp.ACTIVATIONS`.
-    axes: names of the axes to convolve along, or of one; the others count as channels. None means all that have numbers as
-        coordinates, or none.
+    Parameters
+    ----------
+    channels : tuple of int, default (16, 32)
+        Number of features at each level. Each level halves the grid, so 2^levels must divide its numbers of points.
+    kernel : int, default 3
+        Number of points of a kernel along each axis, odd.
+    padding : {"auto", "periodic", "zeros"}, default "auto"
+        Values around the grid. "auto" is "periodic" along axes that have a period, and "zeros" along the others.
+    down : {"stride", "pool"}, default "stride"
+        How the encoder halves the grid: by strided convolutions, or by the mean of neighbours after each convolution.
+    up : {"resize", "transposed"}, default "resize"
+        How the decoder doubles the grid: by repeating values before each convolution, which leaves no checkerboard
+        patterns (Odena et al. 2016), or by transposed convolutions.
+    activation : str, default "tanh"
+        "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
+    axes : tuple of str, str or None, default None
+        Names of the axes to convolve along. Values along other axes are channels. None means all axes without text labels.
+
+    Raises
+    ------
+    RomTypeError, RomValueError
+        If a setting is unknown or has an invalid value.
+
+    References
+    ----------
+    Odena, Dumoulin & Olah 2016, Distill, https://doi.org/10.23915/distill.00003.
+
+    Examples
+    --------
+    >>> import rom
+    >>> config = rom.FitConfig(network=rom.Convolutional(channels=(8, 16), padding="periodic"))
+    >>> config.network.kernel
+    3
     """
 
     channels: tuple[int, ...] = (16, 32)
@@ -69,14 +95,54 @@ class Convolutional(FieldNetwork):
             require_names("Convolutional.axes", self.axes)
 
     def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
-        """Fields (B, channels, *shape) to latent states (B, d). Raises `RomValueError` for a grid that does not fit."""
+        """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The encoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If levels, kernel or axes do not fit the grid.
+        """
         grid = grid_of(self, geometry)
         widths = [grid.channels, *self.channels]
         levels = [Down(a, b, grid.axes, self.down, generator) for a, b in pairwise(widths)]
         return ConvolutionalEncoder(grid, levels, self.activation, latent_dim)
 
     def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
-        """Latent states (B, d) to fields (B, channels, *shape). Raises `RomValueError` for a grid that does not fit."""
+        """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The decoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If levels, kernel or axes do not fit the grid.
+        """
         grid = grid_of(self, geometry)
         linear = uniform_(blank_linear(latent_dim, self.channels[-1] * math.prod(grid.coarsest)), latent_dim, generator)
         widths = [*reversed(self.channels), grid.channels]
@@ -86,7 +152,19 @@ class Convolutional(FieldNetwork):
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of the tensors inside: its points, how many times fewer the next level has, its kernel, what is around it."""
+    """Axis of the tensors inside a network.
+
+    Attributes
+    ----------
+    size : int
+        Number of points.
+    factor : int
+        Ratio of the numbers of points at consecutive levels.
+    kernel : int
+        Number of points of a kernel.
+    periodic : bool
+        Whether the axis is periodic; otherwise there are zeros around it.
+    """
 
     size: int
     factor: int
@@ -95,17 +173,26 @@ class Axis:
 
     @property
     def reach(self) -> int:
-        """Points between the middle of the kernel and its end."""
+        """Number of points between the middle of the kernel and its end."""
         return self.kernel // 2
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The axes that are convolved along, and how fields get there and back.
+    """Axes to convolve along, and the way of fields to them and back.
 
-    order: dimensions of a batch of fields, in the order of the tensors inside. shape: of a field in that order.
-    channels: values at a point of the grid, axes that count as channels included. axes: of the tensors inside.
-    coarsest: the grid at the last level.
+    Attributes
+    ----------
+    order : tuple of int
+        Dimensions of a batch of fields, in the order of the tensors inside.
+    shape : tuple of int
+        Shape of a field in that order.
+    channels : int
+        Number of values at a point of the grid, including axes that count as channels.
+    axes : tuple of Axis
+        Axes of the tensors inside.
+    coarsest : tuple of int
+        Numbers of points at the last level.
     """
 
     order: tuple[int, ...]
@@ -115,18 +202,18 @@ class Grid:
     coarsest: tuple[int, ...]
 
     def enter(self, fields: Tensor) -> Tensor:
-        """Fields (B, channels, *shape) as (B, *grid, c)."""
+        """Return fields (B, channels, *shape) as (B, *grid, c)."""
         return fields.permute(self.order).reshape(len(fields), *(axis.size for axis in self.axes), self.channels)
 
     def leave(self, features: Tensor) -> Tensor:
-        """The inverse of `enter`."""
+        """Return features (B, *grid, c) as fields (B, channels, *shape), the inverse of `enter`."""
         return features.reshape(len(features), *self.shape).permute(
             *(self.order.index(k) for k in range(len(self.order)))
         )
 
 
 def grid_of(settings: Convolutional, geometry: Geometry) -> Grid:
-    """The grid of `geometry` as `settings` see it. Raises `RomValueError` for axes, sizes and kernels that do not fit."""
+    """Return the grid of `geometry` for these settings, or raise `RomValueError` if they do not fit it."""
     names = geometry.axes if settings.axes is None else settings.axes
     for name in names:
         if name not in geometry.axes:
@@ -153,7 +240,7 @@ def grid_of(settings: Convolutional, geometry: Geometry) -> Grid:
 
 
 def axis_of(settings: Convolutional, geometry: Geometry, k: int) -> Axis:
-    """The k-th axis of a field. Raises `RomValueError` where the levels or the kernel do not fit its points."""
+    """Return the k-th axis of a field, or raise `RomValueError` if levels or kernel do not fit its points."""
     name, size, levels = geometry.axes[k], geometry.shape[k], len(settings.channels)
     if size % 2**levels:
         raise RomValueError(
@@ -173,7 +260,7 @@ def axis_of(settings: Convolutional, geometry: Geometry, k: int) -> Axis:
 
 
 def remedy_for(size: int, levels: int) -> str:
-    """What to change so that 2^levels divides the points along an axis."""
+    """Return what to change so that 2^levels divides the number of points along an axis."""
     below = size - size % 2**levels
     works = f"{below} or {below + 2**levels} points" if below else f"{2**levels} points"
     fits = (size & -size).bit_length() - 1
@@ -181,7 +268,7 @@ def remedy_for(size: int, levels: int) -> str:
 
 
 class ConvolutionalEncoder(nn.Module):
-    """Fields (B, channels, *shape) to latent states (B, d): convolutions, then a linear map of all features."""
+    """Encoder from fields (B, channels, *shape) to latent states (B, d): convolutions, then a linear map."""
 
     def __init__(self, grid: Grid, levels: list[Down], activation: str, latent_dim: int):
         super().__init__()
@@ -191,10 +278,11 @@ class ConvolutionalEncoder(nn.Module):
         self.linear = zero_(blank_linear(levels[-1].bias.numel() * math.prod(grid.coarsest), latent_dim))
 
     def forward(self, fields: Tensor) -> Tensor:
+        """Return latent states (B, d) of fields (B, channels, *shape)."""
         return self.linear(self.trunk(fields).flatten(1))
 
     def trunk(self, fields: Tensor) -> Tensor:
-        """Features (B, *coarsest grid, c) of fields (B, channels, *shape)."""
+        """Return features (B, *coarsest grid, c) of fields (B, channels, *shape)."""
         features = self.grid.enter(fields)
         for level in self.levels:
             features = activate(self.activation, level(features))
@@ -202,7 +290,7 @@ class ConvolutionalEncoder(nn.Module):
 
 
 class ConvolutionalDecoder(nn.Module):
-    """Latent states (B, d) to fields (B, channels, *shape): a linear map to features on the coarsest grid, convolutions."""
+    """Decoder from latent states (B, d) to fields (B, channels, *shape): a linear map, then convolutions."""
 
     def __init__(self, grid: Grid, linear: nn.Linear, levels: list[Up], activation: str):
         super().__init__()
@@ -213,20 +301,21 @@ class ConvolutionalDecoder(nn.Module):
         zero_(levels[-1])
 
     def forward(self, latent: Tensor) -> Tensor:
+        """Return fields (B, channels, *shape) of latent states (B, d)."""
         return self.trunk(self.linear(latent).unflatten(1, (*self.grid.coarsest, -1)))
 
     def trunk(self, features: Tensor) -> Tensor:
-        """Fields (B, channels, *shape) of features (B, *coarsest grid, c)."""
+        """Return fields (B, channels, *shape) of features (B, *coarsest grid, c)."""
         for level in self.levels:
             features = level(activate(self.activation, features))
         return self.grid.leave(features)
 
 
 class Down(nn.Module):
-    """A convolution that halves the grid: (B, *grid, n_in) to (B, *(grid / 2), n_out).
+    """Convolution that halves the grid, from (B, *grid, n_in) to (B, *(grid / 2), n_out).
 
-    By strides, or by the mean of neighbours: convolution and mean are one strided convolution, whose kernel is a point
-    wider along each axis.
+    The grid is halved by strides, or by the mean of neighbours. A convolution followed by the mean is one strided
+    convolution, whose kernel has one point more along each axis.
     """
 
     def __init__(self, n_in: int, n_out: int, axes: tuple[Axis, ...], down: str, generator: torch.Generator | None):
@@ -239,6 +328,7 @@ class Down(nn.Module):
         uniform_(self, n_in * math.prod(kernel), generator)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return features (B, *(grid / 2), n_out) of features (B, *grid, n_in)."""
         factors = [axis.factor for axis in self.axes]
         weight = widened(self.weight, self.axes) / math.prod(factors) if self.pool else self.weight
         zeros = []
@@ -250,10 +340,10 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """A convolution that doubles the grid: (B, *grid, n_in) to (B, *(2 grid), n_out).
+    """Convolution that doubles the grid, from (B, *grid, n_in) to (B, *(2 grid), n_out).
 
-    By a transposed convolution, or by repeating values before a convolution: both in one are a transposed convolution,
-    whose kernel is a point wider along each axis.
+    The grid is doubled by a transposed convolution, or by repeating values before a convolution. The latter two are one
+    transposed convolution, whose kernel has one point more along each axis.
     """
 
     def __init__(self, n_in: int, n_out: int, axes: tuple[Axis, ...], up: str, generator: torch.Generator | None):
@@ -268,6 +358,7 @@ class Up(nn.Module):
         uniform_(self, n_in * math.prod(kernel) / shared, generator)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return features (B, *(2 grid), n_out) of features (B, *grid, n_in)."""
         factors = [axis.factor for axis in self.axes]
         weight = widened(self.weight, self.axes) if self.resize else self.weight
         crops = []
@@ -282,7 +373,7 @@ class Up(nn.Module):
 
 
 def widened(weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
-    """Kernels (., ., *kernel), convolved with (1, 1) along each axis of which the grid changes."""
+    """Return kernels (., ., *kernel) convolved with (1, 1) along each axis whose number of points changes."""
     for k, axis in enumerate(reversed(axes)):
         if axis.factor > 1:
             before = [0, 0] * k  # torch counts axes from the last
@@ -291,6 +382,6 @@ def widened(weight: Tensor, axes: tuple[Axis, ...]) -> Tensor:
 
 
 def wrapped(features: Tensor, axis: int, margin: int) -> Tensor:
-    """Features with `margin` more points at both ends of a periodic axis."""
+    """Return features with `margin` more points at both ends of a periodic axis."""
     n = features.shape[axis]
     return torch.cat([features.narrow(axis, n - margin, margin), features, features.narrow(axis, 0, margin)], dim=axis)

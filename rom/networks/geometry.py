@@ -1,4 +1,4 @@
-"""What a network that acts on a field is told of it: how many values there are at a point, and where the points lie."""
+"""Geometry of fields, for networks that act on them: values at a point, and positions of the points."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ __all__ = ["Geometry", "geometry_of"]
 
 @dataclass(frozen=True)
 class Geometry:
-    """The points of a field.
+    """Points of a field.
 
-    channels: number of values at each point. shape: points along each axis of the grid; (n_nodes,) of a mesh.
-    axes: names of the axes, one for each of `shape`.
-    positions (n_points, k): where the points lie, in the order of the flat grid; None where the data do not say.
-    periods (k,): the period along each direction, None where there is none.
-    state_order (n,): which component of the flat state each value of the field (channels, *shape) is; None for the same order.
+    Attributes
+    ----------
+    channels : int
+        Number of values at each point.
+    shape : tuple of int
+        Number of points along each axis of a grid; (n_nodes,) for a mesh.
+    axes : tuple of str
+        Names of the axes.
+    positions : numpy.ndarray, shape (n_points, k), or None
+        Positions of the points, in the order of the flat grid; None if the data have none.
+    periods : tuple of float or None
+        Period along each of the k directions, or None.
+    state_order : numpy.ndarray of int, shape (n,), or None
+        Component of the flat state for each value of the field (channels, *shape); None for the same order.
     """
 
     channels: int
@@ -35,19 +44,24 @@ class Geometry:
 
     @property
     def n_points(self) -> int:
+        """Number of points."""
         return int(np.prod(self.shape, dtype=int))
 
     @property
     def order(self) -> np.ndarray:
-        """`state_order`, written out."""
+        """The array `state_order`, also if it is None."""
         return np.arange(self.channels * self.n_points) if self.state_order is None else self.state_order
 
 
 def geometry_of(layout: Layout) -> Geometry:
-    """The field that a state is: over all dimensions without text labels, with the rest as channels.
+    """Return the geometry of states: all dimensions without text labels are axes, the others are channels.
 
-    Variables of one state are further channels, and need the same dimensions. Raises `RomValueError` where they differ, or where
-    a state has no such dimension.
+    The variables of a state are further channels.
+
+    Raises
+    ------
+    RomValueError
+        If variables differ in their dimensions, or if a state has no dimension without text labels.
     """
     parts = layout.parts
     first = parts[0]
@@ -76,10 +90,15 @@ def geometry_of(layout: Layout) -> Geometry:
 def positions_of(
     layout: Layout, axes: tuple[str, ...], shape: tuple[int, ...]
 ) -> tuple[np.ndarray | None, tuple[float | None, ...]]:
-    """Positions (n_points, k) and periods (k,) by the numeric coordinates of the axes; None where one has none.
+    """Return positions (n_points, k) and periods (k,) by the numeric coordinates of the axes.
 
-    Of a single axis without a coordinate of its own name, or with one that only counts, such as the nodes of a mesh, the other
-    coordinates along it (x, y) tell the positions. Raises `RomValueError` for a period that is no length.
+    A single axis, such as the nodes of a mesh, may have no coordinate of its own name, or one that only numbers its points.
+    Then the other coordinates along it, such as x and y, are the positions. Positions are None if an axis has no coordinate.
+
+    Raises
+    ------
+    RomValueError
+        If a period is not a positive number.
     """
     numeric = {name: c for name, c in layout.coords.items() if not is_text(c)}
 
@@ -87,7 +106,7 @@ def positions_of(
         return checked_period(f"network: the coordinate {name!r}", numeric[name]["attrs"].get("period"))
 
     own = [c if (c := numeric.get(axis)) is not None and tuple(c["dims"]) == (axis,) else None for axis in axes]
-    if len(axes) == 1 and (own[0] is None or counts(own[0])):
+    if len(axes) == 1 and (own[0] is None or is_numbering(own[0])):
         along = [name for name, c in numeric.items() if tuple(c["dims"]) == axes and name != axes[0]]
         if along:
             values = np.stack([np.asarray(numeric[name]["data"], dtype=float) for name in along], axis=1)
@@ -100,11 +119,11 @@ def positions_of(
     return values, periods
 
 
-def counts(coordinate: dict[str, Any]) -> bool:
-    """Whether a coordinate of a layout is 0, 1, 2, ..., and says nothing of space."""
+def is_numbering(coordinate: dict[str, Any]) -> bool:
+    """Return whether a coordinate of a layout is 0, 1, 2, ..., and therefore no position in space."""
     return np.array_equal(coordinate["data"], np.arange(len(coordinate["data"])))
 
 
 def is_text(coordinate: dict[str, Any] | None) -> bool:
-    """Whether a coordinate of a layout holds labels and not numbers."""
+    """Return whether a coordinate of a layout holds labels and not numbers."""
     return coordinate is not None and np.dtype(coordinate.get("dtype", "float64")).kind not in "iuf"

@@ -1,7 +1,7 @@
 """Graph networks: encoders and decoders of fields on meshes, by messages between neighbouring nodes.
 
-They act on standardised fields (B, channels, *shape), whose points in flat order are the nodes, row by row, and start at
-zero. PyTorch Geometric is imported when a network is built.
+They act on standardised fields (B, channels, *shape), each row by itself, and are zero before training. The points of a
+field in flat order are the nodes. PyTorch Geometric is imported when a network is built.
 """
 
 from __future__ import annotations
@@ -27,15 +27,31 @@ __all__ = ["Graph", "edges_of"]
 
 @dataclass(frozen=True)
 class Graph(FieldNetwork):
-    """Encoder and decoder by message passing on a mesh. Needs PyTorch Geometric: `pip install latentrom[graph]`.
+    """Settings of an encoder and decoder by message passing on a mesh.
 
-    edges: pairs of nodes that are neighbours, in the order of the flat field; also an array (E, 2) or (2, E). They are used
-        in both directions; duplicates and loops are dropped. `rom.networks.graph.edges_of` makes them from triangles.
-    channels: features of a node after each round of messages.
-    activation: a name of `rom.networks.mlp.ACTIVATIONS`.
+    They need PyTorch Geometric: ``pip install latentrom[graph]``. If the data have positions, messages depend on the
+    distance vector of two nodes, in units of the mean length of an edge. Along periodic directions it is the shortest one.
 
-    Where positions are known, messages depend on the distance vector of two nodes, in units of the mean length of an edge,
-    across the ends of periodic directions where that is shorter.
+    Parameters
+    ----------
+    edges : pairs of int, or array of shape (E, 2) or (2, E)
+        Pairs of neighbouring nodes, which are numbered as in the flat field. Edges have no direction; duplicates and loops
+        are dropped. `rom.networks.graph.edges_of` makes them from triangles.
+    channels : tuple of int, default (16, 16)
+        Number of features of a node after each round of messages.
+    activation : str, default "tanh"
+        "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
+
+    Raises
+    ------
+    RomTypeError, RomValueError
+        If a setting is unknown or has an invalid value.
+
+    Examples
+    --------
+    >>> import rom
+    >>> rom.Graph([[0, 1], [2, 1], [1, 0]]).edges
+    ((0, 1), (1, 2))
     """
 
     edges: tuple[tuple[int, int], ...] = field(repr=False)
@@ -51,7 +67,27 @@ class Graph(FieldNetwork):
         require_choice("Graph.activation", self.activation, ACTIVATIONS)
 
     def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
-        """Fields (B, channels, *shape) to latent states (B, d). Raises `RomValueError` where edges and nodes do not match."""
+        """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The encoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If edges and nodes do not match.
+        """
         convolution = convolution_on(self, geometry, generator)
         widths = [geometry.channels, *self.channels]
         narrow = uniform_(blank_linear(widths[-1], geometry.channels), widths[-1], generator)
@@ -59,7 +95,27 @@ class Graph(FieldNetwork):
         return GraphEncoder(rounds, narrow, geometry.n_points, self.activation, latent_dim)
 
     def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
-        """Latent states (B, d) to fields (B, channels, *shape). Raises `RomValueError` where edges and nodes do not match."""
+        """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The decoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If edges and nodes do not match.
+        """
         convolution = convolution_on(self, geometry, generator)
         widths = list(reversed(self.channels))
         lift = uniform_(blank_linear(latent_dim, geometry.n_points * widths[0]), latent_dim, generator)
@@ -68,7 +124,11 @@ class Graph(FieldNetwork):
 
 
 class GraphEncoder(nn.Module):
-    """Fields (B, channels, *shape) to latent states (B, d): rounds of messages, few features a node, all of them read."""
+    """Encoder from fields (B, channels, *shape) to latent states (B, d).
+
+    After the rounds of messages, features are reduced to as many as there are channels at each node. A linear map takes
+    those of all nodes to latent states.
+    """
 
     def __init__(self, rounds: list[nn.Module], narrow: nn.Linear, n_nodes: int, activation: str, latent_dim: int):
         super().__init__()
@@ -78,18 +138,19 @@ class GraphEncoder(nn.Module):
         self.activation = activation
 
     def forward(self, fields: Tensor) -> Tensor:
+        """Return latent states (B, d) of fields (B, channels, *shape)."""
         features = activate(self.activation, self.narrow(self.trunk(fields.flatten(2).permute(2, 0, 1))))
         return self.linear(features.movedim(0, 1).flatten(1))
 
     def trunk(self, features: Tensor) -> Tensor:
-        """Features (N, B, c) after all rounds of messages, of the values (N, B, channels) at the nodes."""
+        """Return features (N, B, c) after all rounds of messages, from values (N, B, channels) at the nodes."""
         for messages in self.rounds:
             features = activate(self.activation, messages(features))
         return features
 
 
 class GraphDecoder(nn.Module):
-    """Latent states (B, d) to fields (B, channels, *shape): a linear map to features of nodes, rounds of messages."""
+    """Decoder from latent states (B, d) to fields (B, channels, *shape): a linear map, then rounds of messages."""
 
     def __init__(self, lift: nn.Linear, rounds: list[nn.Module], geometry: Geometry, activation: str):
         super().__init__()
@@ -100,21 +161,43 @@ class GraphDecoder(nn.Module):
         self.activation = activation
 
     def forward(self, latent: Tensor) -> Tensor:
+        """Return fields (B, channels, *shape) of latent states (B, d)."""
         features = self.lift(latent).unflatten(1, (self.geometry.n_points, -1)).movedim(1, 0)
         values = self.linear(self.trunk(activate(self.activation, features)))
         return values.permute(1, 2, 0).unflatten(2, self.geometry.shape)
 
     def trunk(self, features: Tensor) -> Tensor:
-        """Features (N, B, c) after all rounds of messages."""
+        """Return features (N, B, c) after all rounds of messages."""
         for messages in self.rounds:
             features = activate(self.activation, messages(features))
         return features
 
 
 def edges_of(triangles: Any) -> tuple[tuple[int, int], ...]:
-    """The edges of cells (T, k) whose nodes are all neighbours: triangles, such as `scipy.spatial.Delaunay.simplices`.
+    """Return the edges of cells whose nodes are all neighbours, such as triangles.
 
-    Raises `RomTypeError` for nodes that are no integers and `RomValueError` for another shape.
+    Parameters
+    ----------
+    triangles : array_like of int, shape (T, k)
+        Nodes of each cell, such as ``scipy.spatial.Delaunay(points).simplices``.
+
+    Returns
+    -------
+    tuple of tuple of int
+        Pairs of nodes, the smaller first, each once.
+
+    Raises
+    ------
+    RomTypeError
+        If nodes are not integers.
+    RomValueError
+        If `triangles` has another shape, or negative nodes.
+
+    Examples
+    --------
+    >>> from rom.networks.graph import edges_of
+    >>> edges_of([[0, 1, 2], [1, 2, 3]])
+    ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3))
     """
     cells = integers("edges_of: triangles", triangles)
     if cells.ndim != 2 or cells.shape[1] < 2:
@@ -124,7 +207,7 @@ def edges_of(triangles: Any) -> tuple[tuple[int, int], ...]:
 
 
 def integers(name: str, nodes: Any) -> np.ndarray:
-    """Nodes as an array of integers, none negative; otherwise a typed error."""
+    """Return nodes as an array of integers, or raise a typed error if they are others or negative."""
     try:
         array = np.asarray(nodes)
     except ValueError as error:  # rows of different lengths
@@ -137,7 +220,7 @@ def integers(name: str, nodes: Any) -> np.ndarray:
 
 
 def undirected(edges: Any) -> tuple[tuple[int, int], ...]:
-    """Every pair of different nodes once, the smaller first, in order."""
+    """Return each pair of different nodes once, the smaller first, sorted."""
     pairs = integers("Graph.edges", edges)
     if pairs.ndim == 2 and pairs.shape[0] == 2 != pairs.shape[1]:
         pairs = pairs.T
@@ -152,7 +235,15 @@ def undirected(edges: Any) -> tuple[tuple[int, int], ...]:
 def convolution_on(
     settings: Graph, geometry: Geometry, generator: torch.Generator | None
 ) -> Callable[[int, int], nn.Module]:
-    """A maker of convolutions on the mesh: (n_in, n_out) to a module. Raises `RomValueError` for edges that do not fit."""
+    """Return a function that makes convolutions on the mesh, from the numbers (n_in, n_out) of features.
+
+    Raises
+    ------
+    RomImportError
+        If PyTorch Geometric is not installed.
+    RomValueError
+        If edges and nodes do not match.
+    """
     require_package("torch_geometric.nn", "PyTorch Geometric", "graph", "rom.networks.graph.Graph")
     from rom.networks.message_passing import DirectionalConv
 
@@ -184,9 +275,9 @@ def convolution_on(
 
 
 def moments_of(receivers: np.ndarray, senders: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Weights (K, E) of edges: 1 and the components of the distance, divided by the number of the receiver's neighbours.
+    """Return weights (K, E) of edges: 1 and the components of the distance, over the number of the receiver's neighbours.
 
-    Distances are those to the nearest image of periodic directions, in units of the mean length of an edge.
+    Distances along periodic directions are the shortest ones. They are in units of the mean length of an edge.
     """
     share = 1.0 / np.bincount(receivers)[receivers]
     if geometry.positions is None:

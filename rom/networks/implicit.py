@@ -1,7 +1,7 @@
-"""Implicit neural representations: a decoder that is a function of position, an encoder that takes values anywhere.
+"""Implicit neural representations: a decoder that is a function of position, and an encoder of values at any positions.
 
-They act on standardised fields (B, channels, *shape) at known positions row by row, start at zero, and can be moved to
-other positions: `encoder.at(positions)` and `decoder.at(positions)` are modules with the same weights.
+They act on standardised fields (B, channels, *shape) at known positions, each row by itself, and are zero before training.
+`encoder.at(positions)` and `decoder.at(positions)` are modules with the same weights at other positions.
 """
 
 from __future__ import annotations
@@ -22,21 +22,44 @@ from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["Implicit"]
 
-OUTSIDE = 1e-6  # of the extent of the domain: positions may leave it by rounding
+# Distance by which positions may lie outside of the domain, because of rounding, in shares of its extent.
+OUTSIDE = 1e-6
 
 
 @dataclass(frozen=True)
 class Implicit(FieldNetwork):
-    """Decoder psi(z, position) and set encoder, for any mesh and any positions.
+    """Settings of a decoder psi(z, position) and of an encoder of sets of values, for any positions.
 
-    The decoder is a network of z and position (Park et al. 2019, CVPR; Chen et al. 2023, ICLR); the encoder the mean over
-    points of kernels of position times features of values, then a network (Zaheer et al. 2017, NeurIPS).
+    The decoder is a network of z and a position (Park et al. 2019; Chen et al. 2023). The encoder takes the mean over all
+    points of features of the values times kernels of the positions, and applies a network to it (Zaheer et al. 2017).
 
-    hidden: widths of the hidden layers of the decoder; the first is that of the encoder's features of a point, the others
-        those of the network after the mean.
-    frequencies: harmonics of position along each direction (Tancik et al. 2020, NeurIPS): of the period where there is one,
-        elsewhere of twice the extent of the domain.
-    activation: a name of `rom.networks.mlp.ACTIVATIONS`.
+    Parameters
+    ----------
+    hidden : tuple of int, default (64, 64, 64)
+        Widths of the hidden layers of the decoder. The encoder has features of the first width at each point, and hidden
+        layers of the other widths after the mean.
+    frequencies : int, default 4
+        Number of harmonics of the position along each direction (Tancik et al. 2020). Their base is the period, or twice the
+        extent of the domain if there is no period.
+    activation : str, default "tanh"
+        "tanh", "silu", "gelu", "relu", "elu", "softplus" or "sin".
+
+    Raises
+    ------
+    RomTypeError, RomValueError
+        If a setting is unknown or has an invalid value.
+
+    References
+    ----------
+    Park et al. 2019, CVPR (DeepSDF). Chen et al. 2023, ICLR (CROM). Zaheer et al. 2017, NeurIPS (Deep Sets).
+    Tancik et al. 2020, NeurIPS (Fourier features).
+
+    Examples
+    --------
+    >>> import rom
+    >>> config = rom.FitConfig(network=rom.Implicit(hidden=(32, 32)))
+    >>> config.network.frequencies
+    4
     """
 
     hidden: tuple[int, ...] = (64, 64, 64)
@@ -52,7 +75,27 @@ class Implicit(FieldNetwork):
         require_choice("Implicit.activation", self.activation, ACTIVATIONS)
 
     def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> ImplicitEncoder:
-        """Fields (B, channels, *shape) to latent states (B, d). Raises `RomValueError` where no positions are known."""
+        """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The encoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If the points have no positions.
+        """
         encoding = encoding_of(self, geometry)
         width, *widths = self.hidden
         values = uniform_(blank_linear(geometry.channels, width), geometry.channels + encoding.n_features, generator)
@@ -63,7 +106,27 @@ class Implicit(FieldNetwork):
         return ImplicitEncoder(points, encoding, known_positions(geometry))
 
     def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> ImplicitDecoder:
-        """Latent states (B, d) to fields (B, channels, *shape). Raises `RomValueError` where no positions are known."""
+        """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
+
+        Parameters
+        ----------
+        geometry : Geometry
+            Points of the fields.
+        latent_dim : int
+            Latent dimension d.
+        generator : torch.Generator, optional
+            Source of the initial weights; default: that of torch.
+
+        Returns
+        -------
+        torch.nn.Module
+            The decoder, whose values are zero before training.
+
+        Raises
+        ------
+        RomValueError
+            If the points have no positions.
+        """
         encoding = encoding_of(self, geometry)
         n_in = latent_dim + encoding.n_features
         latent = uniform_(blank_linear(latent_dim, self.hidden[0]), n_in, generator)
@@ -75,9 +138,16 @@ class Implicit(FieldNetwork):
 
 @dataclass(frozen=True)
 class Encoding:
-    """Features of positions (N, k): harmonics, which are exactly periodic where there is a period, and the rest scaled.
+    """Features of positions: harmonics, and the scaled position along directions without a period.
 
-    lower (k,), extent (k,): the domain, with the period as its extent where there is one. periodic (k,).
+    Attributes
+    ----------
+    lower, extent : tuple of float
+        Lower end and extent of the domain along each of the k directions. The extent of a periodic direction is its period.
+    periodic : tuple of bool
+        Whether a direction is periodic.
+    frequencies : int
+        Number of harmonics along each direction.
     """
 
     lower: tuple[float, ...]
@@ -87,10 +157,11 @@ class Encoding:
 
     @property
     def n_features(self) -> int:
+        """Number F of features of a position."""
         return sum(2 * self.frequencies + (not periodic) for periodic in self.periodic)
 
     def __call__(self, positions: Any) -> Tensor:
-        """Features (N, n_features) in float64. Raises `RomValueError` for positions outside of the domain."""
+        """Return features (N, F) in float64 of positions (N, k), or raise `RomValueError` outside of the domain."""
         features = []
         for k, column in enumerate(self.checked(positions).T):
             place = (column - self.lower[k]) / self.extent[k]  # from 0 to 1
@@ -101,7 +172,7 @@ class Encoding:
         return torch.from_numpy(np.concatenate(features, axis=1))
 
     def checked(self, positions: Any) -> np.ndarray:
-        """`positions` as an array (N, k) of finite numbers within the domain; otherwise a typed error."""
+        """Return positions as an array (N, k), or raise a typed error unless they are finite and within the domain."""
         try:
             array = np.asarray(positions, dtype=np.float64)
         except (TypeError, ValueError) as error:
@@ -122,7 +193,7 @@ class Encoding:
 
 
 def known_positions(geometry: Geometry) -> np.ndarray:
-    """The positions (n_points, k) of `geometry`. Raises `RomValueError` where there are none."""
+    """Return the positions (n_points, k) of `geometry`, or raise `RomValueError` if there are none."""
     if geometry.positions is None:
         raise RomValueError(
             f"Implicit needs to know where the points lie, but the axes {geometry.axes} of the data have no numeric "
@@ -132,7 +203,7 @@ def known_positions(geometry: Geometry) -> np.ndarray:
 
 
 def encoding_of(settings: Implicit, geometry: Geometry) -> Encoding:
-    """The features of positions in the domain of `geometry`: the smallest box around its points."""
+    """Return the features of positions in the smallest box around the points of `geometry`."""
     positions = known_positions(geometry)
     lower = positions.min(axis=0)
     extent = positions.max(axis=0) - lower
@@ -146,7 +217,7 @@ def encoding_of(settings: Implicit, geometry: Geometry) -> Encoding:
 
 
 class ImplicitEncoder(nn.Module):
-    """Values (B, channels, ...) at its positions, in any order and number, to latent states (B, d)."""
+    """Encoder from values (B, channels, ...) at given positions, in any order and number, to latent states (B, d)."""
 
     features: Tensor
 
@@ -157,19 +228,23 @@ class ImplicitEncoder(nn.Module):
         self.register_buffer("features", encoding(positions).to(points.places.weight.device), persistent=False)
 
     def forward(self, fields: Tensor) -> Tensor:
+        """Return latent states (B, d) of values (B, channels, ...)."""
         values = fields.flatten(2).mT  # (B, N, channels)
         return self.points(values, self.features.to(values.dtype))
 
     def at(self, positions: Any) -> Self:
-        """The encoder of values (B, channels, n) at `positions` (n, k), with the same weights.
+        """Return the encoder of values (B, channels, n) at `positions` (n, k), with the same weights.
 
-        Raises `RomValueError` for positions outside of the domain.
+        Raises
+        ------
+        RomValueError
+            If positions lie outside of the domain.
         """
         return type(self)(self.points, self.encoding, positions)
 
 
 class ImplicitDecoder(nn.Module):
-    """Latent states (B, d) to values (B, channels, *shape) at its positions."""
+    """Decoder from latent states (B, d) to values (B, channels, *shape) at given positions."""
 
     features: Tensor
 
@@ -181,20 +256,25 @@ class ImplicitDecoder(nn.Module):
         self.shape = shape or (len(self.features),)
 
     def forward(self, latent: Tensor) -> Tensor:
+        """Return values (B, channels, *shape) of latent states (B, d)."""
         return self.points(latent, self.features.to(latent.dtype)).mT.unflatten(2, self.shape)
 
     def at(self, positions: Any) -> Self:
-        """The decoder to values (B, channels, n) at `positions` (n, k), with the same weights.
+        """Return the decoder to values (B, channels, n) at `positions` (n, k), with the same weights.
 
-        Raises `RomValueError` for positions outside of the domain.
+        Raises
+        ------
+        RomValueError
+            If positions lie outside of the domain.
         """
         return type(self)(self.points, self.encoding, positions)
 
 
 class PointNetwork(nn.Module):
-    """(z, features of a position) to values there, for all rows and points: (B, d) and (N, F) to (B, N, channels).
+    """Network from latent states (B, d) and features of positions (N, F) to values (B, N, channels).
 
-    What the first layer makes of z is computed once for a row, and what it makes of a position once for a point.
+    The first layer is a sum of a part for z, computed once for each row, and a part for the position, computed once for
+    each point.
     """
 
     def __init__(self, latent: nn.Linear, places: nn.Linear, layers: nn.ModuleList, activation: str):
@@ -205,15 +285,16 @@ class PointNetwork(nn.Module):
         self.activation = activation
 
     def forward(self, latent: Tensor, features: Tensor) -> Tensor:
+        """Return values (B, N, channels) of all rows at all points."""
         hidden = self.latent(latent)[:, None] + self.places(features)
         return through(self.layers, activate(self.activation, hidden), self.activation)
 
 
 class SetNetwork(nn.Module):
-    """Values (B, N, channels) at points with features (N, F) to latent states (B, d), whatever the order of the points.
+    """Network from values (B, N, channels) at points with features (N, F) to latent states (B, d).
 
-    z = head(mean over points of k(p) a(W x + U p + b)), with kernels k of position: an integral over the domain where the
-    points cover it evenly.
+    z = head(mean over points of k(p) a(W x + U p + b)) with kernels k of the position p. It does not depend on the order of
+    the points. The mean is an integral over the domain if they cover it evenly.
     """
 
     def __init__(
@@ -227,6 +308,7 @@ class SetNetwork(nn.Module):
         self.activation = activation
 
     def forward(self, values: Tensor, features: Tensor) -> Tensor:
+        """Return latent states (B, d)."""
         hidden = activate(self.activation, self.values(values) + self.places(features))
         kernels = through(self.kernel, features, self.activation)
         mean = torch.einsum("bnh,nh->bh", hidden, kernels) / len(features)
@@ -234,12 +316,12 @@ class SetNetwork(nn.Module):
 
 
 def dense(widths: Any, generator: torch.Generator | None) -> nn.ModuleList:
-    """Linear layers between `widths`."""
+    """Return linear layers between `widths`."""
     return nn.ModuleList([uniform_(blank_linear(a, b), a, generator) for a, b in pairwise(widths)])
 
 
 def through(layers: nn.ModuleList, features: Tensor, activation: str) -> Tensor:
-    """Features (..., n_in) after `layers`, with activations between them."""
+    """Return features (..., n_out) after all `layers`, with activations between them."""
     *hidden, last = layers
     for layer in hidden:
         features = activate(activation, layer(features))

@@ -1,8 +1,8 @@
-"""The layer of graph networks, made with PyTorch Geometric: only `rom/networks/graph.py` imports it, where it is needed.
+"""Layer of graph networks, made with PyTorch Geometric. Only `rom/networks/graph.py` imports it, when it builds a network.
 
-Messages are summed by one sparse product for a whole batch, which is the fused path of PyTorch Geometric (Fey & Lenssen 2019,
-arXiv:1903.02428) with what it lacks: derivatives along tangents. Gathering and scattering messages takes many times
-as long on the CPU.
+One sparse product sums the messages of a whole batch. This is the fused path of PyTorch Geometric (Fey & Lenssen 2019,
+arXiv:1903.02428), with derivatives along tangents, which it lacks. Gathering and scattering messages takes many times as
+long on the CPU.
 """
 
 from __future__ import annotations
@@ -20,12 +20,24 @@ __all__ = ["DirectionalConv"]
 
 
 class DirectionalConv(MessagePassing):
-    """x_i' = W_0 x_i + sum_k W_k sum_j a_k(i, j) x_j + b, from (N, B, n_in) to (N, B, n_out), j the neighbours of i.
+    """Graph convolution x_i' = W_0 x_i + sum_k W_k sum_j a_k(i, j) x_j + b, with j the neighbours of i.
 
-    A graph convolution (Morris et al. 2019, AAAI) with as many weights of an edge as the mesh has moments: 1 and the
-    components of the distance. So it tells left from right, and has gradients of a field among its maps.
+    It takes features (N, B, n_in) at N nodes to (N, B, n_out). Unlike the graph convolution of Morris et al. (2019, AAAI),
+    it has several weights a_k for each edge: 1 and the components of the distance. It therefore distinguishes directions,
+    and can represent gradients of a field.
 
-    indices (2, nnz), values (nnz): the matrix (a_1, ..., a_K), (N, K N); n_moments: K.
+    Parameters
+    ----------
+    n_in, n_out : int
+        Numbers of features at a node.
+    indices : torch.Tensor of int, shape (2, nnz)
+        Rows and columns of the entries of the matrix (a_1, ..., a_K), (N, K N), sorted.
+    values : torch.Tensor, shape (nnz,)
+        Entries of the matrix.
+    n_moments : int
+        Number K of weights of an edge.
+    generator : torch.Generator or None
+        Source of the initial weights; None: that of torch.
     """
 
     indices: Tensor
@@ -55,9 +67,10 @@ class DirectionalConv(MessagePassing):
             "indices_transposed": indices[:, order].flip(0),
             "values_transposed": values[order],
         }.items():
-            self.register_buffer(name, tensor, persistent=False)  # the edges tell them; in float64 until used
+            self.register_buffer(name, tensor, persistent=False)  # made from the edges again; in float64 until used
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return features (N, B, n_out) of features (N, B, n_in)."""
         n, batch, width = len(features), features.shape[1], self.root.shape[1]
         sent = (features.reshape(1, n * batch, -1) @ self.weight).reshape(self.n_moments * n, batch * width)
         operator = self._operator(n, features.dtype)
@@ -67,10 +80,11 @@ class DirectionalConv(MessagePassing):
         return received.reshape(n, batch, width) + features @ self.root + self.bias
 
     def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
-        """What a node is sent along an edge: the definition that the product below fuses with the sum."""
+        """Return the messages along the edges, which `message_and_aggregate` forms and sums in one product."""
         return edge_weight[:, None] * x_j
 
     def message_and_aggregate(self, adj_t: Tensor, x: Any, operator: Operator) -> Tensor:  # noqa: ARG002
+        """Return the sums of the messages at the nodes."""
         return SparseProduct.apply(operator, x[0])  # type: ignore[return-value]
 
     def _operator(self, n: int, dtype: torch.dtype) -> Operator:
@@ -82,43 +96,52 @@ class DirectionalConv(MessagePassing):
 
 
 def sorted_matrix(indices: Tensor, values: Tensor, sizes: tuple[int, ...]) -> Tensor:
-    """A sparse matrix of sorted indices (2, nnz) and values (nnz), made from them without a copy."""
+    """Return the sparse matrix of sorted indices (2, nnz) and values (nnz,), without a copy."""
     return torch.sparse_coo_tensor(indices, values, sizes, check_invariants=False, is_coalesced=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Operator:
-    """A constant sparse matrix and its transpose."""
+    """Constant sparse matrix and its transpose."""
 
     matrix: Tensor
     transposed: Tensor
 
     @property
     def adjoint(self) -> Operator:
+        """The transposed operator."""
         return Operator(self.transposed, self.matrix)
 
 
 class SparseProduct(torch.autograd.Function):
-    """matrix @ x with derivatives of any order, forwards and backwards, and vmap: torch has none along tangents."""
+    """Product of a sparse matrix and a dense one, with derivatives of any order in both modes, and with vmap.
+
+    Torch has no derivatives of it along tangents.
+    """
 
     @staticmethod
     def forward(operator: Operator, x: Tensor) -> Tensor:
+        """Return the product."""
         return operator.matrix @ x
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Operator, Tensor], output: Tensor) -> None:  # noqa: ARG004
+        """Keep the operator for derivatives."""
         ctx.operator = inputs[0]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Any]:  # type: ignore[override]
+        """Return the gradient with respect to the dense matrix."""
         return None, SparseProduct.apply(ctx.operator.adjoint, gradient)
 
     @staticmethod
     def jvp(ctx: Any, _: None, tangent: Tensor) -> Any:  # type: ignore[override]
+        """Return the derivative along a tangent of the dense matrix."""
         return SparseProduct.apply(ctx.operator, tangent)
 
     @staticmethod
     def vmap(_info: Any, in_dims: tuple[None, int], operator: Operator, x: Tensor) -> tuple[Tensor, int]:  # type: ignore[override]
+        """Return the products with a batch of dense matrices, and the dimension of the batch."""
         x = x.movedim(in_dims[1], -1)
         products: Any = SparseProduct.apply(operator, x.reshape(len(x), -1))
         return products.unflatten(1, x.shape[1:]), 2

@@ -32,7 +32,7 @@ class SystemDefinition(abc.ABC):
     default_method: ClassVar[str | None] = None
     default_n_trajectories: ClassVar[int] = 64
 
-    # What a system defines
+    # What a system must define
 
     @property
     @abc.abstractmethod
@@ -84,7 +84,7 @@ class SystemDefinition(abc.ABC):
         """
         return self._initial(len(mu), seed)
 
-    # What a system may know better
+    # What a system may override
 
     @property
     def coords(self) -> dict[str, np.ndarray]:

@@ -9,6 +9,22 @@ import difflib
 import traceback
 from collections.abc import Iterable
 
+__all__ = [
+    "EvaluationError",
+    "ExecutorError",
+    "IntegrationError",
+    "IntegrationWarning",
+    "SystemsError",
+    "SystemsFileError",
+    "SystemsFileNotFoundError",
+    "SystemsImportError",
+    "SystemsOSError",
+    "SystemsTypeError",
+    "SystemsValueError",
+    "in_words",
+    "nearest",
+]
+
 
 class SystemsError(Exception):
     """Base of all errors of `systems`: of values, types, files, evaluations of f.

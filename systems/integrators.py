@@ -78,10 +78,14 @@ class Formulation:
     >>> import numpy as np
     >>> import systems
     >>> decay = systems.Formulation(
-    ...     forward=lambda x: x, backward=lambda y: y, rhs=lambda t, y: 0.0 * y, symbol=-np.ones((1, 3))
+    ...     forward=lambda x: x,
+    ...     backward=lambda y: y,
+    ...     rhs=lambda t, y: 0.0 * y,
+    ...     symbol=-np.ones((1, 3)),
+    ...     weights=np.full(3, 1 / 3),
     ... )
-    >>> decay.bands is None
-    True
+    >>> decay.forward(np.ones((2, 3))).shape
+    (2, 3)
     """
 
     forward: Callable[[np.ndarray], np.ndarray]

@@ -24,8 +24,8 @@ class System(SystemDefinition):
     """Known dynamics dx/dt = f(x; mu, t).
 
     A new system is a frozen dataclass that defines `name`, `dims`, `shape`, ``_rhs``, and ``_initial`` or
-    ``_initial_at``. It replaces the other underscored methods and the attributes below where it knows better. The
-    public methods are final.
+    ``_initial_at``. It may override the other underscored methods, properties and attributes. The public
+    methods are final.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ from torch import Tensor
 import systems
 from rom.data.layout import Layout
 
-__all__ = ["Forcing", "forcing_between", "forcing_of_signals", "point_forcing", "time_features"]
+__all__ = ["Forcing", "forcing_at_states", "forcing_on_intervals", "forcing_on_steps", "time_features"]
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Forcing:
         Times at which the forcing bends or jumps. Steps of a rollout end there.
     on_steps : Callable
         Function of the ends of steps (K + 1,) to the forcing (K, 3, trajectory, q) at their start, middle and end.
-    at : Callable
+    at_time : Callable
         Function of a time to the forcing (trajectory, q).
     """
 
     width: int
     knots: np.ndarray
     on_steps: Callable[[np.ndarray], Tensor]
-    at: Callable[[float], Tensor]
+    at_time: Callable[[float], Tensor]
 
     @staticmethod
     def none(n_trajectories: int) -> Forcing:
@@ -49,14 +49,14 @@ class Forcing:
             width=0,
             knots=np.zeros(0),
             on_steps=lambda edges: torch.zeros(len(edges) - 1, 3, n_trajectories, 0),
-            at=lambda _time: torch.zeros(n_trajectories, 0),
+            at_time=lambda _time: torch.zeros(n_trajectories, 0),
         )
 
     def of_trajectory(self, trajectory: int) -> Forcing:
         """Return the forcing of one trajectory."""
         one = slice(trajectory, trajectory + 1)
         return Forcing(
-            self.width, self.knots, lambda edges: self.on_steps(edges)[:, :, one], lambda time: self.at(time)[one]
+            self.width, self.knots, lambda edges: self.on_steps(edges)[:, :, one], lambda time: self.at_time(time)[one]
         )
 
 
@@ -70,13 +70,13 @@ def time_features(times: np.ndarray, layout: Layout) -> np.ndarray:
     return np.stack([np.cos(phase), np.sin(phase)], axis=-1)
 
 
-def point_forcing(inputs: np.ndarray, times: np.ndarray, layout: Layout) -> np.ndarray:
+def forcing_at_states(inputs: np.ndarray, times: np.ndarray, layout: Layout) -> np.ndarray:
     """Return the forcing (..., q) of single states with `inputs` (..., m) at `times`, which broadcast to (...)."""
     features = time_features(np.broadcast_to(times, inputs.shape[:-1]), layout)
     return np.concatenate([inputs, features], axis=-1)
 
 
-def forcing_between(times: np.ndarray, inputs: np.ndarray, layout: Layout) -> np.ndarray:
+def forcing_on_intervals(times: np.ndarray, inputs: np.ndarray, layout: Layout) -> np.ndarray:
     """Return the forcing on the intervals between snapshots.
 
     Parameters
@@ -94,19 +94,19 @@ def forcing_between(times: np.ndarray, inputs: np.ndarray, layout: Layout) -> np
         Forcing at the start, in the middle and at the end of each interval.
     """
     first, last = inputs[:, :-1], inputs[:, :-1] if layout.held_inputs else inputs[:, 1:]
-    return stacked(times, (first, 0.5 * (first + last), last), layout)
+    return at_three_stages(times, (first, 0.5 * (first + last), last), layout)
 
 
-def forcing_of_signals(edges: np.ndarray, signals: systems.Signals, layout: Layout) -> np.ndarray:
+def forcing_on_steps(edges: np.ndarray, signals: systems.Signals, layout: Layout) -> np.ndarray:
     """Return the forcing (K, 3, N, q) on steps between `edges` (K + 1,), none of which crosses a knot of `signals`."""
     middle = signals.at(0.5 * (edges[:-1] + edges[1:]))
     if signals.held:  # at the ends of a step, rounding could choose the value of a neighbour
-        return stacked(edges, (middle, middle, middle), layout)
-    return stacked(edges, (signals.at(edges[:-1]), middle, signals.at(edges[1:])), layout)
+        return at_three_stages(edges, (middle, middle, middle), layout)
+    return at_three_stages(edges, (signals.at(edges[:-1]), middle, signals.at(edges[1:])), layout)
 
 
-def stacked(edges: np.ndarray, inputs: tuple[np.ndarray, np.ndarray, np.ndarray], layout: Layout) -> np.ndarray:
+def at_three_stages(edges: np.ndarray, inputs: tuple[np.ndarray, np.ndarray, np.ndarray], layout: Layout) -> np.ndarray:
     """Return the forcing (K, 3, N, q) of `inputs` (N, K, m) at start, middle and end of the intervals between `edges`."""
     times = (edges[:-1], 0.5 * (edges[:-1] + edges[1:]), edges[1:])
-    stages = [point_forcing(u, at, layout) for u, at in zip(inputs, times, strict=True)]
+    stages = [forcing_at_states(u, at, layout) for u, at in zip(inputs, times, strict=True)]
     return np.ascontiguousarray(np.moveaxis(np.stack(stages), (2, 0), (0, 1)))

@@ -140,12 +140,12 @@ def steps_with_forcing(rhs: NumpyLatentRhs, grid: StepGrid, forcing: Forcing) ->
         for k, dt in enumerate(lengths):
             x, k1, half = states[k], before[k], 0.5 * dt
             start, middle, end = driving[k]
-            rhs.at(x, start, k1)
-            rhs.at(x + half * k1, middle, k2)
-            rhs.at(x + half * k2, middle, k3)
-            rhs.at(x + dt * k3, end, k4)
+            rhs.evaluate(x, start, k1)
+            rhs.evaluate(x + half * k1, middle, k2)
+            rhs.evaluate(x + half * k2, middle, k3)
+            rhs.evaluate(x + dt * k3, end, k4)
             states[k + 1] = x + dt / 6 * (k1 + 2 * (k2 + k3) + k4)
-            rhs.at(states[k + 1], end, after[k])
+            rhs.evaluate(states[k + 1], end, after[k])
         return before, after
 
     return run
@@ -198,7 +198,7 @@ class NumpyLatentRhs:
             self._hidden.append((weight.astype(dtype).dot, inputs, sums, activation, target[:width]))
             inputs = target
 
-    def at(self, state: np.ndarray, forcing: np.ndarray, out: np.ndarray) -> None:
+    def evaluate(self, state: np.ndarray, forcing: np.ndarray, out: np.ndarray) -> None:
         """Write dz/dt at a state (d, *batch) and forcing (q, *batch) to `out` (d, *batch)."""
         self.state[...] = state
         self.forcing[...] = forcing

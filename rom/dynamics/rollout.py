@@ -119,7 +119,7 @@ def roll_out_adaptively(
     function = copy.deepcopy(dynamics).double().as_function(parameters.double())
 
     def rhs(time: Tensor, z: Tensor) -> Tensor:
-        return function(z, forcing.at(float(time)).to(z))
+        return function(z, forcing.at_time(float(time)).to(z))
 
     within = forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])]
     knots = torch.as_tensor(within, dtype=torch.float64, device=z0.device)

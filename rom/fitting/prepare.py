@@ -16,7 +16,7 @@ from rom.data.layout import Layout
 from rom.data.lazy import Block, is_large
 from rom.data.split import split_points
 from rom.data.trajectories import Collocation, Trajectories
-from rom.dynamics.forcing import forcing_between
+from rom.dynamics.forcing import forcing_on_intervals
 from rom.fitting.collect import FitData
 from rom.fitting.evaluate_rhs import StreamingRhsSampler
 from rom.fitting.scaling import input_scaling, loss_scales, natural_time
@@ -254,7 +254,7 @@ class Projector:
             intervals=torch.from_numpy(np.diff(group.times)),
             coordinates=coordinates,
             parameters=self.scaling.parameters(group.parameters),
-            forcing=self.scaling.forcing(forcing_between(group.times, group.inputs, self.layout)),
+            forcing=self.scaling.forcing(forcing_on_intervals(group.times, group.inputs, self.layout)),
         )
 
     def project_pairs(self, parts: Iterable[Collocation]) -> CollocationTable | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from rom.dynamics.forcing import point_forcing
+from rom.dynamics.forcing import forcing_at_states
 from rom.fitting.collect import FitData
 from rom.fitting.time_derivatives import derivatives_along
 from rom.models.input_scaling import InputScaling, fit_input_scaling
@@ -21,10 +21,10 @@ def input_scaling(data: FitData) -> InputScaling:
     """Return the scaling of parameters and inputs over all data, held-out data included."""
     groups, pairs = (*data.split.training, *data.split.held_out), data.collocation
     parameters = [group.parameters for group in groups]
-    forcing = [point_forcing(group.inputs, group.times, data.layout) for group in groups]
+    forcing = [forcing_at_states(group.inputs, group.times, data.layout) for group in groups]
     if pairs is not None:
         parameters.append(pairs.parameters)
-        forcing.append(point_forcing(pairs.inputs, pairs.times, data.layout))
+        forcing.append(forcing_at_states(pairs.inputs, pairs.times, data.layout))
     return fit_input_scaling(data.layout, parameters, forcing)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import systems
 from rom.data.layout import Layout
-from rom.dynamics.forcing import Forcing, forcing_of_signals, point_forcing, time_features
+from rom.dynamics.forcing import Forcing, forcing_at_states, forcing_on_steps, time_features
 from rom.models.arguments import input_values, parameter_values
 
 __all__ = ["InputScaling", "fit_input_scaling", "forcing_over_time", "scaled_inputs_at", "scaled_parameters"]
@@ -58,7 +58,9 @@ class InputScaling:
 
     def points(self, parameters: np.ndarray, inputs: np.ndarray, times: np.ndarray) -> Tensor:
         """Scale parameters (M, p) and forcing, from inputs (M, m) and times (M,), of single states: (M, p + q)."""
-        return torch.cat([self.parameters(parameters), self.forcing(point_forcing(inputs, times, self.layout))], dim=1)
+        return torch.cat(
+            [self.parameters(parameters), self.forcing(forcing_at_states(inputs, times, self.layout))], dim=1
+        )
 
     def _scaled(self, values: np.ndarray | Tensor, columns: slice) -> Tensor:
         mean, spread = self.mean[columns], self.spread[columns]
@@ -155,11 +157,11 @@ def forcing_over_time(signals: systems.Signals | None, n: int, scaling: InputSca
 
     def at(time: float) -> Tensor:
         own_time = np.array(time_scale * time)
-        return scaling.forcing(point_forcing(signals.at(own_time), own_time, layout))
+        return scaling.forcing(forcing_at_states(signals.at(own_time), own_time, layout))
 
     return Forcing(
         width=layout.n_forcing,
         knots=signals.times / time_scale,
-        on_steps=lambda edges: scaling.forcing(forcing_of_signals(time_scale * edges, signals, layout)),
-        at=at,
+        on_steps=lambda edges: scaling.forcing(forcing_on_steps(time_scale * edges, signals, layout)),
+        at_time=at,
     )

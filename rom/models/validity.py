@@ -102,6 +102,6 @@ def within_training(forcing: Forcing, times: np.ndarray, scaling: InputScaling) 
     low, high = scaling.forcing_limits.cpu()
     margin = RANGE_MARGIN * (high - low)
     grid = np.union1d(times, forcing.knots[(forcing.knots > times[0]) & (forcing.knots < times[-1])])
-    values = torch.stack([forcing.at(float(time)).cpu() for time in grid])  # (G, N, q)
+    values = torch.stack([forcing.at_time(float(time)).cpu() for time in grid])  # (G, N, q)
     within = ((values >= low - margin) & (values <= high + margin)).all(dim=-1).numpy()
     return np.logical_and.accumulate(within, axis=0)[np.searchsorted(grid, times)].T

@@ -7,7 +7,7 @@ from driven_plant import BASIS, A, B, T, layout, plant
 from torch import nn
 
 import systems
-from rom.dynamics.forcing import Forcing, forcing_between, forcing_of_signals, time_features
+from rom.dynamics.forcing import Forcing, forcing_on_intervals, forcing_on_steps, time_features
 from rom.dynamics.rollout import roll_out
 from rom.dynamics.runge_kutta import interpolate_forcing, rk4_rollout
 from rom.networks.latent_dynamics import LatentDynamics
@@ -17,10 +17,10 @@ from rom.training.batches import Rollouts, SnapshotTable
 def test_forcing_between_snapshots_is_linear_or_held():
     u = np.arange(6.0).reshape(2, 3, 1) ** 2
     times = np.array([0.0, 1.0, 3.0])
-    linear = forcing_between(times, u, layout(inputs=("u",)))
+    linear = forcing_on_intervals(times, u, layout(inputs=("u",)))
     assert linear.shape == (2, 3, 2, 1)
     assert np.array_equal(linear[1, :, 0, 0], [1.0, 2.5, 4.0])
-    held = forcing_between(times, u, layout(inputs=("u",), held_inputs=True))
+    held = forcing_on_intervals(times, u, layout(inputs=("u",), held_inputs=True))
     assert np.array_equal(held[1, :, 0, 0], [1.0, 1.0, 1.0])
 
 
@@ -45,7 +45,7 @@ def test_signals_give_the_forcing_of_their_values(held):
     u = np.random.default_rng(0).standard_normal((3, len(T), 1))
     made = systems.Signals(("u",), T, u, held)
     labels = layout(inputs=("u",), held_inputs=held)
-    assert np.allclose(forcing_of_signals(T, made, labels), forcing_between(T, u, labels))
+    assert np.allclose(forcing_on_steps(T, made, labels), forcing_on_intervals(T, u, labels))
 
 
 def test_windows_carry_the_forcing_of_their_trajectories():
@@ -114,7 +114,7 @@ def test_forecast_steps_end_at_knots_and_agree_with_the_full_order_model(n, held
     forcing = Forcing(
         1,
         knots,
-        lambda edges: torch.from_numpy(forcing_of_signals(edges, made, labels)),
+        lambda edges: torch.from_numpy(forcing_on_steps(edges, made, labels)),
         lambda t: torch.from_numpy(made.at(t)),
     )
     times = np.array([0.0, 0.2, 0.3, 1.7, 3.0])

@@ -202,7 +202,7 @@ class SplineCodec:
         assert states.given is not None
         return values_where(states.given, self.layout, self.projection, self.projection.scale * coordinates)
 
-    def label_values(self, x: xr.DataArray, states: FlatStates, values: Tensor) -> xr.DataArray:
+    def label_values(self, x: Any, states: FlatStates, values: Tensor) -> xr.DataArray:
         """Return `values_where` with the labels of `x`, from which `states` were flattened."""
         shape = values.shape[:-1] + tuple(x.sizes[dim] for dim in states.dims)
         ordered = x.transpose(*states.lead, *states.dims)

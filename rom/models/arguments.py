@@ -92,7 +92,7 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
 
 
 def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...], like: Tensor) -> Any:
-    """The values of a mapping from all `names`, side by side, (..., m); anything else as it is."""
+    """Return the values of a mapping from all `names` side by side, ``(..., m)``; anything else unchanged."""
     if not isinstance(given, Mapping):
         return given
     for name in given:
@@ -117,7 +117,7 @@ def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: t
 
 
 def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> None:
-    """A `RomValueError` where `inputs` are given to a model without any, or missing for one with these `names`."""
+    """Raise `RomValueError` if `inputs` are given to a model without any, or missing for one with `names`."""
     if inputs is not None and not names:
         raise RomValueError("inputs were given, but this model was fitted without; leave them out")
     if inputs is None and names:
@@ -125,7 +125,7 @@ def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> Non
 
 
 def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longest: float) -> systems.Signals | None:
-    """What drives n forecasts over `times`; None for a model without inputs, and for a single time.
+    """Return the inputs of n forecasts; None for a model without inputs, and for a single time.
 
     Functions of time are taken at the times, and in between at least twice in `longest`, a step of the forecast.
     """
@@ -147,7 +147,10 @@ def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longes
 
 
 def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
-    """Inputs (*leading, m) at single states, of (m,), (*leading, m), or a mapping from names; gradients are kept."""
+    """Return inputs ``(*leading, m)`` at single states, with gradients.
+
+    They are given as ``(m,)``, ``(*leading, m)``, or a mapping from names.
+    """
     require_inputs(inputs, names)
     if not names:
         return like.new_zeros(*leading, 0)
@@ -156,7 +159,7 @@ def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], 
 
 
 def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
-    """Times (T,) in float64.
+    """Return times ``(time,)`` in float64.
 
     Raises `RomValueError` unless finite, strictly increasing, not before x0's own time and in the model's unit of time, and
     `RomTypeError` for dates.

@@ -1,5 +1,6 @@
 """Pages name what exists: public names, links, files, benchmarks and commands."""
 
+import gc
 import re
 from pathlib import Path
 
@@ -92,3 +93,5 @@ def test_examples_of_the_contributing_guide_run():
     step = names["heun_step"](torch.neg, torch.ones(2), torch.tensor(0.1))
     assert step.tolist() == pytest.approx([0.905, 0.905])
     assert callable(names["plot_weights"])
+    names.clear()
+    gc.collect()  # settings know all kinds of networks that exist

@@ -34,7 +34,7 @@ class Graph(FieldNetwork):
 
     Parameters
     ----------
-    edges : pairs of int, or array of shape (E, 2) or (2, E)
+    edges : array_like of int, ``(E, 2)`` or ``(2, E)``
         Pairs of neighbouring nodes, which are numbered as in the flat field. Edges have no direction; duplicates and loops
         are dropped. `rom.networks.graph.edges_of` makes them from triangles.
     channels : tuple of int, default (16, 16)

@@ -1,7 +1,4 @@
-"""Arguments of a model's methods, of any kind a user has, to tensors on the model's device: checked, or a typed error.
-
-`as_type_of` is a tensor with the device and the dtype of the model, `layout` says how its states look.
-"""
+"""Arguments of the methods of a model, of any kind that users have: checked, and turned into tensors and signals."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ import systems
 from rom.data.flat_states import FlatStates
 from rom.data.layout import Layout
 from rom.data.same_layout import require_same_units
-from rom.data.states import StatesLike, as_tensor, first_field, with_last_dims
+from rom.data.states import ArrayLike, StatesLike, as_tensor, first_field, with_last_dims
 from rom.utils.arrays import numeric, require_finite, require_numeric_times
 from rom.utils.errors import RomValueError, nearest
 
@@ -31,8 +28,8 @@ __all__ = [
 ]
 
 
-def latent_states(z: Any, latent_dim: int, like: Tensor) -> Tensor:
-    """Latent states (..., d)."""
+def latent_states(z: ArrayLike, latent_dim: int, like: Tensor) -> Tensor:
+    """Return latent states (..., d) on the device and in the dtype of `like`. Raise `RomValueError` for another last axis."""
     values = as_tensor("z", with_last_dims("z", z, ("latent",)) if isinstance(z, xr.DataArray) else z, like)
     if values.ndim < 1 or values.shape[-1] != latent_dim:
         raise RomValueError(f"z has shape {tuple(values.shape)}; its last axis must have length {latent_dim}")
@@ -80,7 +77,31 @@ def initial_states(x0: StatesLike, given: FlatStates, layout: Layout) -> tuple[T
 
 
 def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
-    """Parameters mu (*leading, p), from (p,) or (*leading, p); p = 0 for a model without parameters."""
+    """Read the parameters of a model.
+
+    Parameters
+    ----------
+    mu : array, mapping or None
+        Parameters ``(p,)`` or ``(*leading, p)``, or a mapping from names.
+    names : tuple of str
+        Names of the parameters; empty for a model without parameters.
+    leading : tuple of int
+        Leading shape of the states.
+    like : torch.Tensor
+        Has the device and the dtype of the result.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``(*leading, p)``.
+
+    Raises
+    ------
+    RomTypeError
+        If parameters are not real numbers.
+    RomValueError
+        If parameters are missing, unknown, not finite or of another shape.
+    """
     if not names:
         if mu is not None:
             raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
@@ -92,7 +113,10 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
 
 
 def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...], like: Tensor) -> Any:
-    """Return the values of a mapping from all `names` side by side, ``(..., m)``; anything else unchanged."""
+    """Return the values of a mapping from all `names` side by side, (..., m); anything else unchanged.
+
+    `argument` and `what` name the argument and its entries in error messages.
+    """
     if not isinstance(given, Mapping):
         return given
     for name in given:
@@ -106,7 +130,10 @@ def stacked_by_name(argument: str, what: str, given: Any, names: tuple[str, ...]
 
 
 def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
-    """Finite numbers of all `names`: (m,) or (*leading, m), as they are."""
+    """Return numbers (m,) or (*leading, m), one column for each of `names`. Raise `RomValueError` unless they are finite.
+
+    `verb` makes the error message: "mu has", "inputs have".
+    """
     values = as_tensor(name, given, like)
     if tuple(values.shape) not in ((len(names),), (*leading, len(names))):
         raise RomValueError(
@@ -117,7 +144,7 @@ def rows_of(name: str, verb: str, given: Any, names: tuple[str, ...], leading: t
 
 
 def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> None:
-    """Raise `RomValueError` if `inputs` are given to a model without any, or missing for one with `names`."""
+    """Raise `RomValueError` if inputs are given to a model without any, or missing for one with these `names`."""
     if inputs is not None and not names:
         raise RomValueError("inputs were given, but this model was fitted without; leave them out")
     if inputs is None and names:
@@ -125,9 +152,32 @@ def require_inputs(inputs: Any, names: tuple[str, ...], remedy: str = "") -> Non
 
 
 def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longest: float) -> systems.Signals | None:
-    """Return the inputs of n forecasts; None for a model without inputs, and for a single time.
+    """Read the inputs of forecasts.
 
-    Functions of time are taken at the times, and in between at least twice in `longest`, a step of the forecast.
+    Parameters
+    ----------
+    inputs : mapping, DataArray or None
+        Values at the times, or functions of a time, by name; or a DataArray as `systems.signals` makes it.
+    layout : Layout
+        Names of the inputs, and what lies between their times.
+    times : numpy.ndarray
+        Times of the forecasts, ``(time,)``.
+    n : int
+        Number of forecasts.
+    longest : float
+        The longest step of the forecast. Functions are sampled at the times, and at least twice in it.
+
+    Returns
+    -------
+    systems.Signals or None
+        None for a model without inputs, and for a single time.
+
+    Raises
+    ------
+    RomValueError
+        If inputs are missing, or the model has none.
+    systems.SystemsError
+        If they are no signals, are not those of the model, or are shorter than the times.
     """
     require_inputs(inputs, layout.inputs, "; pass a mapping from names to values at t, or what systems.signals makes")
     if not layout.inputs or len(times) == 1:
@@ -147,9 +197,30 @@ def input_signals(inputs: Any, layout: Layout, times: np.ndarray, n: int, longes
 
 
 def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], like: Tensor) -> Tensor:
-    """Return inputs ``(*leading, m)`` at single states, with gradients.
+    """Return inputs (*leading, m) at single states, from (m,), (*leading, m) or a mapping from names.
 
-    They are given as ``(m,)``, ``(*leading, m)``, or a mapping from names.
+    Parameters
+    ----------
+    inputs : array, mapping or None
+        Inputs. Tensors keep their gradients.
+    names : tuple of str
+        Names of the inputs; empty for a model without.
+    leading : tuple of int
+        Leading shape of the states.
+    like : torch.Tensor
+        Has the device and the dtype of the result.
+
+    Returns
+    -------
+    torch.Tensor
+        Shape ``(*leading, m)``.
+
+    Raises
+    ------
+    RomTypeError
+        If inputs are not real numbers.
+    RomValueError
+        If inputs are missing, unknown, not finite or of another shape.
     """
     require_inputs(inputs, names)
     if not names:
@@ -158,11 +229,29 @@ def input_values(inputs: Any, names: tuple[str, ...], leading: tuple[int, ...], 
     return rows_of("inputs", "have", given, names, leading, like).expand(*leading, len(names))
 
 
-def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
-    """Return times ``(time,)`` in float64.
+def forecast_times(t: ArrayLike, x0: StatesLike, layout: Layout) -> np.ndarray:
+    """Read the times of a forecast.
 
-    Raises `RomValueError` unless finite, strictly increasing, not before x0's own time and in the model's unit of time, and
-    `RomTypeError` for dates.
+    Parameters
+    ----------
+    t : ArrayLike
+        Times ``(time,)``.
+    x0 : StatesLike
+        Initial states. Labelled ones may have a time of their own.
+    layout : Layout
+        Has the unit of time of the model.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(time,)``, float64.
+
+    Raises
+    ------
+    RomTypeError
+        If times are dates.
+    RomValueError
+        Unless times are finite, strictly increasing, not before the time of x0, and in the unit of time of the model.
     """
     require_numeric_times("t", getattr(t, "dtype", None), "t = (t - t[0]) / np.timedelta64(1, 's')")
     if isinstance(t, xr.DataArray):
@@ -179,11 +268,11 @@ def forecast_times(t: Any, x0: Any, layout: Layout) -> np.ndarray:
     if (steps <= 0).any():
         k = int(np.argmax(steps <= 0))
         raise RomValueError(f"t must increase strictly, but t[{k}] = {times[k]:g} and t[{k + 1}] = {times[k + 1]:g}")
-    x0, _ = first_field(x0, layout)
-    if isinstance(x0, xr.DataArray) and "time" in x0.coords and x0.coords["time"].ndim == 0:
-        require_numeric_times("the time of x0", x0.coords["time"].dtype, "x0 = x0.drop_vars('time')")
-        require_same_units("x0", {"time": x0.coords["time"].attrs}, layout, "this model")
-        start = float(x0.coords["time"])
+    labelled, _ = first_field(x0, layout)
+    if isinstance(labelled, xr.DataArray) and "time" in labelled.coords and labelled.coords["time"].ndim == 0:
+        require_numeric_times("the time of x0", labelled.coords["time"].dtype, "x0 = x0.drop_vars('time')")
+        require_same_units("x0", {"time": labelled.coords["time"].attrs}, layout, "this model")
+        start = float(labelled.coords["time"])
         if times[0] < start:
             raise RomValueError(f"t[0] = {times[0]:g} lies before the time of x0, {start:g}; start t there")
     return times

@@ -16,7 +16,7 @@ from rom.dynamics.step_grid import make_step_grid
 from rom.dynamics.torch_stepper import rk4_torch
 from rom.networks.latent_dynamics import LatentDynamics
 
-__all__ = ["roll_out", "roll_out_adaptively"]
+__all__ = ["METHODS", "roll_out", "roll_out_adaptively"]
 
 # Numbers of the states at steps that are in memory at a time, so that a long forecast needs no more.
 BLOCK_SIZE = 2**22
@@ -136,3 +136,26 @@ def roll_out_adaptively(
         for k in range(len(z0))
     ]
     return torch.cat(alone, dim=1)
+
+
+def roll_out_dopri5(
+    dynamics: LatentDynamics,
+    z0: Tensor,
+    times: np.ndarray,
+    parameters: Tensor,
+    max_step: float,
+    contains: Callable[[Tensor], Tensor],
+    forcing: Forcing,
+) -> tuple[Tensor, Tensor]:
+    """Integrate the latent dynamics by adaptive steps, as `roll_out` does by fixed ones.
+
+    `contains` is evaluated at the output times only.
+    """
+    if len(times) == 1:  # no step to adapt
+        return roll_out(dynamics, z0, times, parameters, max_step, contains, forcing)
+    latent = roll_out_adaptively(dynamics, z0, times, parameters, forcing)
+    return latent, contains(latent).cumprod(dim=0).bool()
+
+
+# The methods of `forecast(method=...)`, by name. All take the arguments of `roll_out` and return what it returns.
+METHODS = {"rk4": roll_out, "dopri5": roll_out_dopri5}

@@ -11,17 +11,15 @@ from torch import Tensor
 
 from rom.data.flat_states import DecodedCells
 from rom.data.layout import Layout
-from rom.dynamics.forcing import Forcing
-from rom.dynamics.rollout import roll_out, roll_out_adaptively
+from rom.dynamics.rollout import METHODS
 from rom.models.arguments import input_signals
 from rom.models.input_scaling import InputScaling, forcing_over_time, scaled_parameters
 from rom.models.modules import ModelState
 from rom.models.validity import within_training
 from rom.utils.checks import require_choice
 
-__all__ = ["METHODS", "Forecaster", "LatentForecast"]
+__all__ = ["Forecaster", "LatentForecast"]
 
-METHODS = ("rk4", "dopri5")
 DECODED_AT_ONCE = 2**19  # numbers: two megabytes in float32, which stay in the cache
 
 
@@ -98,19 +96,11 @@ class Forecaster:
         signals = input_signals(inputs, self.layout, times, count, longest_step)
         forcing = forcing_over_time(signals, count, scaling, time_scale)
         scaled_times = times / time_scale
-        latent, inside = self._integrate(self.state.encode(states), scaled_times, parameters, forcing, method)
+        dynamics, contains = self.state.networks.latent_dynamics, self.state.region.contains
+        z0, max_step = self.state.encode(states), float(self.state.max_step)
+        latent, inside = METHODS[method](dynamics, z0, scaled_times, parameters, max_step, contains, forcing)
         valid = inside.T.cpu().numpy() & within_training(forcing, scaled_times, scaling)
         return LatentForecast(latent.transpose(0, 1), valid)
-
-    def _integrate(
-        self, z0: Tensor, times: np.ndarray, parameters: Tensor, forcing: Forcing, method: str
-    ) -> tuple[Tensor, Tensor]:
-        """Return latent states (time, trajectory, d) at scaled times, and flags whether they never left the region."""
-        dynamics, contains = self.state.networks.latent_dynamics, self.state.region.contains
-        if method == "dopri5" and len(times) > 1:
-            latent = roll_out_adaptively(dynamics, z0, times, parameters, forcing)
-            return latent, contains(latent).cumprod(dim=0).bool()
-        return roll_out(dynamics, z0, times, parameters, float(self.state.max_step), contains, forcing)
 
     @torch.inference_mode()
     def decode(

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from rom.data.outputs import labelled_forecast
 from rom.data.states import ArrayLike, StatesLike
+from rom.dynamics.rollout import METHODS
 from rom.models.arguments import forecast_times, initial_states, latent_states
 from rom.models.base import LatentModel
 from rom.models.file_format import MODEL_FILE
-from rom.models.forecasting import METHODS, Forecaster
+from rom.models.forecasting import Forecaster
 from rom.models.input_scaling import InputScaling, scaled_inputs_at
 from rom.models.modules import ModelState
 from rom.networks.jvp import push_forward

@@ -3,7 +3,9 @@
 import gc
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,8 +92,11 @@ def test_examples_of_the_contributing_guide_run():
     geometry = Geometry(channels=2, shape=(4, 3), axes=("x", "y"))
     encoder, decoder = (make(geometry, 3) for make in (names["Linear"]().encoder, names["Linear"]().decoder))
     assert decoder(encoder(torch.ones(5, 2, 4, 3))).shape == (5, 2, 4, 3)
-    step = names["heun_step"](torch.neg, torch.ones(2), torch.tensor(0.1))
-    assert step.tolist() == pytest.approx([0.905, 0.905])
+    decay = SimpleNamespace(as_function=lambda _: torch.neg)
+    z0, times = torch.ones(2, 1), np.array([0.0, 0.1, 0.2])
+    latent, inside = names["roll_out_euler"](decay, z0, times, None, 1.0, lambda z: (z > 0.85).all(dim=-1), None)
+    assert latent[:, 0, 0].tolist() == pytest.approx([1.0, 0.9, 0.81])
+    assert inside.tolist() == [[True, True], [True, True], [False, False]]
     assert callable(names["plot_weights"])
     names.clear()
     gc.collect()  # settings know all kinds of networks that exist

@@ -13,6 +13,7 @@ from torch import nn
 from rom.config import FitConfig, LossWeights
 from rom.data.samples import Samples, as_samples
 from rom.data.samples_at_positions import samples_at_positions
+from rom.data.states import ArrayLike
 from rom.fitting.arguments import check_modules, create_run, require_dimension, require_rank
 from rom.fitting.assemble_autoencoder import build_autoencoder
 from rom.fitting.autoencoder_start import choose_autoencoder_start, drop_costly_quadratic_path
@@ -36,7 +37,7 @@ STARTS = ("pod", "isomap")
 
 
 def fit_autoencoder(
-    data: Any,
+    data: ArrayLike,
     latent_dim: int,
     *,
     sample_dims: Sequence[str] | None = None,

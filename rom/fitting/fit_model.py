@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from rom.config import FitConfig, LossWeights
+from rom.data.trajectories import CollocationLike, TrajectoriesLike
 from rom.fitting.arguments import (
     check_data_request,
     check_latent_dim,
@@ -41,9 +42,9 @@ def fit(
     system: Any,
     n_collocation: int | None = None,
     *,
-    trajectories: Any = None,
+    trajectories: TrajectoriesLike | None = None,
     n_trajectories: int | None = None,
-    collocation: Any = None,
+    collocation: CollocationLike | None = None,
     latent_dim: int | str = "auto",
     weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
     config: FitConfig = FitConfig(),  # noqa: B008 - frozen

@@ -16,6 +16,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from rom.data.states import StatesLike
 from rom.utils.errors import RomValueError
 from rom.utils.optional import require_scikit_learn
 
@@ -54,7 +55,7 @@ class EncodesAndDecodes(Protocol):
         ...
 
 
-def latent_quality(model: EncodesAndDecodes, states: Any) -> xr.Dataset:
+def latent_quality(model: EncodesAndDecodes, states: StatesLike) -> xr.Dataset:
     """Measure how good the latent space of a model is.
 
     Fields in different units count alike. Of a model with `FitConfig.space`, states are values at any positions, and

@@ -97,19 +97,7 @@ class Convolutional(FieldNetwork):
     def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
         """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
 
-        Parameters
-        ----------
-        geometry : Geometry
-            Points of the fields.
-        latent_dim : int
-            Latent dimension d.
-        generator : torch.Generator, optional
-            Source of the initial weights; default: that of torch.
-
-        Returns
-        -------
-        torch.nn.Module
-            The encoder, whose values are zero before training.
+        The arguments are those of `FieldNetwork`.
 
         Raises
         ------
@@ -124,19 +112,7 @@ class Convolutional(FieldNetwork):
     def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> nn.Module:
         """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
 
-        Parameters
-        ----------
-        geometry : Geometry
-            Points of the fields.
-        latent_dim : int
-            Latent dimension d.
-        generator : torch.Generator, optional
-            Source of the initial weights; default: that of torch.
-
-        Returns
-        -------
-        torch.nn.Module
-            The decoder, whose values are zero before training.
+        The arguments are those of `FieldNetwork`.
 
         Raises
         ------

@@ -77,19 +77,7 @@ class Implicit(FieldNetwork):
     def encoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> ImplicitEncoder:
         """Return an encoder from fields (B, channels, *shape) to latent states (B, d).
 
-        Parameters
-        ----------
-        geometry : Geometry
-            Points of the fields.
-        latent_dim : int
-            Latent dimension d.
-        generator : torch.Generator, optional
-            Source of the initial weights; default: that of torch.
-
-        Returns
-        -------
-        torch.nn.Module
-            The encoder, whose values are zero before training.
+        The arguments are those of `FieldNetwork`.
 
         Raises
         ------
@@ -108,19 +96,7 @@ class Implicit(FieldNetwork):
     def decoder(self, geometry: Geometry, latent_dim: int, generator: torch.Generator | None = None) -> ImplicitDecoder:
         """Return a decoder from latent states (B, d) to fields (B, channels, *shape).
 
-        Parameters
-        ----------
-        geometry : Geometry
-            Points of the fields.
-        latent_dim : int
-            Latent dimension d.
-        generator : torch.Generator, optional
-            Source of the initial weights; default: that of torch.
-
-        Returns
-        -------
-        torch.nn.Module
-            The decoder, whose values are zero before training.
+        The arguments are those of `FieldNetwork`.
 
         Raises
         ------

@@ -14,7 +14,7 @@ import systems
 from rom.config import FitConfig, LossWeights
 from rom.data.layout import Layout
 from rom.models.build import require_network
-from rom.networks.user_modules import check_user_modules
+from rom.networks.user_modules import UserModules, check_user_modules
 from rom.training.run import FitRun
 from rom.utils.checks import require_integer, require_number, shortened
 from rom.utils.devices import checked_device
@@ -164,8 +164,13 @@ def check_modules(modules: Any, latent_dim: int | None, config: FitConfig) -> No
         )
 
 
-def check_networks(layout: Layout | None, latent_dim: int | None, modules: Any, run: FitRun) -> None:
+def check_networks(layout: Layout | None, latent_dim: int | None, modules: Any, run: FitRun) -> UserModules | None:
     """Refuse a latent dimension or networks that do not fit states with the labels `layout`, if these are known.
+
+    Returns
+    -------
+    UserModules or None
+        The checked modules of the user; None if there are none.
 
     Raises
     ------
@@ -173,11 +178,12 @@ def check_networks(layout: Layout | None, latent_dim: int | None, modules: Any, 
         If the latent dimension is too large, or a network or user module cannot act on such states.
     """
     if layout is None:
-        return
+        return None
     require_dimension(latent_dim, layout.n_states, run.weights)
     require_affordable(latent_dim, layout.n_states)
-    check_user_modules(modules, layout, latent_dim or 1)
+    user_modules = check_user_modules(modules, layout, latent_dim or 1)
     require_network(run.config, layout)
+    return user_modules
 
 
 def check_weights(weights: LossWeights, *, has_trajectories: bool, has_points: bool) -> None:

@@ -176,14 +176,14 @@ def fit(
         require_dimension(dimension, system.n_states, run.weights)
 
     given = read_given_data(system, trajectories, collocation, run.config)
-    check_networks(given.layout, dimension, modules, run)
+    user_modules = check_networks(given.layout, dimension, modules, run)
     data = collect_data(given, n_collocation, n_trajectories, run)
     check_weights(run.weights, has_trajectories=data.split.n_trajectories > 0, has_points=data.has_points)
     prepared = prepare(data, run.config, min_rank=dimension or 1)
-    if modules is not None and dimension is not None and not run.weights.over_complete:
+    if user_modules is not None and dimension is not None and not run.weights.over_complete:
         require_rank(prepared.projection.rank, dimension)
     start = choose_initial_model(prepared, dimension, run)
-    networks = initial_networks(start, prepared, data.layout, modules, run)
+    networks = initial_networks(start, prepared, data.layout, user_modules, run)
     objective = forecast_objective(system, data, prepared, start, run)
     record = train(
         networks,

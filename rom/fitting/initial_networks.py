@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from torch import nn
-
 from rom.data.layout import Layout
 from rom.fitting.autoencoder_start import AutoencoderStart, use_common_input_scale
 from rom.fitting.initial_model import InitialModel
@@ -13,7 +11,7 @@ from rom.models.build import add_posterior, build_encoder_decoder, build_network
 from rom.models.closed_form import init_from_closed_form
 from rom.networks.encoder_decoder import EncoderDecoder, Networks
 from rom.networks.field_correction import attach
-from rom.networks.user_modules import UserModules, check_user_modules
+from rom.networks.user_modules import UserModules
 from rom.training.optimiser import expected_correction
 from rom.training.run import FitRun
 from rom.utils.random import torch_generator
@@ -25,7 +23,7 @@ def initial_networks(
     start: InitialModel,
     prepared: Prepared,
     layout: Layout,
-    modules: tuple[nn.Module, nn.Module] | None,
+    modules: UserModules | None,
     run: FitRun,
 ) -> Networks:
     """Build the networks of a fit on its device, equal to the closed-form model.
@@ -38,7 +36,7 @@ def initial_networks(
         Training data, by which the inputs of the corrections are normalised.
     layout : Layout
         Labels of a state, for networks that act on fields.
-    modules : tuple of torch.nn.Module or None
+    modules : UserModules or None
         Encoder and decoder of the user, in place of those of the configuration.
     run : FitRun
         Configuration, seed and device.
@@ -56,7 +54,7 @@ def initial_networks(
         len(prepared.input_scaling.mean),
         run.seed,
         layout,
-        check_user_modules(modules, layout, d),
+        modules,
     )
     attach(networks, prepared.projection.basis)
     states, parameters = prepared.states_and_parameters()

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from rom.data.layout import Layout
 from rom.networks.geometry import Geometry
@@ -23,9 +25,9 @@ WEIGHT_CHANGE = 0.3
 # Largest relative difference between two evaluations in float32 that counts as rounding.
 ROUNDING = 1e-4
 
-# Rows of the batches on which modules are tested: fewer for large states.
-TEST_ROWS = 64
-TEST_VALUES = 2**20
+# Rows of the batches on which modules are tested: fewer, but at least two, if states have very many values.
+TEST_ROWS = 8
+TEST_VALUES = 2**18
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserMod
         return None
     if not isinstance(modules, Sequence) or len(modules) != 2 or not all(isinstance(m, nn.Module) for m in modules):
         raise RomTypeError(f"modules must be a pair of torch modules (encoder, decoder), got {modules!r}")
-    encoder, decoder = modules
+    encoder, decoder = (copy.deepcopy(module) for module in modules)
     shape = layout.shape
     for name, module, n_in, n_out in (
         ("encoder", encoder, shape, (latent_dim,)),
@@ -109,8 +111,8 @@ def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserMod
     ):
         with torch.random.fork_rng(devices=[]):  # random layers draw from torch's global generator
             torch.manual_seed(0)
-            require_shapes(module, name, n_in, n_out)
-            require_independent_rows(module, name, n_in)
+            require_shapes(module, name, n_in, n_out)  # lazy layers of the copy get their shapes here
+            require_independent_rows(module, name, n_in, n_out)
     return UserModules(encoder, decoder, Geometry(1, shape, layout.dims))
 
 
@@ -119,7 +121,7 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
     """Raise an error for a module that does not take two states (2, *n_in) to finite values (2, *n_out)."""
     rows = standard_normal(module, (2, *n_in), seed=0)
     try:
-        values = copy.deepcopy(module)(rows)
+        values = module(rows)
     except Exception as error:
         raise RomValueError(f"modules: the {name} fails on two states of shape {tuple(rows.shape)}: {error}") from error
     if not isinstance(values, Tensor):
@@ -137,7 +139,7 @@ def require_shapes(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: t
 
 
 @torch.no_grad()
-def require_independent_rows(module: nn.Module, name: str, n_in: tuple[int, ...]) -> None:
+def require_independent_rows(module: nn.Module, name: str, n_in: tuple[int, ...], n_out: tuple[int, ...]) -> None:
     """Raise `RomTypeError` for a module whose values for a state do not depend on this state alone.
 
     The physics losses take derivatives of a whole batch along one tangent, which are the derivatives row by row only if
@@ -146,27 +148,35 @@ def require_independent_rows(module: nn.Module, name: str, n_in: tuple[int, ...]
     statistics of a batch, random layers, and any other operation that mixes rows. A last layer of zeros would hide what
     comes before it, so a copy with changed weights is tested too.
     """
+    n_values = max(torch.Size(n_in).numel(), torch.Size(n_out).numel(), 1)
+    n_rows = max(2, min(TEST_ROWS, TEST_VALUES // n_values))
+    suspects = [
+        f"{path} is a {type(layer).__name__}"
+        for path, layer in module.named_modules(prefix=name)
+        if isinstance(layer, _BatchNorm | _DropoutNd)
+    ]
     for candidate in (copy.deepcopy(module), with_changed_weights(module)):
-        if not has_independent_rows(candidate, n_in):
+        try:
+            independent = has_independent_rows(candidate, n_in, n_rows)
+        except Exception:  # changed weights may break a constraint: without a result, the layers decide
+            independent = not suspects
+        if not independent:
             raise RomTypeError(
-                f"modules: the {name} gives other values for the same states beside other states, or in evaluation mode. "
-                "Each row may depend on its own state alone, and on nothing random: use LayerNorm or GroupNorm in place "
-                "of BatchNorm, and leave out Dropout"
+                f"modules: the {name} gives other values for the same states beside other states, or in evaluation mode"
+                + (f" ({', '.join(suspects)})" if suspects else "")
+                + ". Each row may depend on its own state alone, and on nothing random: use LayerNorm or GroupNorm in "
+                "place of BatchNorm, and leave out Dropout"
             )
 
 
-def has_independent_rows(module: nn.Module, n_in: tuple[int, ...]) -> bool:
+def has_independent_rows(module: nn.Module, n_in: tuple[int, ...], n_rows: int) -> bool:
     """Return whether values of some states agree in both modes and beside different states.
 
-    Also true if `module` fails or is not finite, as can happen with changed weights that have constraints.
+    Also true if they are not finite, as can happen with changed weights.
     """
-    n = max(2, min(TEST_ROWS, TEST_VALUES // max(1, torch.Size(n_in).numel())))
-    states, beside, beside_others = (standard_normal(module, (n, *n_in), seed) for seed in (0, 1, 2))
-    try:
-        training = module.train()(torch.cat([states, beside]))[:n]
-        evaluation = module.eval()(torch.cat([states, beside_others]))[:n]
-    except Exception:
-        return True
+    states, beside, beside_others = (standard_normal(module, (n_rows, *n_in), seed) for seed in (0, 1, 2))
+    training = module.train()(torch.cat([states, beside]))[:n_rows]
+    evaluation = module.eval()(torch.cat([states, beside_others]))[:n_rows]
     if not (training.isfinite().all() and evaluation.isfinite().all()):
         return True
     return torch.allclose(training, evaluation, rtol=ROUNDING, atol=ROUNDING * float(training.abs().max()))

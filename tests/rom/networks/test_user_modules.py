@@ -325,3 +325,34 @@ def test_modules_beside_another_network_are_refused(normal):
         rom.RomValueError, match=r"modules: they take the place of FitConfig.network, which is Implicit"
     ):
         rom.fit(None, trajectories=data, latent_dim=2, modules=pair(), config=config)
+
+
+def test_lazy_layers_get_their_shapes(runs, small):
+    encoder = nn.Sequential(nn.LazyLinear(8), nn.Tanh(), nn.LazyLinear(2))
+    decoder = nn.Sequential(nn.LazyLinear(8), nn.Tanh(), nn.LazyLinear(12))
+    model = rom.fit(None, trajectories=runs, latent_dim=2, config=small, modules=(encoder, decoder))
+    assert model.forecast(runs["state"].isel(time=0), runs["time"])["state"].notnull().all()
+    assert any(isinstance(p, nn.UninitializedParameter) for p in encoder.parameters()), "the user's own are untouched"
+
+
+def test_a_refusal_names_the_layer():
+    encoder, decoder = pair()
+    with pytest.raises(rom.RomTypeError, match=r"\(encoder.1 is a BatchNorm1d\)"):
+        check_user_modules((nn.Sequential(encoder, nn.BatchNorm1d(2)), decoder), PLAIN, 2)
+
+
+def test_large_states_are_tested_on_few_rows():
+    rows = []
+
+    class Wide(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(1))
+
+        def forward(self, latent):
+            rows.append(len(latent))
+            return self.weight * latent[:, :1].expand(-1, 2**17)
+
+    layout = Layout(("x",), (2**17,))
+    check_user_modules((nn.Linear(2**17, 2), Wide()), layout, 2)
+    assert max(rows) <= 4

@@ -10,7 +10,7 @@ from torch import nn
 
 from rom.networks.geometry import Geometry
 from rom.utils.checks import require_choice
-from rom.utils.errors import RomTypeError
+from rom.utils.errors import RomTypeError, RomValueError
 from rom.utils.json_dataclass import JsonSettings
 
 __all__ = ["FieldNetwork", "field_network_from_dict", "field_network_to_dict"]
@@ -33,6 +33,12 @@ class FieldNetwork(JsonSettings, ABC):
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Add a subclass to `kinds`."""
         super().__init_subclass__(**arguments)
+        taken = FieldNetwork.kinds.get(cls.__name__)
+        if taken is not None and taken.__module__ != cls.__module__:
+            raise RomValueError(
+                f"FieldNetwork: the name {cls.__name__!r} belongs to {taken.__module__}.{cls.__name__}, by which model "
+                "files know it; choose another name"
+            )
         FieldNetwork.kinds[cls.__name__] = cls
 
     @abstractmethod

@@ -13,6 +13,7 @@ import torch
 __all__ = ["AutoencoderStream", "FitStream", "random_stream", "step_generator", "torch_generator"]
 
 
+# The numbers are part of the results: another one would change every fit. A fit draws from one of both enumerations only.
 @unique
 class FitStream(IntEnum):
     """Streams of `rom.fit`, by what is drawn from them."""

@@ -14,6 +14,7 @@ from rom.data.layout import Layout
 from rom.models.build import build_encoder_decoder
 from rom.networks.encoder_decoder import EncoderDecoder
 from rom.networks.field_correction import FieldDecoder, FieldEncoder, attach
+from rom.networks.field_network import FieldNetwork
 from rom.networks.geometry import Geometry, geometry_of
 from rom.networks.jvp import push_forward
 
@@ -237,3 +238,8 @@ def test_rom_fit_on_fields_learns(small):
     model = rom.fit(None, trajectories=runs, latent_dim=2, config=config)
     assert model.history.attrs["steps"] == 20
     assert np.isfinite(model.forecast(runs["state"].isel(time=0), t)["state"]).all()
+
+
+def test_a_kind_of_network_cannot_take_the_name_of_another():
+    with pytest.raises(rom.RomValueError, match="the name 'Convolutional' belongs to rom.networks.convolution"):
+        type("Convolutional", (FieldNetwork,), {"__module__": "a_module_of_the_user"})

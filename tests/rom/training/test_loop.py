@@ -195,13 +195,13 @@ def test_a_model_that_is_no_better_than_a_constant_is_told(fit, monkeypatch, cap
     fit()
     told = [r.message for r in caplog.records if "no better than a constant" in r.message]
     assert len(told) == warned
-    assert not told or "its relative error on held-out trajectories is 1." in told[0]
+    assert not told or "its median relative error on held-out trajectories is 1." in told[0]
 
 
 def test_points_whose_rates_are_noise_are_told(small, caplog):
     states, rates = np.random.default_rng(0).standard_normal((2, 200, 2))
     rom.fit(None, collocation=(states, rates), latent_dim=2, config=small, verbose=False)
-    assert "its relative error on held-out collocation points is" in caplog.text
+    assert "its median relative error on held-out collocation points is" in caplog.text
 
 
 def test_patience_ends_a_training_that_does_not_improve(fit, monkeypatch):

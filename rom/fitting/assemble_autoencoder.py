@@ -164,5 +164,7 @@ def record_latent_quality(autoencoder: Autoencoder, networks: EncoderDecoder, co
     for name in ("effective_dimension", "trustworthiness"):
         if name in quality.attrs:
             autoencoder.history.attrs[name] = quality.attrs[name]
+    if not scikit_learn_is_installed():
+        log.info("folds of the latent space were not looked for: install latentrom[manifold] for it")
     for message in quality_warnings(quality):
         log.warning("%s", message)

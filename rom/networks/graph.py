@@ -220,7 +220,7 @@ def convolution_on(
     RomValueError
         If edges and nodes do not match.
     """
-    require_package("torch_geometric.nn", "PyTorch Geometric", "graph", "rom.networks.graph.Graph")
+    require_package("torch_geometric.nn", "PyTorch Geometric", "graph", "rom.Graph")
     from rom.networks.message_passing import DirectionalConv
 
     edges, n = np.array(settings.edges, dtype=np.int64).reshape(-1, 2), geometry.n_points

@@ -85,6 +85,6 @@ class Objective(ABC):
         if not best.useless:
             return []
         return [
-            f"the model is no better than a constant: its relative error on {self.validated_on} is "
+            f"the model is no better than a constant: its {best.measure} on {self.validated_on} is "
             f"{best.relative_error:.3g}. {self.advice}"
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["AutoencoderScore", "ForecastScore", "Score"]
 
@@ -23,6 +23,8 @@ class Score(ABC):
     error : float
         The validation error that the history reports.
     """
+
+    measure: ClassVar[str] = "relative error"  # what `relative_error` is called in warnings
 
     error: float
 
@@ -64,6 +66,8 @@ class ForecastScore(Score):
     median : float
         Median over trajectories of the relative error. Without trajectories, the root of `physics`.
     """
+
+    measure: ClassVar[str] = "median relative error"
 
     typical: float
     physics: float

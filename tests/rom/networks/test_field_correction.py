@@ -241,5 +241,5 @@ def test_rom_fit_on_fields_learns(small):
 
 
 def test_a_kind_of_network_cannot_take_the_name_of_another():
-    with pytest.raises(rom.RomValueError, match="the name 'Convolutional' belongs to rom.networks.convolution"):
+    with pytest.raises(rom.RomValueError, match=r"the name 'Convolutional' belongs to rom\.networks\.convolution"):
         type("Convolutional", (FieldNetwork,), {"__module__": "a_module_of_the_user"})

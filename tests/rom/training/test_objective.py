@@ -41,7 +41,7 @@ def test_a_useless_model_is_warned_about_with_what_may_help():
     useless = dataclasses.replace(GOOD, median=1.5)
     assert Nothing().warnings(GOOD, GOOD) == []
     (warning,) = Nothing().warnings(useless, GOOD)
-    assert warning.endswith("its relative error on nothing is 1.5. Try something.")
+    assert warning.endswith("its median relative error on nothing is 1.5. Try something.")
 
 
 def test_worse_forecasts_do_not_count_unless_the_physics_is_much_better():

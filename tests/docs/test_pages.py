@@ -89,6 +89,7 @@ def test_examples_of_the_contributing_guide_run():
     names["Brusselator"]().verify()
     z = torch.tensor([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]])
     assert names["decorrelation"](z) == pytest.approx(0.5)
+    assert names["decorrelation"](z[:, :1]) == 0.0
     geometry = Geometry(channels=2, shape=(4, 3), axes=("x", "y"))
     encoder, decoder = (make(geometry, 3) for make in (names["Linear"]().encoder, names["Linear"]().decoder))
     assert decoder(encoder(torch.ones(5, 2, 4, 3))).shape == (5, 2, 4, 3)

@@ -199,8 +199,8 @@ class FitConfig(JsonSettings):
     residual : bool, default False
         Whether a hidden layer of encoder or decoder is added to its input, if both have the same width (He et al.
         2016). Try it with many layers.
-    network : Convolutional, Graph, Implicit or None, default None
-        Networks that act on fields, in place of those on POD coordinates: `rom.Convolutional(...)` on grids,
+    network : network on fields or None, default None
+        Networks that act on fields, in place of those on POD coordinates, such as `rom.Convolutional(...)` on grids,
         `rom.Graph(...)` on meshes, `rom.Implicit(...)` on one set of points. Their training steps take several times as
         long or more. Networks of your own are passed to `rom.fit` as ``modules=(encoder, decoder)``.
     multiscale : bool, default True
@@ -224,8 +224,8 @@ class FitConfig(JsonSettings):
         "soap" (Vyas et al. 2024) or "adam". Adam takes cheaper steps but usually needs more of them.
     learning_rate : float, default 2e-2
         Peak learning rate of the neural corrections, above 0. The closed-form parts are trained at a tenth of it. The
-        rate rises briefly at the start and then decays to zero along a cosine. If the closed-form model is already
-        accurate, the peak is lowered automatically. With ``optimizer="adam"``, 1e-3 is usual.
+        rate rises briefly at the start and then decays to zero along a cosine (`rom/training/optimiser.py`). The peak is
+        lower if the closed-form model is already accurate. With ``optimizer="adam"``, 1e-3 is usual.
     steps : int or None, default None
         Number of optimiser steps, at least 1. None means 2,000 steps, or as many as `max_seconds` of `rom.fit` allows.
     collocation_batch : int, default 512

@@ -91,13 +91,13 @@ def fit(
         Everything else about networks and training.
     modules : tuple of torch.nn.Module, optional
         Your own encoder ``(B, *shape)`` to ``(B, d)`` and decoder ``(B, d)`` to ``(B, *shape)``, which see standardised
-        states. Copies of them learn what the closed-form model leaves.
+        states. Copies of them are trained; they correct the closed-form model.
     seed : int
         Seed of all random choices.
     device : str or torch.device
         "auto" (CUDA if there is one), "cpu", "cuda", or a torch device.
     max_seconds : float, optional
-        Wall-clock limit of the whole call, in seconds. Training is laid out for what simulation leaves of it.
+        Wall-clock limit of the whole call, in seconds. Training uses the time that simulation leaves.
     checkpoint : path, optional
         File for the state of the training. The same call resumes from it.
     callbacks : sequence of callable
@@ -126,13 +126,18 @@ def fit(
     -----
     Data you pass are used unchanged. Missing data are generated only if you give a count or pass no data.
 
-    With a system and collocation points, f is evaluated at further states: at those of the training trajectories, at
-    most as often as there are points; and eight times during training at as many states along new flows. For a black
-    box these flows need `max_seconds`, and may take a fiftieth of it each time. `history` counts these states, but not
-    what integrating the flows takes. `FitConfig(evaluate_system=False)` forbids them all. Where f is not evaluated
-    along given trajectories, its values there are estimated by a spline through the snapshots, if these are smooth and
-    change about as fast as the points nearby. Trajectories with more than a twentieth of noise in their variance are
-    set aside with a warning if there are collocation points.
+    With a system and collocation points, f is evaluated at further states, unless `FitConfig(evaluate_system=False)`
+    forbids it:
+
+    - at states of the training trajectories, at most as many as there are points;
+    - eight times during training at as many states along new flows. For a black box these flows need `max_seconds`, and
+      may take a fiftieth of it each time.
+
+    `history` counts these states. It does not count the evaluations that integrating the flows takes.
+
+    Where f is not evaluated along given trajectories, its values there are estimated by a spline through the snapshots,
+    if these are smooth and change about as fast as the points nearby. Trajectories with more than a twentieth of noise
+    in their variance are set aside with a warning if there are collocation points.
 
     Ctrl-C ends the training and returns the best model so far.
 

@@ -41,7 +41,7 @@ class LatentModel(Generic[S]):
     config : FitConfig
         Configuration of the fit.
     history : xarray.Dataset
-        The record of the fit.
+        The record of the fit: curves over training as variables, facts as attributes. docs/trust.md explains them.
     """
 
     _file_kind: ClassVar[FileKind[Any]]

@@ -11,23 +11,23 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from rom.data.flat_states import PointDims
 from rom.data.grid_codec import GridCodec
 from rom.data.layout import Layout
 from rom.data.spline_codec import SplineCodec
+from rom.data.state_codec import PointDims, StateCodec
 from rom.reduction.pod import Projection
 
-__all__ = ["Codec", "codec_for", "codec_type"]
-
-Codec = GridCodec | SplineCodec
+__all__ = ["codec_for", "codec_type"]
 
 
-def codec_type(layout: Layout) -> type[GridCodec] | type[SplineCodec]:
+def codec_type(layout: Layout) -> type[StateCodec]:
     """Return the class of the codec for states of a layout."""
     return GridCodec if layout.space is None else SplineCodec
 
 
-def codec_for(layout: Layout, projection: Projection, buffers: Mapping[str, Tensor], point_dims: PointDims) -> Codec:
+def codec_for(
+    layout: Layout, projection: Projection, buffers: Mapping[str, Tensor], point_dims: PointDims
+) -> StateCodec:
     """Return the codec of a model.
 
     Parameters
@@ -46,4 +46,6 @@ def codec_for(layout: Layout, projection: Projection, buffers: Mapping[str, Tens
     GridCodec or SplineCodec
         The latter for a layout with a function space.
     """
-    return codec_type(layout)(layout, projection, buffers, point_dims)
+    if layout.space is None:
+        return GridCodec(layout, projection)
+    return SplineCodec(layout, projection, buffers, point_dims)

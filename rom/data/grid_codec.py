@@ -3,77 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from rom.data.flat_states import DecodedCells, FlatStates, PointDims
-from rom.data.layout import Layout
-from rom.data.outputs import all_cells, as_type_of, indices_of, select_cells
+from rom.data.outputs import all_cells, indices_of, select_cells
 from rom.data.readers import GridReader
+from rom.data.state_codec import DecodedCells, FlatStates, StateCodec
 from rom.data.states import ArrayLike, StatesLike, leading_dims_of, states_of
-from rom.reduction.pod import Projection
 from rom.utils.checks import require_number
 from rom.utils.errors import RomValueError
 
 __all__ = ["GridCodec"]
 
 
-class GridCodec:
-    """Codec of states on the grid of the training data.
-
-    Parameters
-    ----------
-    layout : Layout
-        Labels of a state.
-    projection : Projection
-        POD of flat states. Its device and dtype are those of the results.
-    buffers : mapping of str to torch.Tensor
-        Not used. A codec of values on a grid has no numbers of its own.
-    point_dims : PointDims
-        Not used. Values on a grid are not points.
-
-    Attributes
-    ----------
-    mean_square_scale : float
-        Factor from mean squares of flat states to mean squares over the domain.
-    """
-
-    mean_square_scale = 1.0
-
-    def __init__(
-        self,
-        layout: Layout,
-        projection: Projection,
-        buffers: Mapping[str, Tensor],  # noqa: ARG002
-        point_dims: PointDims,  # noqa: ARG002
-    ):
-        self.layout = layout
-        self.projection = projection
-
-    @staticmethod
-    def buffer_shapes(layout: Layout, rank: int) -> dict[str, tuple[int, ...]]:  # noqa: ARG004
-        """Return the shapes of the numbers that the codec stores in a model: none."""
-        return {}
-
-    @staticmethod
-    def fit_buffers(
-        layout: Layout,  # noqa: ARG004
-        projection: Projection,  # noqa: ARG004
-        coordinates: Tensor,  # noqa: ARG004
-        misfit: Sequence[float],  # noqa: ARG004
-    ) -> dict[str, np.ndarray]:
-        """Return the numbers that the codec stores in a model: none."""
-        return {}
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor with the device and the dtype of the model."""
-        return self.projection.mean
+class GridCodec(StateCodec):
+    """Codec of states on the grid of the training data, which has no numbers of its own."""
 
     def reader(self) -> GridReader:
         """Return a reader of trajectories for this model."""
@@ -165,16 +112,6 @@ class GridCodec:
     def label_values(self, x: StatesLike, states: FlatStates, values: Tensor) -> Any:
         """Return `values_where` in the kind of `x`, from which `states` were flattened."""
         return self.label(x, values, self.layout.dims, self.layout.shape, states.dims)
-
-    def label(
-        self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
-    ) -> Any:
-        """Return `result` in the kind of `given`, as `rom.data.outputs.as_type_of` does."""
-        return as_type_of(given, result, self.layout, dims, shape, replaced)
-
-    def positions_of(self, x: Any) -> Any:  # noqa: ARG002
-        """Return the argument `at` that asks for values where `x` lies: None."""
-        return None
 
     def _flat_states(self, name: str, x: Any, like: Tensor, units: bool) -> FlatStates:
         flat = states_of(name, x, self.layout, like, units)

@@ -20,12 +20,12 @@ from rom.data.at_positions import (
     read_values,
     values_where,
 )
-from rom.data.flat_states import DecodedCells, FlatStates, PointDims
 from rom.data.gappy_pod import Prior, prior_noise
 from rom.data.layout import Layout
-from rom.data.outputs import all_cells, as_type_of, cells_as_type_of
+from rom.data.outputs import all_cells, cells_as_type_of
 from rom.data.positions import Place, place_asked_for
 from rom.data.readers import SplineReader
+from rom.data.state_codec import DecodedCells, FlatStates, PointDims, StateCodec
 from rom.data.states import ArrayLike, StatesLike
 from rom.reduction.pod import Projection
 from rom.reduction.spline_space import FunctionSpace
@@ -35,7 +35,7 @@ from rom.utils.errors import RomTypeError, RomValueError
 __all__ = ["SplineCodec"]
 
 
-class SplineCodec:
+class SplineCodec(StateCodec):
     """Codec of values at any positions, whose flat states are coefficients in a function space.
 
     Parameters
@@ -51,20 +51,19 @@ class SplineCodec:
     """
 
     def __init__(self, layout: Layout, projection: Projection, buffers: Mapping[str, Tensor], point_dims: PointDims):
-        self.layout = layout
-        self.projection = projection
+        super().__init__(layout, projection)
         self.buffers = buffers
         self.moving = tuple(dim for dim in point_dims.moving if dim not in self.space.names)
         self.most_point_dims = point_dims.most
 
-    @staticmethod
-    def buffer_shapes(layout: Layout, rank: int) -> dict[str, tuple[int, ...]]:
+    @classmethod
+    def buffer_shapes(cls, layout: Layout, rank: int) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the numbers that the codec stores in a model, in float64."""
         return {"prior_variance": (rank,), "prior_noise": (len(layout.parts),)}
 
-    @staticmethod
+    @classmethod
     def fit_buffers(
-        layout: Layout, projection: Projection, coordinates: Tensor, misfit: Sequence[float]
+        cls, layout: Layout, projection: Projection, coordinates: Tensor, misfit: Sequence[float]
     ) -> dict[str, np.ndarray]:
         """Return the numbers of the prior, from the training data.
 
@@ -92,11 +91,6 @@ class SplineCodec:
         """The function space of the coefficients."""
         assert self.layout.space is not None
         return self.layout.space
-
-    @property
-    def like(self) -> Tensor:
-        """A tensor with the device and the dtype of the model."""
-        return self.projection.mean
 
     @property
     def mean_square_scale(self) -> float:
@@ -207,12 +201,6 @@ class SplineCodec:
         shape = values.shape[:-1] + tuple(x.sizes[dim] for dim in states.dims)
         ordered = x.transpose(*states.lead, *states.dims)
         return ordered.copy(data=values.reshape(shape).cpu().numpy()).transpose(*x.dims)
-
-    def label(
-        self, given: Any, result: Tensor, dims: tuple[str, ...], shape: tuple[int, ...], replaced: tuple[str, ...]
-    ) -> Any:
-        """Return `result` in the kind of `given`, as `rom.data.outputs.as_type_of` does."""
-        return as_type_of(given, result, self.layout, dims, shape, replaced)
 
     def positions_of(self, x: Any) -> dict[str, Any]:
         """Return the argument `at` that asks for values where the labelled `x` lies."""

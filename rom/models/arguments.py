@@ -11,9 +11,9 @@ import xarray as xr
 from torch import Tensor
 
 import systems
-from rom.data.flat_states import FlatStates
 from rom.data.layout import Layout
 from rom.data.same_layout import require_same_units
+from rom.data.state_codec import FlatStates
 from rom.data.states import ArrayLike, StatesLike, as_tensor, first_field, with_last_dims
 from rom.utils.arrays import numeric, require_finite, require_numeric_times
 from rom.utils.errors import RomValueError, nearest

@@ -13,10 +13,10 @@ import xarray as xr
 from torch import Tensor
 
 from rom.config import FitConfig
-from rom.data.codec import Codec, codec_for
-from rom.data.flat_states import PointDims
+from rom.data.codec import codec_for
 from rom.data.layout import Layout
 from rom.data.samples import POSITION_FREE_SAMPLE_DIMS
+from rom.data.state_codec import PointDims, StateCodec
 from rom.data.states import ArrayLike, StatesLike
 from rom.models.arguments import latent_states
 from rom.models.file_format import FileKind, StoredModel, write_model
@@ -88,7 +88,7 @@ class LatentModel(Generic[S]):
         return self.codec.like.device
 
     @functools.cached_property
-    def codec(self) -> Codec:
+    def codec(self) -> StateCodec:
         """The codec between states of any kind and flat states. For use inside the package."""
         buffers = dict(self._state.named_buffers(recurse=False))
         return codec_for(self._layout, self._state.projection, buffers, point_dims_of(self.history))

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rom.data.flat_states import DecodedCells
 from rom.data.layout import Layout
+from rom.data.state_codec import DecodedCells
 from rom.dynamics.rollout import METHODS
 from rom.models.arguments import input_signals
 from rom.models.input_scaling import InputScaling, forcing_over_time, scaled_parameters

@@ -29,8 +29,7 @@ from rom.utils.files import checked_path
 
 __all__ = ["built_in_systems", "main"]
 
-# Exit statuses
-DONE, REFUSED, INTERRUPTED = 0, 2, 130
+DONE, REFUSED, INTERRUPTED = 0, 2, 130  # exit statuses
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0, 2 if the command was refused, 130 if Ctrl-C was pressed.
+        `DONE`, `REFUSED` or `INTERRUPTED`.
     """
     options = parser().parse_args(arguments)
     with warnings.catch_warnings():
@@ -54,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (rom.RomError, systems.SystemsError) as error:
             print(f"rom: error: {one_line(error)}", file=sys.stderr)
             return REFUSED
+        except BrokenPipeError:  # `head`, say, has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except KeyboardInterrupt:
             print("rom: interrupted", file=sys.stderr)
             return INTERRUPTED

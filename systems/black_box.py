@@ -166,7 +166,7 @@ class BlackBox(System):
         else:
             values = np.empty_like(states)
             for i, (state, parameters) in enumerate(zip(states, mu, strict=True)):
-                values[i] = self._call(state, parameters, t, where=f"state {i}" if batch else "the state")
+                values[i] = self._call(state, parameters, t, where=f"state {i}" if batch else "a single state")
         if self.mass is not None:
             values = self.mass.solve(states, values)
         return values.reshape(x.shape).astype(x.dtype, copy=False)
@@ -205,6 +205,8 @@ class BlackBox(System):
             raise EvaluationError(
                 f"{self.name}({', '.join(self.arguments)}) failed on {where}: {in_words(error)}"
             ) from error
+        if result is None and "out" not in self.arguments:
+            raise EvaluationError(f"{self.name} returned None for {where}; does it end with return?")
         try:
             values = np.array(given["out"] if "out" in self.arguments else result)
         except (TypeError, ValueError) as error:

@@ -129,7 +129,9 @@ def checked_times(name: str, times: Any) -> np.ndarray:
     """Return at least two times (time,) in float64; require a strict increase."""
     times = numeric(name, times)
     if times.ndim != 1 or times.size == 0:
-        raise SystemsValueError(f"{name} must be a 1-D array of times, got shape {times.shape}")
+        raise SystemsValueError(
+            f"{name} must be a 1-D array of times, got shape {times.shape}; name arguments that are in another order"
+        )
     require_finite(name, times)
     steps = np.flatnonzero(np.diff(times) <= 0)
     if steps.size:

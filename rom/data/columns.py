@@ -27,7 +27,8 @@ def require_variable(name: str, dataset: xr.Dataset, variable: str, leading: tup
     for dim in leading:
         if dim not in array.dims:
             raise RomValueError(
-                f"{name}[{variable!r}] has dimensions {array.dims}, but needs {dim!r}; add it with expand_dims({dim!r})"
+                f"{name}[{variable!r}] has dimensions {array.dims}, but needs {dim!r}; rename the one that it is, as in "
+                f".rename(t={dim!r}), or add it with expand_dims({dim!r})"
             )
     return array.transpose(*leading, ...)
 

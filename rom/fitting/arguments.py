@@ -118,10 +118,12 @@ def check_data_request(
     """
     counts = {"n_collocation": n_collocation, "n_trajectories": n_trajectories}
     if system is not None and not isinstance(system, systems.System):
-        raise RomTypeError(
-            f"system must be a systems.System or None, got {type(system).__name__}; "
-            "wrap an own right-hand side with systems.from_rhs(f, n_states)"
+        remedy = (
+            "wrap your own right-hand side with systems.from_rhs(f, n_states)"
+            if callable(system) or isinstance(system, str)
+            else "pass data as rom.fit(None, trajectories=...)"
         )
+        raise RomTypeError(f"system must be a systems.System or None, got {type(system).__name__}; {remedy}")
     for name, count in counts.items():
         if isinstance(count, tuple | list | xr.Dataset):
             meant = "trajectories" if name == "n_trajectories" or trajectories is None else "collocation"

@@ -107,7 +107,9 @@ def parameter_values(mu: Any, names: tuple[str, ...], leading: tuple[int, ...], 
             raise RomValueError("mu was given, but this model was fitted at fixed parameters; leave it out")
         return like.new_zeros(*leading, 0)
     if mu is None:
-        raise RomValueError(f"mu is missing: this model depends on the parameters {', '.join(names)}")
+        raise RomValueError(
+            f"mu is missing: this model depends on the parameters {', '.join(names)}; pass mu={{{names[0]!r}: ...}}"
+        )
     values = rows_of("mu", "has", stacked_by_name("mu", "parameter", mu, names, like), names, leading, like)
     return values.expand(*leading, len(names))
 

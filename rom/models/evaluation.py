@@ -19,7 +19,7 @@ from rom.data.same_layout import require_same_layout
 from rom.data.trajectories import Trajectories, TrajectoriesLike
 from rom.models.closed_form import closed_form_config
 from rom.models.reduced_order_model import ReducedOrderModel
-from rom.utils.errors import RomValueError
+from rom.utils.errors import RomTypeError, RomValueError
 
 __all__ = ["closed_form_of", "evaluate"]
 
@@ -76,6 +76,7 @@ def evaluate(model: ReducedOrderModel, trajectories: TrajectoriesLike) -> xr.Dat
     >>> bool(errors["relative_error"].sel(rom="fitted").max() < 0.01)
     True
     """
+    require_model(model, "evaluate(model, trajectories)")
     groups, layout = model.codec.reader().read_trajectories(trajectories)
     layout = with_names_of(model, layout)
     require_same_layout("trajectories", layout, model.codec.layout)
@@ -260,6 +261,14 @@ def trajectory_labels(trajectories: TrajectoriesLike, count: int) -> np.ndarray:
     return np.arange(count)
 
 
+def require_model(model: Any, usage: str) -> None:
+    """Raise `RomTypeError` unless `model` is a reduced-order model; `usage` shows the order of the arguments."""
+    if not isinstance(model, ReducedOrderModel):
+        raise RomTypeError(
+            f"model must be a ReducedOrderModel, as rom.fit returns it, got {type(model).__name__}; the call is {usage}"
+        )
+
+
 def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
     """Return the closed-form model that the training of a model started from.
 
@@ -273,6 +282,11 @@ def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
     ReducedOrderModel
         POD, quadratic manifold and operator inference, with the same latent dimension, as a model of its own.
 
+    Raises
+    ------
+    RomTypeError
+        If `model` is not a reduced-order model.
+
     Examples
     --------
     >>> import numpy as np
@@ -285,6 +299,7 @@ def closed_form_of(model: ReducedOrderModel) -> ReducedOrderModel:
     >>> classical.latent_dim, classical.config.hidden
     (2, ())
     """
+    require_model(model, "closed_form_of(model)")
     state = copy.deepcopy(model._state)
     state.networks, state.region = copy.deepcopy(state.closed_form), copy.deepcopy(state.closed_form_region)
     history = model.history.copy()

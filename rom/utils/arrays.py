@@ -116,7 +116,9 @@ def checked_times(name: str, times: Any) -> np.ndarray:
     require_numeric_times(name, getattr(times, "dtype", None))
     values = numeric(name, times).astype(np.float64)
     if values.ndim != 1:
-        raise RomValueError(f"{name} must have one axis (time,), got shape {values.shape}")
+        raise RomValueError(
+            f"{name} must have one axis (time,), got shape {values.shape}; the order is (times, states)"
+        )
     if len(values) < 2:
         raise RomValueError(f"{name} has length {len(values)}; a trajectory needs at least 2 times")
     require_finite(name, values, ("index",))

@@ -238,7 +238,7 @@ def fails(x):  # noqa: ARG001
         (
             lambda: systems.from_rhs(lambda x: x[:2], 3).rhs(np.ones(3)),
             systems.EvaluationError,
-            r"returned shape \(2,\) for the state, expected \(3,\)",
+            r"returned shape \(2,\) for a single state, expected \(3,\)",
         ),
         (
             lambda: systems.from_rhs(lambda x: x[:2], 3).rhs(np.ones((2, 3))),
@@ -253,7 +253,7 @@ def fails(x):  # noqa: ARG001
         (
             lambda: systems.from_rhs(forgets_to_return, 3).rhs(np.ones(3)),
             systems.EvaluationError,
-            "returned shape|real numbers",
+            "returned None for a single state; does it end with return",
         ),
         (
             lambda: systems.from_rhs(one_state, 3, sampler=systems.Box([0.0], [1.0])).sample_initial(2),

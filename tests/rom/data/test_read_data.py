@@ -257,7 +257,9 @@ def test_parameters_of_the_wrong_count(states, dataset):
 def test_names_that_a_dataset_lacks(dataset):
     without_time = dataset.isel(time=0).rename(state="states")
     refuses(as_trajectories, without_time, ValueError, "no variable 'state', nor fields .*; did you mean 'states'")
-    refuses(as_trajectories, dataset.isel(time=0), ValueError, r"needs 'time'; add it with expand_dims\('time'\)")
+    refuses(
+        as_trajectories, dataset.isel(time=0), ValueError, r"needs 'time'; rename .* add it with expand_dims\('time'\)"
+    )
     refuses(as_trajectories, dataset.isel(x=0), ValueError, "needs at least one of its own")
     refuses(
         as_collocation,

@@ -81,3 +81,12 @@ def test_forecasts_that_break_off_are_counted(model, truth):
     assert [str(w.message)[: len(text)] for w, text in zip(caught, expected, strict=True)] == expected
     assert np.isnan(errors["mse"][:, -1]).all()
     assert np.isfinite(errors["trajectory_mse"]).values.tolist() == 2 * [[True, False, True]]
+
+
+def test_a_wrong_order_of_arguments_is_named(model, truth):
+    with pytest.raises(rom.RomTypeError, match=r"got Dataset; the call is evaluate\(model, trajectories\)"):
+        rom.evaluate(truth, model)
+    with pytest.raises(rom.RomTypeError, match=r"model must be a ReducedOrderModel, .* got int"):
+        rom.closed_form_of(3)
+    with pytest.raises(rom.RomTypeError, match=r"got Dataset; pass data as rom.fit\(None, trajectories="):
+        rom.fit(truth)

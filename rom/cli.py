@@ -33,17 +33,12 @@ DONE, REFUSED, INTERRUPTED = 0, 2, 130  # exit statuses
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, and return `DONE`, `REFUSED` or `INTERRUPTED`.
 
     Parameters
     ----------
     arguments : sequence of str, optional
         By default those of the process.
-
-    Returns
-    -------
-    int
-        `DONE`, `REFUSED` or `INTERRUPTED`.
     """
     options = parser().parse_args(arguments)
     with warnings.catch_warnings():

@@ -46,6 +46,7 @@ def collocate(
         The number of points.
     near : xarray.Dataset or list of xarray.Dataset, optional
         Trajectories: the states lie on them and near them, as by `NearTrajectories`. Not together with `sampler`.
+        Their parameters are not taken over: give `parameters` too, for instance "sample".
     sampler : callable, optional
         Where the states come from, called as ``sampler(n, seed)``. By default ``system.sampler``.
     parameters : mapping, array_like or "sample", optional

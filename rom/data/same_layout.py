@@ -50,8 +50,8 @@ def require_same_layout(name: str, layout: Layout, expected: Layout) -> None:
     require_same_grids(name, {coord: c["data"] for coord, c in layout.coords.items()}, expected, "the other data")
     if layout.parameters != expected.parameters:
         raise RomValueError(
-            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; `systems.simulate` "
-            "and `systems.collocate` store those that they are given by parameters=..."
+            f"{name}: parameters {layout.parameters} differ from {expected.parameters} of the other data; give "
+            '`systems.simulate` and `systems.collocate` parameters="sample" or parameters=..., which they store'
         )
     if layout.inputs != expected.inputs:
         raise RomValueError(f"{name}: inputs {layout.inputs} differ from {expected.inputs} of the other data")
@@ -130,7 +130,10 @@ def completed(layout: Layout, other: Layout) -> Layout:
 
 
 def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, whose: str) -> None:
-    """Raise `RomValueError` unless `coords` agree with those of a layout that have the same name. `whose` they are is told."""
+    """Raise `RomValueError` unless `coords` agree with those of a layout that have the same name.
+
+    `whose` names their owner in the message.
+    """
     for coord in coords.keys() & expected.coords.keys():
         if not same_grid(np.asarray(coords[coord]), np.asarray(expected.coords[coord]["data"])):
             raise RomValueError(

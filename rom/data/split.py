@@ -156,8 +156,8 @@ def split_groups(group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        The part of each sample, ``(N,)``: 0 trains, 1 validates, 2 calibrates. About `MOST_SAMPLES` are held out at most
-        for each of these.
+        The part of each sample, ``(N,)``: 0 trains, 1 validates, 2 calibrates. Each part held out has at most about
+        `MOST_SAMPLES`.
     """
     n_groups = int(group.max()) + 1
     count = max(1, min(int(HELD_OUT_SHARE * n_groups), MOST_SAMPLES * n_groups // len(group)))

@@ -108,7 +108,7 @@ class LatentModel(Generic[S]):
             Only in a function space: positions of an array `x`, as in `decode`.
         noise : float
             Only in a function space: standard deviation of the errors of the values, in their units, if it is larger than
-            in training. Many values are then not trusted beyond it either.
+            in training. The error is not reduced by averaging many values.
 
         Returns
         -------

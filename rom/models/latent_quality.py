@@ -58,7 +58,7 @@ class EncodesAndDecodes(Protocol):
 def latent_quality(model: EncodesAndDecodes, states: StatesLike) -> xr.Dataset:
     """Measure how good the latent space of a model is.
 
-    Fields in different units count alike. Of a model with `FitConfig.space`, states are values at any positions, and
+    Fields in different units have equal weight. Of a model with `FitConfig.space`, states are values at any positions, and
     are compared by their coefficients.
 
     Parameters
@@ -68,7 +68,7 @@ def latent_quality(model: EncodesAndDecodes, states: StatesLike) -> xr.Dataset:
         `decode` takes torch tensors ``(N, d)``, returns ``(N, *shape)``, and is differentiable in forward mode.
     states : array-like or xarray.Dataset
         At least 10 states ``(..., *shape)``, as `model.encode` takes them, or a Dataset of trajectories. States that
-        were not used in training say most.
+        were not used in training are most informative.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def latent_quality(model: EncodesAndDecodes, states: StatesLike) -> xr.Dataset:
           sec. 5, use the variance of a coordinate instead, where a prior fixes its unit.)
         - `correlation` (latent, latent_other): between coordinates.
         - `condition` (sample): condition number of dpsi/dz, with each column times the standard deviation of its
-          coordinate. It says how unevenly small changes of z move the decoded state, and is inf where one moves
-          nothing.
+          coordinate. It says how unevenly small changes of z move the decoded state, and is infinite if
+          one of them has no effect.
 
         Its attributes are:
 

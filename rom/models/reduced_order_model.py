@@ -233,10 +233,9 @@ class ReducedOrderModel(LatentModel[ModelState]):
         -------
         xarray.Dataset
             `state` ``(trajectory, time, *dims)``, or the fields of a model of fields, and `valid` ``(trajectory, time)``;
-            without `trajectory` for one state. `valid` turns false, and stays false, with the step in which the latent state
-            leaves the region seen in training, whether a requested time lies outside or not ("dopri5" looks at these times
-            alone). So it does once inputs, or a time on which h depends without a period, leave their range in training by
-            more than a twentieth of it. From the first value that is not finite on, states are NaN and a warning is given.
+            without `trajectory` for one state. `valid` turns false when the latent state leaves the training region, and
+            stays false. It also turns false when an input leaves its training range by more than 5 %. The same holds for
+            the time, if h depends on time without a period. "dopri5" checks the region at the requested times only. From the first value that is not finite on, states are NaN and a warning is given.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Base class of the settings of networks on fields, which knows all kinds of them by name."""
+"""Base class of the settings of networks on fields, and the table of all kinds."""
 
 from __future__ import annotations
 

@@ -212,7 +212,11 @@ class TrainingLoop:
         record.recoveries += 1
         record.peak_rate *= 0.5
         self.networks.load_state_dict(record.best_weights)
-        log.warning("no finite gradient at step %d: back to the best state, learning rate halved", record.step)
+        log.warning(
+            "no finite gradient at step %d: back to the best state, learning rate halved; if this repeats, lower "
+            "FitConfig.learning_rate",
+            record.step,
+        )
         self.optimiser = make_optimiser(self.networks, self.run.config.optimizer, record.peak_rate)
 
     def validate_and_record(self, losses: dict[str, Tensor], rate: float, window: int) -> None:

@@ -106,7 +106,7 @@ class TimeBudget:
         Returns
         -------
         float or None
-            None without a limit; 0 if the time is too short to be of use.
+            None without a limit; 0 if the time is too short to be useful.
         """
         if self.remaining is None:
             return None

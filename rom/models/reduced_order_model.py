@@ -235,7 +235,8 @@ class ReducedOrderModel(LatentModel[ModelState]):
             `state` ``(trajectory, time, *dims)``, or the fields of a model of fields, and `valid` ``(trajectory, time)``;
             without `trajectory` for one state. `valid` turns false when the latent state leaves the training region, and
             stays false. It also turns false when an input leaves its training range by more than 5 %. The same holds for
-            the time, if h depends on time without a period. "dopri5" checks the region at the requested times only. From the first value that is not finite on, states are NaN and a warning is given.
+            the time, if h depends on time without a period. "dopri5" checks the region at the requested times only.
+            From the first value that is not finite on, states are NaN and a warning is given.
 
         Raises
         ------

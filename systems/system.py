@@ -348,7 +348,7 @@ class System(SystemDefinition):
         Run it on a system of your own.
 
         It checks shapes, dtypes (float64, and float32 unless a black box), finite values, and batches against single
-        states. If torch is installed and the system is no black box, torch must give the same values and keep the dtype.
+        states. If torch is installed and the system is not a black box, torch must give the same values and keep the dtype.
 
         Parameters
         ----------

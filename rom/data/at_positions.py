@@ -164,7 +164,7 @@ def read_values(name: str, x: Any, at: Any, form: ValueFormat) -> PositionedValu
     Raises
     ------
     RomTypeError
-        If values have no positions, or fields are missing because `x` is no mapping.
+        If values have no positions, or fields are missing because `x` is not a mapping.
     RomValueError
         If fields, components, units or shapes differ from the layout.
     """

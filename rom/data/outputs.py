@@ -48,7 +48,7 @@ def select_cells(points: Any, cells: xr.Dataset) -> xr.Dataset:
     Raises
     ------
     RomTypeError
-        If `points` is no mapping, or indices are not whole numbers.
+        If `points` is not a mapping, or indices are not whole numbers.
     RomValueError
         If a dimension is unknown, or indices are missing or out of range.
     """

@@ -208,7 +208,7 @@ def place_asked_for(at: Any, space: FunctionSpace) -> Place:
     Raises
     ------
     RomTypeError
-        If `at` is no mapping, or positions are not numbers.
+        If `at` is not a mapping, or positions are not numbers.
     RomValueError
         If an axis is unknown or missing, or positions lie outside of the domain.
     """
@@ -252,7 +252,7 @@ def column_asked_for(axis: str, given: Any) -> xr.DataArray:
 
 
 def checked_period(name: str, period: Any) -> float | None:
-    """Return the attribute `period` of a coordinate. Raise `RomValueError` if it is no length."""
+    """Return the attribute `period` of a coordinate. Raise `RomValueError` if it is not a length."""
     if period is None:
         return None
     if not isinstance(period, int | float | np.number) or not 0 < float(period) < np.inf:

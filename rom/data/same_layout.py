@@ -143,7 +143,7 @@ def require_same_grids(name: str, coords: Mapping[str, Any], expected: Layout, w
 
 
 def same_grid(one: np.ndarray, other: np.ndarray) -> bool:
-    """Return whether two coordinates agree. A plain count 0, 1, 2, ... is no grid, and agrees with any of its length."""
+    """Return whether two coordinates agree. A plain count 0, 1, 2, ... agrees with any grid of its length."""
     if one.shape != other.shape:
         return False
     if one.dtype.kind not in "iuf" or other.dtype.kind not in "iuf":

@@ -223,7 +223,7 @@ def sample_dims_of(
     Raises
     ------
     RomTypeError
-        If `sample_dims` is no sequence of names.
+        If `sample_dims` is not a sequence of names.
     RomValueError
         If a name is unknown, or no dimension is left for a sample.
     """

@@ -207,7 +207,7 @@ class Autoencoder(LatentModel[AutoencoderState]):
         Raises
         ------
         RomTypeError, RomValueError
-            If the rate is no number, or too small for the number of calibrating samples.
+            If the rate is not a number, or too small for the number of calibrating samples.
 
         References
         ----------

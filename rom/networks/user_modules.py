@@ -95,7 +95,7 @@ def check_user_modules(modules: Any, layout: Layout, latent_dim: int) -> UserMod
     Raises
     ------
     RomTypeError
-        If `modules` is no pair of modules, or if values of one for a state depend on anything else than this state.
+        If `modules` is not a pair of modules, or if values of one for a state depend on anything else than this state.
     RomValueError
         If a module fails, returns another shape than needed, or values that are not finite.
     """

@@ -78,7 +78,7 @@ def resume(
     RomValueError
         If the checkpoint has another fingerprint.
     RomFileError
-        If the file is no checkpoint, damaged, or of another version of the package.
+        If the file is not a checkpoint, damaged, or of another version of the package.
     """
     document, tensors = read_sealed(path, "checkpoint")
     if document["fingerprint"] != fingerprint:

@@ -42,7 +42,7 @@ def require_integer(name: str, value: Any, low: int) -> int:
     Raises
     ------
     RomTypeError
-        If the value is no integer.
+        If the value is not an integer.
     RomValueError
         If the value is less than `low`.
     """
@@ -74,7 +74,7 @@ def require_number(name: str, value: Any, low: float, high: float = math.inf, ex
     Raises
     ------
     RomTypeError
-        If the value is no real number.
+        If the value is not a real number.
     RomValueError
         If the value is not finite or not in the interval.
     """

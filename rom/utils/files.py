@@ -129,7 +129,7 @@ def parse(path: Path, kind: str, content: bytes) -> tuple[dict[str, Any], dict[s
         document = json.loads(json.loads(content[LENGTH_BYTES:end])["__metadata__"]["latentrom"])
         tensors = load_tensors(content)
         if not isinstance(document, dict):
-            raise TypeError("the document is no dictionary")
+            raise TypeError("the document is not a dictionary")
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise RomFileError(f"{path} is not {with_article(kind)} of this package") from error
     return cast(dict[str, Any], document), tensors
@@ -152,7 +152,7 @@ def with_article(kind: Any) -> str:
 
 
 def as_path(path: Any) -> Path:
-    """Return a Path; raise a `RomTypeError` if the value is no path."""
+    """Return a Path; raise a `RomTypeError` if the value is not a path."""
     try:
         return Path(path)
     except TypeError as error:
@@ -165,7 +165,7 @@ def checked_path(path: Any) -> Path:
     Raises
     ------
     RomTypeError
-        If the value is no path.
+        If the value is not a path.
     RomValueError
         If its folder does not exist.
     """

@@ -66,7 +66,7 @@ def plain_value(value: Any) -> Any:
 
 
 def check_keys(cls: type, settings: dict[str, Any], error: type[RomError]) -> None:
-    """Raise an error for the first name that is no field of a dataclass, with the nearest one that is."""
+    """Raise an error for the first name that is not a field of a dataclass, with the nearest one that is."""
     names = field_names(cls)
     for key in settings:
         if key not in names:

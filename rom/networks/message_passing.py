@@ -79,11 +79,17 @@ class DirectionalConv(MessagePassing):
         )
         return received.reshape(n, batch, width) + features @ self.root + self.bias
 
-    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:
+    # PyTorch Geometric passes the arguments of both methods by their names.
+    def message(self, x_j: Tensor, edge_weight: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the messages along the edges, which `message_and_aggregate` forms and sums in one product."""
         return edge_weight[:, None] * x_j
 
-    def message_and_aggregate(self, adj_t: Tensor, x: Any, operator: Operator) -> Tensor:  # noqa: ARG002
+    def message_and_aggregate(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        adj_t: Tensor,  # noqa: ARG002
+        x: Any,
+        operator: Operator,
+    ) -> Tensor:
         """Return the sums of the messages at the nodes."""
         return SparseProduct.apply(operator, x[0])  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""Burgers' equation with harmonic initial states: errors of every method at equal dimension and with equal data."""
+"""Burgers' equation with harmonic initial states: all methods at equal dimension and data."""
 
 from __future__ import annotations
 

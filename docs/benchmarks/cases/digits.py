@@ -1,4 +1,4 @@
-"""Autoencoders of handwritten digits: reconstruction, denoising, anomaly detection, sampling and interpolation."""
+"""Autoencoders of handwritten digits: errors, denoising, anomalies, samples, interpolations."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def fitted(run: Run, images: np.ndarray, quick: bool) -> Any:
 
 
 def generated(model: Any, train: Digits, test: Digits, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Generate images: 500 new ones, and interpolations between pairs of test images of different digits."""
+    """Generate 500 new images, and interpolations between test images of different digits."""
     rng = np.random.default_rng([TEST + seed, 32])
     if getattr(model, "is_variational", False):
         new = model.sample(len(test.images), seed=seed).values

@@ -1,4 +1,4 @@
-"""Lifted Duffing oscillator as in a public course: trajectories on one side, collocation points on the other."""
+"""Lifted Duffing oscillator as in a public course: trajectories on one side, points beyond."""
 
 from __future__ import annotations
 

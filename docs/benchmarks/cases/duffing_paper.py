@@ -1,4 +1,4 @@
-"""Lifted Duffing oscillator as in the paper: trajectories of one basin, collocation points in the others."""
+"""Lifted Duffing oscillator as in the paper: trajectories of one basin, points in the others."""
 
 from __future__ import annotations
 

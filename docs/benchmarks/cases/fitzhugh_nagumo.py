@@ -63,7 +63,7 @@ def measure(run: Run, quick: bool) -> dict[str, Any]:
 
 
 def curves_of(model: rom.ReducedOrderModel, tests: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return v near both ends over time, of the full-order model and of the forecast, under each signal."""
+    """Return v near both ends over time, of the full model and the forecast, for each signal."""
     curves = {"times": TIMES}
     for name in SIGNALS:
         truth, inputs = tests[name]["state"][0], tests[name]["inputs"]

@@ -157,6 +157,7 @@ class Recurrent(nn.Module):
         nn.Sequential(nn.Unflatten(1, (2, 3)), nn.InstanceNorm1d(2, track_running_stats=True), nn.Flatten()),
         nn.Dropout(0.1),
         nn.Dropout(0.1).eval(),
+        nn.Dropout(1e-4),
         nn.AlphaDropout(),
         nn.RReLU(),
         AttentionOverRows(),
